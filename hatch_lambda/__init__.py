@@ -1,0 +1,1 @@
+"""Hatch plugin: zips that run on AWS Lambda."""
