@@ -1,0 +1,1 @@
+"""An order API: `orders.app.handler` is what Lambda calls."""

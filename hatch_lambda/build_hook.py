@@ -1,0 +1,73 @@
+"""The build hook `lambda`: from Hatch to the pipeline, and its bundle to Hatch's build data."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+if TYPE_CHECKING:
+    from hatch_lambda.settings import Settings
+
+TARGET = "lambda"
+BUNDLE_KEY = "lambda_bundle"
+"""Where in Hatch's build data the bundle travels to the builder."""
+SETTINGS_KEY = "lambda_settings"
+
+# What Hatch itself reads in every hook's table.
+_HATCH_OWN_KEYS = frozenset(
+    {"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"}
+)
+
+
+class LambdaBuildHook(BuildHookInterface[Any]):
+    """Resolves the project's dependencies for Lambda and lays them out, for the target `lambda` alone.
+
+    For all other targets it does nothing, and imports nothing of the pipeline.
+    """
+
+    PLUGIN_NAME = "lambda"
+
+    def clean(self, versions: list[str]) -> None:
+        del versions
+        if self.target_name != TARGET:
+            return
+        from hatch_lambda.hatch_ui import aborting
+
+        with aborting(self.app):
+            for directory in self._settings().directories_of_targets():
+                if directory.is_dir():
+                    shutil.rmtree(directory)
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        del version
+        if self.target_name != TARGET:
+            return
+        from hatch_lambda import pipeline
+        from hatch_lambda.hatch_ui import HatchUI, aborting
+        from hatch_lambda.ui import Reporter
+
+        with aborting(self.app):
+            settings = self._settings()
+            build_data[SETTINGS_KEY] = settings
+            build_data[BUNDLE_KEY] = pipeline.run(
+                settings,
+                settings.bundle_directory,
+                subject=self.metadata.name,
+                requirements=self._dependencies(),
+                reporter=Reporter(HatchUI(self.app), verbose=self.app.verbosity > 0),
+            )
+
+    def _settings(self) -> Settings:
+        from hatch_lambda.settings import HOOK_TABLE, TARGET_TABLE, load
+
+        # A hook's table under a target replaces the general one (https://hatch.pypa.io/latest/config/build/#build-hooks).
+        of_target = "lambda" in self.build_config.target_config.get("hooks", {})
+        table = {key: value for key, value in self.config.items() if key not in _HATCH_OWN_KEYS}
+        return load(table, Path(self.root), name=f"{TARGET_TABLE}.hooks.lambda" if of_target else HOOK_TABLE)
+
+    def _dependencies(self) -> list[str]:
+        """`[project] dependencies`, with what metadata hooks make of them and Hatch's context fields filled in."""
+        return list(self.metadata.core.dependencies)

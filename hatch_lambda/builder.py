@@ -1,0 +1,101 @@
+"""The build target `lambda`: the project's wheel and the hook's bundle, in one zip."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatchling.builders.plugin.interface import BuilderInterface
+
+from hatch_lambda.build_hook import BUNDLE_KEY, SETTINGS_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from hatch_lambda.archive import Archive
+    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.settings import Settings
+
+HOOK = "lambda"
+
+
+class LambdaBuilder(BuilderInterface["BuilderConfig", "PluginManager"]):
+    """Builds the zip that is uploaded to Lambda."""
+
+    PLUGIN_NAME = "lambda"
+
+    def get_version_api(self) -> dict[str, Callable[..., str]]:
+        return {"function": self.build_function}
+
+    def build(
+        self, *, versions: list[str] | None = None, clean_only: bool | None = False, **options: Any
+    ) -> Generator[str, None, None]:
+        from hatch_lambda.hatch_ui import aborting
+
+        with aborting(self.app):
+            if not clean_only:
+                self._check(versions or [])
+            yield from super().build(versions=versions, clean_only=clean_only, **options)
+
+    def build_function(self, directory: str, **build_data: Any) -> str:
+        """The zip of project and dependencies, at its root, as Lambda unpacks it to `/var/task`."""
+        from hatch_lambda import archive, bundle, project
+        from hatch_lambda.hatch_ui import HatchUI
+        from hatch_lambda.ui import Reporter
+
+        settings: Settings = build_data[SETTINGS_KEY]
+        dependencies: Bundle = build_data[BUNDLE_KEY]
+        with tempfile.TemporaryDirectory(prefix="hatch-lambda-") as scratch:
+            wheel = project.build_wheel(self, Path(scratch), build_data)
+            bundle.make_sure_that_it_loads(wheel, settings.target)
+            files = bundle.union([bundle.lay_out(wheel, settings.target), dependencies.files])
+            made = archive.write(Path(directory, self._archive_name(settings)), files)
+        Reporter(HatchUI(self.app)).line(_summary(made, dependencies))
+        return str(made.path)
+
+    def clean(self, directory: str, versions: list[str]) -> None:
+        """Remove the zips of this project, whatever their version, runtime and architecture."""
+        del versions
+        name = re.escape(self.normalize_file_name_component(self.metadata.core.name))
+        ours = re.compile(rf"{name}-.+-python3\.\d+-(?:x86_64|arm64)\.zip")
+        for filename in os.listdir(directory):
+            if ours.fullmatch(filename):
+                Path(directory, filename).unlink()
+
+    def _check(self, versions: list[str]) -> None:
+        """Say at once what would stop the build later, or with a traceback of Hatch's."""
+        from hatch_lambda.errors import ConfigurationError, LambdaBuildError
+        from hatch_lambda.settings import check_target_table, missing_table_message
+
+        check_target_table(self.target_config)
+        if unknown := [version for version in versions if version not in self.get_version_api()]:
+            raise ConfigurationError(
+                [f"The target `lambda` has no version `{version}` yet; it has `function`" for version in unknown]
+            )
+        if HOOK not in self.config.hook_config:
+            if HOOK in self.build_config.get("hooks", {}) or HOOK in self.target_config.get("hooks", {}):
+                raise LambdaBuildError("The target `lambda` needs its build hook, and Hatch was told not to run it.")
+            raise LambdaBuildError(missing_table_message())
+
+    def _archive_name(self, settings: Settings) -> str:
+        return f"{self.project_id}-{settings.target}.zip"
+
+
+def _summary(made: Archive, dependencies: Bundle) -> str:
+    from hatch_lambda.archive import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
+    from hatch_lambda.ui import counted, megabytes
+
+    zipped, unzipped = megabytes(made.zipped), megabytes(made.unzipped)
+    lines = [
+        f"{made.path.name}: the project and {counted(len(dependencies.distributions), 'distribution')}",
+        f"  zipped   {zipped:>9} of {megabytes(DIRECT_UPLOAD_LIMIT)} for a direct upload",
+        f"  unzipped {unzipped:>9} of {megabytes(UNZIPPED_LIMIT)}, layers included",
+    ]
+    if made.zipped > DIRECT_UPLOAD_LIMIT:
+        lines.append("Warning: it is too large for a direct upload; upload it by way of S3.")
+    if made.unzipped > UNZIPPED_LIMIT:
+        lines.append("Warning: Lambda will refuse it, for it is too large when unzipped.")
+    return "\n".join(lines)

@@ -1,0 +1,68 @@
+"""The Python interface: fills a folder with a function's dependencies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_lambda import pipeline
+from hatch_lambda.errors import ConfigurationError, LambdaBuildError
+from hatch_lambda.settings import load
+from hatch_lambda.ui import UI, Reporter, SilentUI
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class PythonPipDependencyBuilder:
+    """Puts the closure of a requirements file into a folder, for a Lambda runtime.
+
+    class Printer:
+        def status(self, message):
+            print(message)
+        def error(self, message):
+            print(message, file=sys.stderr)
+
+    PythonPipDependencyBuilder().build_dependencies(
+        "build/bundle", "requirements.txt", "python3.13", ui=Printer(), config={"architecture": "arm64"}
+    )
+    """
+
+    def build_dependencies(
+        self,
+        artifacts_dir_path: str | os.PathLike[str],
+        requirements_path: str | os.PathLike[str],
+        runtime: str,
+        ui: UI | None = None,
+        config: Mapping[str, object] | None = None,
+    ) -> None:
+        """Resolve, download, build and lay out, as the build hook does.
+
+        `artifacts_dir_path`: the folder that becomes the bundle; what it held goes. `requirements_path`: a file as pip
+        reads it. `runtime`: `python3.13`. `config`: keys of `[tool.hatch.build.hooks.lambda]`, `architecture` first,
+        but for `runtime`, `requirements` and `build-directory`; its paths are relative to the current folder.
+
+        Raises `LambdaBuildError`; the folder is then as it was, and `ui.error` has been told.
+        """
+        ui = ui or SilentUI()
+        try:
+            artifacts, requirements = _absolute(artifacts_dir_path), _absolute(requirements_path)
+            _refuse_to_empty(artifacts, requirements)
+            table = {**(config or {}), "runtime": runtime, "requirements": [str(requirements)]}
+            settings = load(table, Path.cwd(), environ={}, name="config")
+            pipeline.run(settings, artifacts, subject=requirements.name, requirements=(), reporter=Reporter(ui))
+        except LambdaBuildError as error:
+            ui.error(str(error))
+            raise
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow links
+
+
+def _refuse_to_empty(artifacts: Path, requirements: Path) -> None:
+    """The folder is replaced as a whole, which must not take the caller's own files with it."""
+    for precious in (requirements, Path.cwd()):
+        if artifacts == precious or artifacts in precious.parents:
+            raise ConfigurationError([f"The folder {artifacts} would be emptied, and it holds {precious}"])

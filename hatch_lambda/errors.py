@@ -1,0 +1,65 @@
+"""What can go wrong: one family, so that a caller needs one `except`, with the facts kept as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hatch_lambda.distributions import MissingDependency
+
+
+class LambdaBuildError(Exception):
+    """The root of all that hatch-lambda raises on purpose: the text is meant for the user as it stands."""
+
+
+class ConfigurationError(LambdaBuildError):
+    """What the user wrote cannot be meant; every fault at once.
+
+    `faults`: one sentence each, with the TOML path it is about.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class UnsupportedPipError(LambdaBuildError):
+    """The pip at hand lacks something that resolving for another target stands on."""
+
+
+class PipError(LambdaBuildError):
+    """pip said no; its own words are in `output`, without credentials."""
+
+    def __init__(self, message: str, *, output: str) -> None:
+        self.output = output
+        super().__init__(message)
+
+
+class ResolutionError(PipError):
+    """Stage 1 found no closure: no such package, a conflict, an index out of reach, a malformed file."""
+
+
+class MissingDependencyError(LambdaBuildError):
+    """Stage 7: distributions without a wheel for the target.
+
+    `missing`: one value each, with verdicts, attempts and remedies.
+    """
+
+    def __init__(self, message: str, missing: Sequence[MissingDependency]) -> None:
+        self.missing = tuple(missing)
+        super().__init__(message)
+
+
+class BrokenWheelError(LambdaBuildError):
+    """A file that calls itself a wheel and cannot be read as one."""
+
+    def __init__(self, filename: str, reason: str) -> None:
+        self.filename = filename
+        self.reason = reason
+        super().__init__(f"{filename} is not a usable wheel: {reason}")
+
+
+class ConflictingFilesError(LambdaBuildError):
+    """Two distributions bring a file of the same path with different content."""

@@ -1,0 +1,49 @@
+"""Hatch's way to talk to its user, for the pipeline."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hatch_lambda.errors import LambdaBuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hatchling.bridge.app import Application
+
+_INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+
+class HatchUI:
+    """Progress at Hatch's usual verbosity; with `-q` nothing but errors."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+
+    def status(self, message: str) -> None:
+        self.app.display_info(message)
+
+    def error(self, message: str) -> None:
+        self.app.display_error(message)
+
+
+@contextmanager
+def aborting(app: Application) -> Iterator[None]:
+    """Let an error that is meant for the user end the build as such: its text, no traceback, exit code 1."""
+    try:
+        yield
+    except LambdaBuildError as error:
+        app.abort(str(error))
+    except OSError as error:
+        app.abort(_about(error))
+    except KeyboardInterrupt:
+        app.abort("Interrupted; what stood in the output folder is as it was.", code=_INTERRUPTED)
+
+
+def _about(error: OSError) -> str:
+    where = f": {os.fsdecode(error.filename)}" if error.filename else ""
+    advice = "\nMake room there and build again." if error.errno == errno.ENOSPC else ""
+    return f"The build stopped: {error.strerror or error}{where}{advice}"

@@ -1,0 +1,25 @@
+"""What the entry point names: the plugins, registered for Hatch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hatchling.plugin import hookimpl
+
+if TYPE_CHECKING:
+    from hatch_lambda.build_hook import LambdaBuildHook
+    from hatch_lambda.builder import LambdaBuilder
+
+
+@hookimpl
+def hatch_register_build_hook() -> type[LambdaBuildHook]:
+    from hatch_lambda.build_hook import LambdaBuildHook
+
+    return LambdaBuildHook
+
+
+@hookimpl
+def hatch_register_builder() -> type[LambdaBuilder]:
+    from hatch_lambda.builder import LambdaBuilder
+
+    return LambdaBuilder

@@ -1,0 +1,102 @@
+"""Finding an interpreter to build with."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_lambda.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from findpython import PythonVersion
+
+    from hatch_lambda.settings import Settings
+
+_ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    path: Path
+    python: tuple[int, int]
+
+    def __str__(self) -> str:
+        return "Python {}.{}".format(*self.python)
+
+
+@functools.cache
+def interpreter_to_build_with(settings: Settings) -> Interpreter:
+    """The one that the user names; else the first of the runtime's version; else the running one.
+
+    Raises `ConfigurationError` where the user's does not start.
+    """
+    if settings.python:
+        return Interpreter(settings.python, _version_of(settings.python))
+    wanted = settings.target.runtime.python
+    running = Interpreter(Path(sys.executable), sys.version_info[:2])
+    if running.python == wanted and platform.python_implementation() == "CPython":
+        return running
+    found = next(_installed(wanted), None)
+    return Interpreter(found, wanted) if found else running
+
+
+def _version_of(path: Path) -> tuple[int, int]:
+    try:
+        answer = subprocess.run(  # noqa: S603 - the interpreter that the user's own settings name
+            [path, "-I", "-c", _ASK_VERSION], capture_output=True, check=True, text=True, timeout=60
+        ).stdout
+        major, minor = answer.split(".")
+        return int(major), int(minor)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise ConfigurationError([f"The interpreter {path} does not start: {error}"]) from None
+
+
+def _installed(wanted: tuple[int, int]) -> Iterator[Path]:
+    """CPythons of a version, without and with its number in their name: asking each one costs its start-up."""
+    candidates = list(_candidates())
+    exact = f"python{wanted[0]}.{wanted[1]}"
+    candidates.sort(key=lambda candidate: exact not in (candidate.executable.stem, candidate.executable.name))
+    for candidate in candidates:
+        name = candidate.executable.name.lower().removesuffix(".exe")
+        if name in {exact, "python3", "python"} and _is(candidate, wanted):
+            yield candidate.executable
+
+
+def _candidates() -> Iterator[PythonVersion]:
+    """Executables that look like Python: on PATH, from pyenv, uv, asdf, rye and the like, and from Hatch."""
+    from findpython.providers import ALL_PROVIDERS
+    from findpython.providers.base import BaseProvider
+
+    for provider_class in ALL_PROVIDERS.values():
+        if provider := provider_class.create():
+            yield from provider.find_pythons()
+    for folder in _hatch_pythons():
+        yield from BaseProvider.find_pythons_from_path(folder, as_interpreter=True)
+
+
+def _hatch_pythons() -> Iterator[Path]:
+    """Where `hatch python install` puts interpreters (https://hatch.pypa.io/latest/cli/reference/#hatch-python)."""
+    from platformdirs import user_data_path
+
+    data = Path(os.environ.get("HATCH_DATA_DIR") or user_data_path("hatch", appauthor=False))
+    for root in (data / "pythons", data / "env" / "virtual" / ".pythons"):
+        yield from sorted(root.glob("*/python/bin"))
+        yield from sorted(root.glob("*/python"))
+
+
+def _is(candidate: PythonVersion, wanted: tuple[int, int]) -> bool:
+    """Whether it starts (a pyenv shim may not) and is a CPython of that version with the usual ABI."""
+    return (
+        candidate.is_valid()
+        and (candidate.major, candidate.minor) == wanted
+        and candidate.implementation.lower() == "cpython"
+        and not candidate.freethreaded
+    )

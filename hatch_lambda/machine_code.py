@@ -1,0 +1,382 @@
+"""What machine code a wheel or a folder carries and what it asks of the system that loads it. Reads, never executes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Any, Literal, cast
+from zipfile import ZipFile
+
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import BinaryIO, NoReturn
+
+
+class BrokenMachineCodeError(ValueError):
+    """A file that starts as machine code and cannot be read as such."""
+
+    def __init__(self, path: str, cause: str) -> None:
+        super().__init__(path, cause)
+        self.path = path
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.path} starts as machine code but cannot be read: {self.cause}"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineCode:
+    """One file of machine code, as the loader of its system would see it.
+
+    What follows `bits` is known of ELF alone: Lambda loads nothing else.
+    """
+
+    path: str
+    kind: Literal["ELF", "Mach-O", "PE"]
+    architecture: str
+    bits: int
+    needs: tuple[tuple[str, str], ...] = ()
+    libraries: tuple[str, ...] = ()
+    search_path: tuple[str, ...] = ()
+    interpreter: str | None = None
+    soname: str | None = None
+
+    @property
+    def glibc(self) -> Version | None:
+        """The oldest glibc that has all the symbols needed; None where none is needed by version."""
+        numbers = (re.fullmatch(r"GLIBC_(\d+(?:\.\d+)+)", symbol) for _, symbol in self.needs)
+        return max((Version(number[1]) for number in numbers if number), default=None)
+
+    @property
+    def musl(self) -> bool:
+        loader = (self.interpreter or "").rpartition("/")[2]
+        return loader.startswith("ld-musl-") or any(name.startswith("libc.musl-") for name in self.libraries)
+
+
+def scan_wheel(wheel: Path) -> tuple[MachineCode, ...]:
+    return _sorted_by_path(_machine_code_in_wheel(wheel))
+
+
+def scan_directory(root: Path) -> tuple[MachineCode, ...]:
+    """Links to files within the folder count as files of their own; a link that leads out of it is not followed."""
+    return _sorted_by_path(_machine_code_in_directory(root))
+
+
+def read_machine_code(path: str, file: BinaryIO) -> MachineCode | None:
+    """What `file` (seekable; `path` only names it) says of itself, None where it is no machine code.
+
+    Raises `BrokenMachineCodeError` for ELF that cannot be read to where the loader would have to.
+    """
+    read = _reader(_bytes_at(file, 0, _MAGIC_LENGTH))
+    return read(path, file) if read else None
+
+
+_MAGIC_LENGTH = 4
+_ELF_MAGIC = b"\x7fELF"
+_DOS_MAGIC = b"MZ"
+# mach-o/loader.h: MH_MAGIC and MH_MAGIC_64 in the byte order of the machine that the file is for
+_MACH_O_BYTE_ORDER_AND_BITS = {
+    b"\xfe\xed\xfa\xce": (">", 32),
+    b"\xce\xfa\xed\xfe": ("<", 32),
+    b"\xfe\xed\xfa\xcf": (">", 64),
+    b"\xcf\xfa\xed\xfe": ("<", 64),
+}
+# mach-o/fat.h: FAT_MAGIC and FAT_MAGIC_64, always big-endian on disk
+_FAT_MACH_O_MAGICS = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
+
+# A member of a wheel up to this size is held in memory, a larger one in a temporary file.
+_HELD_IN_MEMORY = 64 * 1024 * 1024
+
+
+def _sorted_by_path(machine_code: Iterator[MachineCode]) -> tuple[MachineCode, ...]:
+    return tuple(sorted(machine_code, key=lambda file: file.path))
+
+
+def _machine_code_in_wheel(wheel: Path) -> Iterator[MachineCode]:
+    with ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as compressed:
+                magic = compressed.read(_MAGIC_LENGTH)
+                read = _reader(magic)
+                if not read:
+                    continue
+                # The loader's tables lie at both ends of a library, and a deflated stream only runs forward.
+                with SpooledTemporaryFile(max_size=_HELD_IN_MEMORY) as file:
+                    file.write(magic)
+                    shutil.copyfileobj(compressed, file, 1024 * 1024)
+                    found = read(member.filename, cast("BinaryIO", file))
+            if found:
+                yield found
+
+
+def _machine_code_in_directory(root: Path) -> Iterator[MachineCode]:
+    for path in _regular_files(root):
+        with path.open("rb") as file:
+            found = read_machine_code(path.relative_to(root).as_posix(), file)
+        if found:
+            yield found
+
+
+def _regular_files(root: Path) -> Iterator[Path]:
+    real_root = root.resolve()
+    for folder, _, names in os.walk(root, onerror=_raise):
+        for name in names:
+            path = Path(folder, name)
+            # Anything but a regular file (a FIFO, say) would block or end the reading.
+            if path.is_file() and not (path.is_symlink() and not path.resolve().is_relative_to(real_root)):
+                yield path
+
+
+def _raise(error: OSError) -> NoReturn:
+    # `os.walk` passes over a folder that it cannot list: whatever is in it would count as checked.
+    raise error
+
+
+def _reader(magic: bytes) -> Callable[[str, BinaryIO], MachineCode | None] | None:
+    if magic == _ELF_MAGIC:
+        return _read_elf
+    if magic in _MACH_O_BYTE_ORDER_AND_BITS:
+        return _read_mach_o
+    if magic in _FAT_MACH_O_MAGICS:
+        return _read_fat_mach_o
+    if magic.startswith(_DOS_MAGIC):
+        return _read_pe
+    return None
+
+
+# --- ELF: System V gABI, chapters 4 and 5; symbol versions: LSB Core 5.0, chapter 10.7 ---
+
+# elf.h: e_machine, bits and byte order together make the architecture
+_ELF_ARCHITECTURES = {
+    (3, 32, "<"): "i386",
+    (20, 32, ">"): "ppc",
+    (21, 64, ">"): "ppc64",
+    (21, 64, "<"): "ppc64le",
+    (22, 32, ">"): "s390",
+    (22, 64, ">"): "s390x",
+    (40, 32, "<"): "arm",
+    (62, 32, "<"): "x32",
+    (62, 64, "<"): "x86_64",
+    (183, 64, "<"): "aarch64",
+    (243, 32, "<"): "riscv32",
+    (243, 64, "<"): "riscv64",
+    (258, 64, "<"): "loongarch64",
+}
+_EI_NIDENT = 16
+_EI_CLASS = {1: 32, 2: 64}
+_EI_DATA = {1: "<", 2: ">"}
+_E_MACHINE_OFFSET = 18
+# A version that is needed by weak symbols only: ld.so does without it (match_symbol in glibc's elf/dl-version.c).
+_VER_FLG_WEAK = 2
+# Longer than any file name, symbol version or search path that occurs
+_STRING_LIMIT = 1 << 16
+
+
+def _read_elf(path: str, file: BinaryIO) -> MachineCode:
+    try:
+        return _elf_machine_code(path, _Elf(file))
+    except ValueError as cause:
+        raise BrokenMachineCodeError(path, str(cause)) from cause
+
+
+def _bits_and_byte_order(identification: bytes) -> tuple[int, str]:
+    if len(identification) < _EI_NIDENT:
+        raise ValueError("it ends within its first header")
+    ei_class, ei_data = identification[4], identification[5]
+    if ei_class not in _EI_CLASS or ei_data not in _EI_DATA:
+        raise ValueError(f"word size {ei_class} or byte order {ei_data} is none of ELF's")
+    return _EI_CLASS[ei_class], _EI_DATA[ei_data]
+
+
+class _Elf:
+    """A file as its program headers describe it.
+
+    They are what the loader goes by; section headers may be stripped, or say something else.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        # Imported here: most wheels carry no machine code. Not its `ELFFile`: that reads the section headers.
+        from elftools.elf.structs import ELFStructs  # noqa: PLC0415
+
+        self._file = file
+        self.bits, self.byte_order = _bits_and_byte_order(_bytes_at(file, 0, _EI_NIDENT))
+        self._layouts = ELFStructs(little_endian=self.byte_order == "<", elfclass=self.bits)
+        self._layouts.create_basic_structs()
+        header = self.record("Elf_Ehdr", 0)
+        self._layouts.create_advanced_structs(header["e_type"], header["e_machine"], header["e_ident"]["EI_OSABI"])
+        self.segments = [self.record("Elf_Phdr", offset) for offset in self._program_headers(header)]
+
+    def _program_headers(self, header: Any) -> Iterable[int]:
+        start, count, size = header["e_phoff"], header["e_phnum"], header["e_phentsize"]
+        if count and size != self._layouts.Elf_Phdr.sizeof():
+            raise ValueError(f"program headers of {size} bytes")
+        return range(start, start + count * size, size or 1)
+
+    @property
+    def architecture(self) -> str:
+        # Not the header's `e_machine`: that is a name or a number, as the library knows the machine or not.
+        (machine,) = struct.unpack(self.byte_order + "H", _bytes_at(self._file, _E_MACHINE_OFFSET, 2))
+        return _ELF_ARCHITECTURES.get((machine, self.bits, self.byte_order), f"machine {machine:#x}")
+
+    @property
+    def interpreter(self) -> str | None:
+        return next((self.string(s["p_offset"]) for s in self.segments if s["p_type"] == "PT_INTERP"), None)
+
+    @property
+    def dynamic(self) -> Iterator[tuple[str | int, int]]:
+        """The tags and values of the dynamic section; tags that the library does not know are numbers."""
+        for segment in self.segments:
+            # A file of debugging symbols alone has the headers of the stripped file and no bytes behind them.
+            if segment["p_type"] == "PT_DYNAMIC" and segment["p_filesz"]:
+                yield from self._dynamic_at(segment["p_offset"])
+
+    def _dynamic_at(self, offset: int) -> Iterator[tuple[str | int, int]]:
+        while (entry := self.record("Elf_Dyn", offset))["d_tag"] != "DT_NULL":
+            yield entry["d_tag"], entry["d_val"]
+            offset += self._layouts.Elf_Dyn.sizeof()
+
+    def offset(self, address: int) -> int:
+        """The place in the file of what lies at `address` when it is loaded."""
+        for segment in self.segments:
+            start = segment["p_vaddr"]
+            if segment["p_type"] == "PT_LOAD" and start <= address < start + segment["p_filesz"]:
+                return int(segment["p_offset"] + address - start)
+        raise ValueError(f"no segment holds the address {address:#x}")
+
+    def record(self, layout: str, offset: int) -> Any:
+        structure = getattr(self._layouts, layout)
+        content = _bytes_at(self._file, offset, structure.sizeof())
+        if len(content) < structure.sizeof():
+            raise ValueError(f"it ends before or within the {layout} at {offset:#x}")
+        return structure.parse(content)
+
+    def string(self, offset: int) -> str:
+        text, end, _ = _bytes_at(self._file, offset, _STRING_LIMIT).partition(b"\0")
+        if not end:
+            raise ValueError(f"it has no string at {offset:#x}")
+        return text.decode(errors="backslashreplace")
+
+
+def _elf_machine_code(path: str, elf: _Elf) -> MachineCode:
+    dynamic = tuple(elf.dynamic)
+    values = dict(dynamic)
+
+    def strings(tag: str) -> tuple[str, ...]:
+        return tuple(elf.string(_string_table(elf, values) + value) for name, value in dynamic if name == tag)
+
+    # ld.so(8): DT_RPATH counts only where there is no DT_RUNPATH.
+    search_path = strings("DT_RUNPATH") or strings("DT_RPATH")
+    return MachineCode(
+        path=path,
+        kind="ELF",
+        architecture=elf.architecture,
+        bits=elf.bits,
+        needs=tuple(sorted(set(_needed_versions(elf, values)))),
+        libraries=strings("DT_NEEDED"),
+        search_path=tuple(search_path[-1].split(":")) if any(search_path) else (),
+        interpreter=elf.interpreter,
+        soname=next(iter(strings("DT_SONAME")), None),
+    )
+
+
+def _needed_versions(elf: _Elf, values: Mapping[str | int, int]) -> Iterator[tuple[str, str]]:
+    if "DT_VERNEED" not in values:
+        return
+    names = _string_table(elf, values)
+    for offset, library in _chain(elf, "Elf_Verneed", elf.offset(values["DT_VERNEED"]), "vn_next"):
+        for _, version in _chain(elf, "Elf_Vernaux", offset + library["vn_aux"], "vna_next"):
+            if not version["vna_flags"] & _VER_FLG_WEAK:
+                yield elf.string(names + library["vn_file"]), elf.string(names + version["vna_name"])
+
+
+def _string_table(elf: _Elf, values: Mapping[str | int, int]) -> int:
+    if "DT_STRTAB" not in values:
+        raise ValueError("the dynamic section has no DT_STRTAB")
+    return elf.offset(values["DT_STRTAB"])
+
+
+def _chain(elf: _Elf, layout: str, offset: int, link: str) -> Iterator[tuple[int, Any]]:
+    """Records that each say how far on the next one lies, 0 in the last.
+
+    ld.so follows these links and ignores the counts that are given beside them.
+    """
+    while True:
+        record = elf.record(layout, offset)
+        yield offset, record
+        if not record[link]:
+            return
+        offset += record[link]
+
+
+# --- Mach-O: mach-o/loader.h, mach-o/fat.h and mach/machine.h of XNU ---
+
+_MACH_O_ARCHITECTURES = {
+    0x00000007: "i386",
+    0x01000007: "x86_64",
+    0x0000000C: "arm",
+    0x0100000C: "aarch64",
+    0x0200000C: "arm64_32",
+    0x00000012: "ppc",
+    0x01000012: "ppc64",
+}
+_MACH_HEADER_SIZES = {32: 28, 64: 32}
+# A Java class file has the magic of a fat file, then its minor and major version where that has the number of
+# architectures. Java began with major version 45 (JVM specification, 4.1).
+_LEAST_JAVA_VERSION = 45
+
+
+def _read_mach_o(path: str, file: BinaryIO) -> MachineCode | None:
+    byte_order, bits = _MACH_O_BYTE_ORDER_AND_BITS[_bytes_at(file, 0, _MAGIC_LENGTH)]
+    header = _bytes_at(file, 0, _MACH_HEADER_SIZES[bits])
+    if len(header) < _MACH_HEADER_SIZES[bits]:
+        return None
+    (machine,) = struct.unpack_from(byte_order + "I", header, 4)
+    return MachineCode(path, "Mach-O", _MACH_O_ARCHITECTURES.get(machine, f"machine {machine:#x}"), bits)
+
+
+def _read_fat_mach_o(path: str, file: BinaryIO) -> MachineCode | None:
+    number_of_architectures = int.from_bytes(_bytes_at(file, 4, 4), "big")
+    if not 0 < number_of_architectures < _LEAST_JAVA_VERSION:
+        return None
+    return MachineCode(path, "Mach-O", "universal", bits=0)
+
+
+# --- PE: "PE Format" in Microsoft's documentation ---
+
+_PE_ARCHITECTURES = {
+    0x014C: "i386",
+    0x01C0: "arm",
+    0x01C4: "arm",
+    0x5064: "riscv64",
+    0x8664: "x86_64",
+    0xAA64: "aarch64",
+}
+_PE_BITS = {0x10B: 32, 0x20B: 64}
+_E_LFANEW_OFFSET = 0x3C
+_PE_SIGNATURE = b"PE\0\0"
+_PE_HEADER_SIZE = 26  # signature, COFF header and the optional header's magic
+
+
+def _read_pe(path: str, file: BinaryIO) -> MachineCode | None:
+    offset = int.from_bytes(_bytes_at(file, _E_LFANEW_OFFSET, 4), "little")
+    header = _bytes_at(file, offset, _PE_HEADER_SIZE)
+    if len(header) < _PE_HEADER_SIZE or not header.startswith(_PE_SIGNATURE):
+        return None
+    machine, magic = struct.unpack_from("<4xH18xH", header)
+    return MachineCode(path, "PE", _PE_ARCHITECTURES.get(machine, f"machine {machine:#x}"), _PE_BITS.get(magic, 0))
+
+
+def _bytes_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    # What a broken file points at may lie farther than any file can be: `seek` would raise, each kind of file its own.
+    file.seek(0, os.SEEK_END)
+    if offset >= file.tell():
+        return b""
+    file.seek(offset)
+    return file.read(size)

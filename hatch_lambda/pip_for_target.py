@@ -1,0 +1,274 @@
+"""Runs one pip command for a target that is not the machine it runs on.
+
+This file is a program: stages 1 and 3 start it by its path, in a process of its own, with the path of a JSON request.
+It needs nothing but pip and the standard library, and it is the only code of ours that touches pip's internals. pip
+resolves for the interpreter that runs it, also under `--platform` and `--python-version`:
+
+- markers come from the running interpreter (https://github.com/pypa/pip/issues/11664);
+- sdists are refused together with `--platform`;
+- what the resolver found out is not told by `pip download` (`pip install --report` does tell, and downloads nothing).
+
+So each of these is overridden at one seam. A seam that is not there, or an override that shows no effect, ends the
+process with a word on which pip it is: resolving for the wrong machine must not happen in silence.
+
+The request: `arguments` for pip, `marker_environment`, `misdeclared` (names whose wheels are let in whatever their tags
+say, as a last resort), `report` (where to write what happened).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXIT_UNSUPPORTED_PIP = 70
+
+
+class SeamError(Exception):
+    """Something of pip's that an override stands on is missing or without effect."""
+
+
+class Findings:
+    """What is heard at the seams while pip runs."""
+
+    def __init__(self) -> None:
+        self.resolved: list[dict[str, Any]] | None = None
+        self.index_options: list[str] = []
+        self.offers: dict[str, dict[str, dict[str, Any]]] = {}
+        self.starved: set[str] = set()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "resolved": self.resolved,
+            "index_options": self.index_options,
+            "offers": {name: list(files.values()) for name, files in self.offers.items()},
+            "starved": sorted(self.starved),
+        }
+
+
+def seam(owner: object, name: str) -> Any:
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        label = getattr(owner, "__qualname__", None) or getattr(owner, "__name__", repr(owner))
+        raise SeamError(f"`{label}.{name}` is not there") from None
+
+
+def override(owner: object, name: str, replacement: object) -> None:
+    """Replace what `seam` has found there."""
+    seam(owner, name)
+    setattr(owner, name, replacement)
+
+
+def evaluate_markers_for_target(environment: dict[str, str]) -> None:
+    """Give pip's markers the target's environment, except where pip prepares builds: those run here."""
+    from pip._internal.build_env import BuildEnvironment
+    from pip._vendor.packaging import markers
+
+    of_this_process = seam(markers, "default_environment")
+    check_requirements = seam(BuildEnvironment, "check_requirements")
+
+    def default_environment() -> dict[str, str]:
+        return dict(environment)
+
+    def check_build_requirements(self: Any, requirements: Any) -> Any:
+        override(markers, "default_environment", of_this_process)
+        try:
+            return check_requirements(self, requirements)
+        finally:
+            override(markers, "default_environment", default_environment)
+
+    override(markers, "default_environment", default_environment)
+    override(BuildEnvironment, "check_requirements", check_build_requirements)
+
+    for name, value in environment.items():
+        if not markers.Marker(f"{name} == '{value}'").evaluate():
+            raise SeamError(f"the marker `{name}` does not follow `packaging.markers.default_environment`")
+
+
+def allow_sdists_for_other_platforms() -> None:
+    """Pip refuses, since it would build them for this machine; stages 4 and 5 build them and look at the result."""
+    from pip._internal.cli import cmdoptions
+    from pip._internal.commands import download
+
+    if seam(download, "cmdoptions") is not cmdoptions:
+        raise SeamError("`pip download` does not take `check_dist_restriction` from `cmdoptions`")
+    override(cmdoptions, "check_dist_restriction", lambda *_args, **_kwargs: None)
+
+
+def let_in_misdeclared_wheels(names: frozenset[str]) -> None:
+    """Accept wheels of these projects whatever their tags, behind all that fit by their tags."""
+    from pip._internal.models.wheel import Wheel
+    from pip._vendor.packaging.utils import canonicalize_name
+
+    supported = seam(Wheel, "supported")
+    find_most_preferred_tag = seam(Wheel, "find_most_preferred_tag")
+
+    def supported_or_misdeclared(self: Any, tags: Any) -> bool:
+        return supported(self, tags) or canonicalize_name(self.name) in names
+
+    def most_preferred_or_last(self: Any, tags: Any, tag_to_priority: Any) -> int:
+        try:
+            return int(find_most_preferred_tag(self, tags, tag_to_priority))
+        except ValueError:
+            if canonicalize_name(self.name) in names:
+                return len(tags)
+            raise
+
+    override(Wheel, "supported", supported_or_misdeclared)
+    override(Wheel, "find_most_preferred_tag", most_preferred_or_last)
+
+
+def note_what_the_index_offers(findings: Findings) -> None:
+    """Keep the files that pip looked at, for stage 3 and for stage 7's report."""
+    from pip._internal.index.package_finder import LinkEvaluator, PackageFinder
+    from pip._internal.models.wheel import Wheel
+    from pip._internal.resolution.resolvelib.factory import Factory
+    from pip._vendor.packaging.utils import canonicalize_name
+
+    evaluate_link = seam(LinkEvaluator, "evaluate_link")
+    find_best_candidate = seam(PackageFinder, "find_best_candidate")
+    refuse_direct_wheel = seam(Factory, "_fail_if_link_is_unsupported_wheel")
+
+    def evaluate_and_note(self: Any, link: Any) -> Any:
+        result, detail = evaluate_link(self, link)
+        if result.name not in {"different_project", "format_invalid"} and not link.is_yanked:
+            files = findings.offers.setdefault(canonicalize_name(self.project_name), {})
+            files[link.filename] = {
+                "filename": link.filename,
+                "requires_python": link.requires_python,
+                "refused_by_user": result.name == "format_unsupported" and "permitted" in detail,
+            }
+        return result, detail
+
+    def find_and_note(self: Any, project_name: str, *args: Any, **kwargs: Any) -> Any:
+        found = find_best_candidate(self, project_name, *args, **kwargs)
+        if not found.applicable_candidates:
+            findings.starved.add(canonicalize_name(project_name))
+        return found
+
+    def refuse_and_note(self: Any, link: Any) -> None:
+        try:
+            refuse_direct_wheel(self, link)
+        except Exception:
+            findings.starved.add(canonicalize_name(Wheel(link.filename).name))
+            raise
+
+    override(LinkEvaluator, "evaluate_link", evaluate_and_note)
+    override(PackageFinder, "find_best_candidate", find_and_note)
+    override(Factory, "_fail_if_link_is_unsupported_wheel", refuse_and_note)
+
+
+def note_what_is_resolved(findings: Findings) -> None:
+    from pip._internal.cli.req_command import RequirementCommand
+
+    make_resolver = seam(seam(RequirementCommand, "make_resolver"), "__func__")
+
+    def make_listening_resolver(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        resolver = make_resolver(cls, *args, **kwargs)
+        if "finder" not in kwargs:
+            raise SeamError("`RequirementCommand.make_resolver` is called without `finder`")
+        # Requirements files have been read by now, so their options are in the finder too.
+        findings.index_options = list(index_options(kwargs["finder"]))
+        resolve = seam(resolver, "resolve")
+
+        def resolve_and_note(*args: Any, **kwargs: Any) -> Any:
+            requirement_set = resolve(*args, **kwargs)
+            findings.resolved = [describe(requirement) for requirement in requirement_set.requirements.values()]
+            return requirement_set
+
+        resolver.resolve = resolve_and_note
+        return resolver
+
+    override(RequirementCommand, "make_resolver", classmethod(make_listening_resolver))
+
+
+def index_options(finder: Any) -> Iterator[str]:
+    """Lines of a requirements file that point another pip at the same places, credentials included."""
+    index_urls = list(finder.index_urls)
+    if index_urls:
+        yield f"--index-url {index_urls[0]}"
+        yield from (f"--extra-index-url {url}" for url in index_urls[1:])
+    else:
+        yield "--no-index"
+    yield from (f"--find-links {place}" for place in finder.find_links)
+    yield from (f"--trusted-host {host}" for host in finder.trusted_hosts)
+    if finder.prefer_binary:
+        yield "--prefer-binary"
+
+
+def describe(requirement: Any) -> dict[str, Any]:
+    """One chosen distribution: what it is, where it comes from, what it requires."""
+    link = requirement.link
+    metadata = requirement.get_dist().metadata_dict
+    download_info = requirement.download_info.to_dict()
+    return {
+        "name": metadata["name"],
+        "version": metadata["version"],
+        "requires": metadata.get("requires_dist", []),
+        "extras": sorted(requirement.extras),
+        "user_supplied": bool(requirement.user_supplied),
+        "direct": bool(requirement.is_direct),
+        "url": link.url,
+        "filename": link.filename,
+        "kind": kind_of(link),
+        "folder": link.file_path if link.is_existing_dir() else None,
+        "commit": download_info.get("vcs_info", {}).get("commit_id"),
+        "subdirectory": link.subdirectory_fragment,
+        "allowed_hashes": [f"{name}:{value}" for name, values in requirement.hash_options.items() for value in values],
+    }
+
+
+def kind_of(link: Any) -> str:
+    if link.is_vcs:
+        return "vcs"
+    if link.is_existing_dir():
+        return "directory"
+    return "wheel" if link.is_wheel else "sdist"
+
+
+def install_overrides(request: dict[str, Any], findings: Findings) -> None:
+    evaluate_markers_for_target(request["marker_environment"])
+    allow_sdists_for_other_platforms()
+    let_in_misdeclared_wheels(frozenset(request["misdeclared"]))
+    note_what_the_index_offers(findings)
+    note_what_is_resolved(findings)
+
+
+def run_pip(arguments: list[str], findings: Findings) -> int:
+    from pip._internal.cli.main import main as pip_main
+
+    exit_code = int(pip_main(arguments))
+    if exit_code == 0 and findings.resolved is None:
+        raise SeamError("`pip download` resolved without `RequirementCommand.make_resolver`")
+    return exit_code
+
+
+def main(request_path: str) -> int:
+    with open(request_path, encoding="utf-8") as file:  # noqa: PTH123
+        request = json.load(file)
+    findings = Findings()
+    try:
+        install_overrides(request, findings)
+        exit_code = run_pip(request["arguments"], findings)
+    except (SeamError, ImportError) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_UNSUPPORTED_PIP
+    with open(request["report"], "w", encoding="utf-8") as file:  # noqa: PTH123
+        json.dump(findings.as_json(), file)
+    return exit_code
+
+
+def forget_own_folder() -> None:
+    """Started by path, Python puts this file's folder first on `sys.path`; pip must not import our modules from it."""
+    folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != folder]  # noqa: PTH100
+
+
+if __name__ == "__main__":
+    forget_own_folder()
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,100 @@
+"""From what a project needs to a bundle for its target, in nine stages."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_lambda.distributions import SourceTree
+from hatch_lambda.job import Job
+from hatch_lambda.stages.allow import allow
+from hatch_lambda.stages.build import build
+from hatch_lambda.stages.download import download
+from hatch_lambda.stages.download_wheels import download_wheels
+from hatch_lambda.stages.report_unmet import report_unmet
+from hatch_lambda.stages.sort import sort
+from hatch_lambda.stages.unpack import unpack
+from hatch_lambda.toolchains import HostCompilers, NoCompilers
+from hatch_lambda.ui import Reporter, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.distributions import Closure
+    from hatch_lambda.settings import Settings
+
+
+def run(
+    settings: Settings, bundle_directory: Path, *, subject: str, requirements: Sequence[str], reporter: Reporter
+) -> Bundle:
+    """Resolve for the settings' target and lay the result out in the bundle directory.
+
+    `subject`: who requires, for messages. `requirements`: PEP 508, used where the settings name no files.
+    Raises `LambdaBuildError`; what stood in the bundle directory is then as it was.
+    """
+    with _scratch(reporter) as scratch:
+        job = Job(settings, subject, tuple(requirements), scratch, reporter)
+        stage = reporter.stage
+        reporter.line(f"Bundle for {settings.target.description}")
+        chosen = stage(1, "download", lambda: download(job), _what_came)
+        sorted_out = stage(2, "sort", lambda: sort(chosen, job.target), _what_serves)
+        asked = stage(3, "download wheels", lambda: download_wheels(sorted_out, job), _gain(sorted_out))
+        built = stage(4, "build", lambda: build(asked, job, HostCompilers()), _gain(asked))
+        rebuilt = stage(5, "build without compiler", lambda: build(built, job, NoCompilers()), _gain(built))
+        allowed = stage(6, "allow", lambda: allow(rebuilt, settings), _gain(rebuilt))
+        complete = stage(7, "report unmet", lambda: report_unmet(allowed, job), _what_is_left_out(allowed))
+        return stage(8, "unpack", lambda: unpack(complete, job.target, bundle_directory), _what_is_laid_out)
+
+
+@contextmanager
+def _scratch(reporter: Reporter) -> Iterator[Path]:
+    """Stage 9: the scratch directory goes, whatever happened in it."""
+    # Resolved, since pip and Python's own temporary folders differ in that on macOS, and paths are compared.
+    scratch = Path(tempfile.mkdtemp(prefix="hatch-lambda-")).resolve()
+    try:
+        yield scratch
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    reporter.stage(9, "clean up", lambda: shutil.rmtree(scratch, ignore_errors=True), lambda _: "scratch removed")
+
+
+def _what_came(closure: Closure) -> str:
+    wheels = sum(bool(found.wheels) for found in closure.distributions)
+    trees = sum(isinstance(found.source, SourceTree) for found in closure.distributions)
+    sdists = len(closure.distributions) - wheels - trees
+    kinds = [counted(wheels, "wheel"), counted(sdists, "sdist"), counted(trees, "source tree")]
+    came = [kind for number, kind in zip((wheels, sdists, trees), kinds, strict=True) if number]
+    return f"{counted(len(closure.distributions), 'distribution')}{': ' if came else ''}{', '.join(came)}"
+
+
+def _what_serves(closure: Closure) -> str:
+    return f"{counted(len(closure.wheels), 'compatible wheel')}, {len(closure.unmet)} to be met"
+
+
+def _gain(before: Closure) -> Callable[[Closure], str]:
+    """What a stage that may fail has added to the closure that it was given."""
+
+    def tell(after: Closure) -> str:
+        wanted, left = before.unmet, {found.name for found in after.unmet}
+        if not wanted:
+            return "nothing to do"
+        met = [str(found) for found in wanted if found.name not in left]
+        return f"met {', '.join(met)}" if met else f"{counted(len(wanted), 'distribution')} still to be met"
+
+    return tell
+
+
+def _what_is_left_out(before: Closure) -> Callable[[Closure], str]:
+    def tell(_after: Closure) -> str:
+        return f"{', '.join(map(str, before.unmet))} left out" if before.unmet else "nothing is missing"
+
+    return tell
+
+
+def _what_is_laid_out(bundle: Bundle) -> str:
+    return f"{counted(len(bundle.files), 'file')} of {counted(len(bundle.distributions), 'distribution')}"

@@ -1,0 +1,80 @@
+"""The one place that starts other programs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that has ended. `output`: what it wrote to stdout and stderr, in order, without credentials."""
+
+    exit_code: int
+    output: str
+
+
+def redact(text: str) -> str:
+    """Take user names and passwords out of every URL in a text."""
+    return _CREDENTIALS.sub("****@", text)
+
+
+def run(
+    command: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    on_line: Callable[[str], None],
+) -> Completed:
+    """Run a program to its end, handing each line on as it comes.
+
+    It gets no standard input, so it can ask nothing, and it does not outlive this call, whatever ends it.
+    """
+    lines: list[str] = []
+    with subprocess.Popen(  # noqa: S603 - our own command lists, never a shell
+        list(command),
+        cwd=directory,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        try:
+            assert process.stdout is not None  # noqa: S101 - asked for above
+            for raw_line in process.stdout:
+                line = redact(raw_line.rstrip())
+                lines.append(line)
+                on_line(line)
+        except BaseException:
+            process.kill()
+            raise
+    return Completed(process.returncode, "\n".join(lines))
+
+
+def telling_lines(output: str, limit: int = 12) -> tuple[str, ...]:
+    """The lines of a program's output that say why it failed: around the word `error`, else the last ones."""
+    lines = [line for line in output.splitlines() if line.strip(" |╰─>│")]
+    marked = [index for index, line in enumerate(lines) if _TELLING.search(line) and not _NOISE.search(line)]
+    if not marked:
+        return tuple(lines[-limit:])
+    return tuple(lines[index].strip() for index in marked[-limit:])
+
+
+_TELLING = re.compile(r"error|fatal|exception|not found|no such|cannot|could not|unable|refused|failed", re.IGNORECASE)
+# What pip wraps around every failed build, whatever the cause.
+_NOISE = re.compile(
+    r"subprocess-exited-with-error|did not run successfully|This error originates from a subprocess|"
+    r"Failed to build one or more wheels|Failed to build '|ERROR: Failed building wheel|"
+    r"metadata-generation-failed|Building wheel for .* error|See above|error: subprocess",
+    re.IGNORECASE,
+)

@@ -1,0 +1,234 @@
+"""What the user wrote, checked and frozen: the hook's table and the environment become one `Settings`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import NormalizedName, canonicalize_name
+
+from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target, all_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+HOOK_TABLE = "tool.hatch.build.hooks.lambda"
+TARGET_TABLE = "tool.hatch.build.targets.lambda"
+
+ENVIRONMENT_VARIABLES = {
+    "runtime": "HATCH_LAMBDA_RUNTIME",
+    "architecture": "HATCH_LAMBDA_ARCHITECTURE",
+    "python": "HATCH_LAMBDA_PYTHON",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a bundle, but for the project's own dependencies. Paths are absolute."""
+
+    root: Path
+    target: Target
+    requirements: tuple[Path, ...] = ()
+    constraints: tuple[Path, ...] = ()
+    compatible: frozenset[NormalizedName] = frozenset()
+    on_missing: str = "error"
+    prefer_binary: bool = True
+    python: Path | None = None
+    pip_args: tuple[str, ...] = ()
+    build_directory: Path = Path(".hatch/lambda")
+
+    @property
+    def target_directory(self) -> Path:
+        """The folder of this target alone, below the build directory."""
+        return self.build_directory / str(self.target)
+
+    @property
+    def bundle_directory(self) -> Path:
+        return self.target_directory / "bundle"
+
+    def directories_of_targets(self) -> tuple[Path, ...]:
+        """The folders that builds for this or any other target make below the build directory."""
+        return tuple(self.build_directory / str(target) for target in all_targets())
+
+
+@dataclass(frozen=True)
+class Field:
+    """A key of the hook's table: how its value is checked, and what the README's table says of it."""
+
+    key: str
+    type: str
+    default: str
+    check: Callable[[object, Path], Any]
+    """Takes the raw value and the project's root; raises `ValueError` with what is wrong, as `must be …`."""
+
+
+def load(
+    table: Mapping[str, object], root: Path, *, environ: Mapping[str, str] = os.environ, name: str = HOOK_TABLE
+) -> Settings:
+    """Check the hook's table, with the environment's variables over it. `name`: how messages call the table.
+
+    Raises `ConfigurationError` with every fault at once.
+    """
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    given = {key: (f"Field `{name}.{key}`", value) for key, value in table.items()}
+    for key, variable in ENVIRONMENT_VARIABLES.items():
+        if environ.get(variable):
+            given[key] = (f"Environment variable `{variable}`", environ[variable])
+    for key, (label, value) in given.items():
+        field = FIELDS.get(key)
+        if field is None:
+            faults.append(_unknown_field(name, key, FIELDS, LATER_FIELDS))
+            continue
+        try:
+            values[key] = field.check(value, root)
+        except ValueError as error:
+            faults.append(f"{label} {error}")
+    if "runtime" not in given:
+        faults.insert(0, f"Field `{name}.runtime` is required: one of {_choices(RUNTIMES)}")
+    if faults:
+        raise ConfigurationError(faults)
+    runtime, architecture = values.pop("runtime"), values.pop("architecture", "x86_64")
+    values.setdefault("build-directory", root / Settings.build_directory)
+    return Settings(
+        root=root,
+        target=Target(RUNTIMES[runtime], ARCHITECTURES[architecture]),
+        **{key.replace("-", "_"): value for key, value in values.items()},
+    )
+
+
+def check_target_table(table: Mapping[str, object]) -> None:
+    """Refuse what `targets.lambda` cannot do yet, rather than ignore it. Raises `ConfigurationError`."""
+    faults = [_unknown_field(TARGET_TABLE, key, (), LATER_TARGET_FIELDS) for key in table if key in LATER_TARGET_FIELDS]
+    versions = table.get("versions", ["function"])
+    if versions != ["function"]:
+        faults.append(
+            f'Field `{TARGET_TABLE}.versions` must be ["function"], the only version so far, not {versions!r}'
+        )
+    if faults:
+        raise ConfigurationError(faults)
+
+
+def missing_table_message() -> str:
+    return (
+        "The target `lambda` needs the build hook `lambda`, which says what the zip is for. Add to pyproject.toml:\n\n"
+        f"[{HOOK_TABLE}]\n"
+        'runtime = "python3.13"\n'
+        'architecture = "x86_64"  # or "arm64"'
+    )
+
+
+def _unknown_field(table: str, key: str, known: Iterable[str], later: Iterable[str]) -> str:
+    if key in later:
+        return f"Field `{table}.{key}` is not supported yet"
+    message = f"Unknown field `{table}.{key}`"
+    nearest = difflib.get_close_matches(key.replace("_", "-"), [*known, *later], n=1)
+    if nearest:
+        return f"{message}; did you mean `{nearest[0]}`?"
+    return f"{message}; known are {_choices(known)}"
+
+
+def _choices(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _found(value: object) -> str:
+    """A wrong value as its writer knows it from TOML."""
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
+
+
+def _one_of(choices: Iterable[str]) -> Callable[[object, Path], str]:
+    def check(value: object, _root: Path) -> str:
+        if isinstance(value, str) and value in choices:
+            return value
+        raise ValueError(f"must be one of {_choices(choices)}, not {_found(value)}")
+
+    return check
+
+
+def _boolean(value: object, _root: Path) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"must be a boolean, not {_found(value)}")
+
+
+def _strings(value: object, _root: Path) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"must be an array of strings, not {_found(value)}")
+    for item in value:
+        if not isinstance(item, str) or not item:
+            raise ValueError(f"must be an array of strings, but has {_found(item)} in it")
+    return tuple(value)
+
+
+def _names(value: object, root: Path) -> frozenset[NormalizedName]:
+    names = set()
+    for name in _strings(value, root):
+        try:
+            names.add(canonicalize_name(name, validate=True))
+        except ValueError:
+            raise ValueError(f"must be an array of distribution names, but has {name!r} in it") from None
+    return frozenset(names)
+
+
+def _files(value: object, root: Path) -> tuple[Path, ...]:
+    paths = tuple(root / name for name in _strings(value, root))
+    for path, name in zip(paths, _strings(value, root), strict=True):
+        if not path.is_file():
+            raise ValueError(f"names {name!r}, and there is no such file: {path}")
+    return paths
+
+
+def _directory(value: object, root: Path) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"must be a path, not {_found(value)}")
+    directory = Path(os.path.abspath(root / value))  # noqa: PTH100 - `resolve` would follow links
+    if directory == root or directory in root.parents:
+        raise ValueError(f"must be a folder of its own, since it is emptied; {value!r} holds the project")
+    return directory
+
+
+def _interpreter(value: object, root: Path) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"must be the path of an interpreter, not {_found(value)}")
+    path = root / Path(value).expanduser()
+    if not path.is_file() and Path(value).name == value and (on_path := shutil.which(value)):
+        return Path(on_path)
+    if not path.is_file():
+        raise ValueError(f"names {value!r}, and there is no such file: {path}")
+    return path
+
+
+FIELDS: dict[str, Field] = {
+    field.key: field
+    for field in (
+        Field("runtime", "string", "required", _one_of(RUNTIMES)),
+        Field("architecture", "string", "`x86_64`", _one_of(ARCHITECTURES)),
+        Field("requirements", "list of files", "`[]`", _files),
+        Field("constraints", "list of files", "`[]`", _files),
+        Field("compatible", "list of names", "`[]`", _names),
+        Field("on-missing", "string", "`error`", _one_of(("error", "warn"))),
+        Field("prefer-binary", "boolean", "`true`", _boolean),
+        Field("python", "path", "none", _interpreter),
+        Field("pip-args", "list", "`[]`", _strings),
+        Field("build-directory", "path", "`.hatch/lambda`", _directory),
+    )
+}
+
+LATER_FIELDS = (
+    "extras",
+    "dependency-groups",
+    "lock-file",
+    "provided",
+    "exclude",
+    "prune",
+    "compile-bytecode",
+    "with-wheel",
+    "functions",
+)
+LATER_TARGET_FIELDS = ("archive-name", "handler", "compression-level")

@@ -1,0 +1,62 @@
+"""Stage 6: let through wheels that misstate their compatibility."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from hatch_lambda.distributions import Attempt, Verdict
+from hatch_lambda.verdicts import fault_of_machine_code, machine_code_of, wheel_tags
+
+if TYPE_CHECKING:
+    from hatch_lambda.distributions import Closure, Distribution, Wheel
+    from hatch_lambda.settings import Settings
+
+STAGE = 6
+
+# Distributions that work on Lambda though the tags of their wheels may say otherwise: their extensions are optional,
+# and a wheel made without them is still tagged for the platform and Python that made it. sqlalchemy does so on purpose
+# (https://github.com/zzzeek/sqlalchemy/pull/194); pyyaml: https://github.com/aws/chalice/issues/1074.
+CURATED = frozenset({"pyrsistent", "pyyaml", "sqlalchemy"})
+
+
+def listed_as_compatible(found: Distribution, settings: Settings) -> bool:
+    return found.name in CURATED or found.name in settings.compatible
+
+
+def allow(closure: Closure, settings: Settings) -> Closure:
+    """Judge incompatible wheels once more, by content: the last that came is the likeliest to serve, so it is first.
+
+    Machine code that the target cannot load stays out, whoever vouches for it.
+    """
+
+    def look_again(found: Distribution) -> Distribution:
+        for wheel in reversed(found.wheels):
+            verdict = _verdict(wheel, found, settings)
+            if verdict.compatible:
+                attempt = Attempt(STAGE, f"let {wheel.path.name} through", succeeded=True, outcome=verdict.reason)
+                return dataclasses.replace(
+                    found,
+                    wheels=(dataclasses.replace(wheel, verdict=verdict), *found.wheels),
+                    attempts=(*found.attempts, attempt),
+                )
+        return found
+
+    return closure.each_unmet(look_again)
+
+
+def _verdict(wheel: Wheel, found: Distribution, settings: Settings) -> Verdict:
+    if not _is_for_cpython_3(wheel):
+        return wheel.verdict
+    if not machine_code_of(wheel.path):
+        return Verdict(compatible=True, reason="there is no machine code in it")
+    fault = fault_of_machine_code(wheel.path, settings.target)
+    if fault:
+        return Verdict(compatible=False, reason=fault)
+    if listed_as_compatible(found, settings):
+        return Verdict(compatible=True, reason=f"`{found.name}` is listed as compatible")
+    return wheel.verdict
+
+
+def _is_for_cpython_3(wheel: Wheel) -> bool:
+    return any(tag.interpreter.startswith(("cp3", "py3")) for tag in wheel_tags(wheel.path.name))

@@ -1,0 +1,118 @@
+"""Stage 1: pip chooses the closure, for the target, and downloads it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from hatch_lambda import pip_process
+from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
+from hatch_lambda.errors import ResolutionError
+from hatch_lambda.process import telling_lines
+from hatch_lambda.stages.report_unmet import no_candidate_message
+
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
+    from hatch_lambda.job import Job
+    from hatch_lambda.pip_process import PipAnswer
+
+NOT_JUDGED_YET = Verdict(compatible=False, reason="not looked at yet")
+
+
+def download(job: Job) -> Closure:
+    """Resolve for the target and download the whole closure.
+
+    Where that fails for want of a wheel that fits, the projects concerned are asked for once more, now taking their
+    wheels whatever the tags say: stage 6 may find that they work, and stage 7 can say more than pip does.
+
+    Raises `ResolutionError` with pip's own words.
+    """
+    destination = job.scratch / "downloads"
+    arguments = _what_to_resolve(job)
+    if not arguments:
+        return Closure(())
+    answer = pip_process.download(job, destination, arguments)
+    if answer.succeeded:
+        return _closure(answer, destination)
+    starved = answer.findings.get("starved", ())
+    if starved:
+        second = pip_process.download(job, destination, arguments, misdeclared=starved)
+        if second.succeeded:
+            return _closure(second, destination)
+    raise _resolution_error(job, answer)
+
+
+def _what_to_resolve(job: Job) -> list[str]:
+    if job.settings.requirements:
+        return [argument for path in job.settings.requirements for argument in ("--requirement", str(path))]
+    if not job.requirements:
+        return []
+    # By way of a file, since pip ignores markers on its command line.
+    path = job.scratch / "requirements.txt"
+    path.write_text("\n".join(job.requirements) + "\n", encoding="utf-8")
+    return ["--requirement", str(path)]
+
+
+def _closure(answer: PipAnswer, destination: Path) -> Closure:
+    found = sorted(
+        (_distribution(entry, destination) for entry in answer.findings["resolved"]), key=lambda found: found.name
+    )
+    return Closure(tuple(found), index_options=tuple(answer.findings["index_options"]), offers=_offers(answer))
+
+
+def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:
+    return {
+        canonicalize_name(name): tuple(IndexFile(**file) for file in files)
+        for name, files in answer.findings.get("offers", {}).items()
+    }
+
+
+def _distribution(entry: dict[str, Any], destination: Path) -> Distribution:
+    path = destination / entry["filename"]
+    is_wheel = entry["kind"] == "wheel"
+    return Distribution(
+        name=canonicalize_name(entry["name"]),
+        version=Version(entry["version"]),
+        requires=tuple(entry["requires"]),
+        extras=frozenset(canonicalize_name(extra) for extra in entry["extras"]),
+        requested=entry["user_supplied"],
+        direct=entry["direct"],
+        allowed_hashes=tuple(entry["allowed_hashes"]),
+        wheels=(Wheel(path, "downloaded", NOT_JUDGED_YET),) if is_wheel else (),
+        source=None if is_wheel else _source(entry, path),
+    )
+
+
+def _source(entry: dict[str, Any], path: Path) -> Sdist | SourceTree:
+    if entry["kind"] == "sdist":
+        return Sdist(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    if entry["kind"] == "directory":
+        return SourceTree(entry["url"], Path(entry["folder"]))
+    return SourceTree(_pinned_to_commit(entry), None)
+
+
+def _pinned_to_commit(entry: dict[str, Any]) -> str:
+    """The repository's URL at the very commit that was resolved: a branch may have moved on since."""
+    url = entry["url"].partition("#")[0]
+    scheme, separator, rest = url.partition("://")
+    location, at, _revision = rest.rpartition("@")
+    if not at or "/" not in location:  # an `@` before the path belongs to the credentials
+        location = rest
+    fragment = f"#subdirectory={entry['subdirectory']}" if entry["subdirectory"] else ""
+    return f"{scheme}{separator}{location}@{entry['commit']}{fragment}"
+
+
+def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
+    output = answer.completed.output
+    words = "\n".join(f"  {line}" for line in telling_lines(output))
+    message = f"The dependencies of {job.subject} cannot be resolved for {job.target.description}. pip says:\n\n{words}"
+    offers = _offers(answer)
+    for name in answer.findings.get("starved", ()):
+        if more := no_candidate_message(canonicalize_name(name), offers.get(canonicalize_name(name), ()), job.target):
+            message += f"\n\n{more}"
+    return ResolutionError(message, output=output)

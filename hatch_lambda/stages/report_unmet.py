@@ -1,0 +1,221 @@
+"""Stage 7: say what is missing, who needs it, why, and what to do, before anything is unpacked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+
+from hatch_lambda.distributions import MissingDependency
+from hatch_lambda.errors import MissingDependencyError
+from hatch_lambda.target import Target, all_targets
+from hatch_lambda.verdicts import compressed_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from packaging.utils import NormalizedName
+    from packaging.version import Version
+
+    from hatch_lambda.distributions import Closure, Distribution, IndexFile
+    from hatch_lambda.job import Job
+
+# Distributions without wheels for Linux, and their siblings on the index that have them. They are named, not taken:
+# a sibling has another name, so it does not satisfy those who require the original.
+BINARY_SIBLINGS = {
+    "cx-oracle": "oracledb",
+    "psycopg-c": "psycopg-binary",
+    "psycopg2": "psycopg2-binary",
+    "pycrypto": "pycryptodome",
+    "pysqlite3": "pysqlite3-binary",
+    "uwsgi": "pyuwsgi",
+}
+
+_SHOWN_FILES = 8
+
+
+def report_unmet(closure: Closure, job: Job) -> Closure:
+    """Pass a closure on in which nothing is missing; with `on-missing = "warn"`, one without what is.
+
+    Raises `MissingDependencyError`.
+    """
+    missing = tuple(_missing(found, closure, job) for found in closure.unmet)
+    if not missing:
+        return closure
+    message = unmet_message(missing, job)
+    if job.settings.on_missing == "error":
+        raise MissingDependencyError(message, missing)
+    job.reporter.warn(f"{message}\n\nThe bundle is made without, as `on-missing` says.")
+    return closure.only_met
+
+
+def unmet_message(missing: tuple[MissingDependency, ...], job: Job) -> str:
+    names = ", ".join(f"{found.name} {found.version}" for found in missing)
+    head = f"No wheel for {job.target.description} of: {names}"
+    return "\n\n".join([head, *(_paragraph(found) for found in missing)])
+
+
+def _paragraph(found: MissingDependency) -> str:
+    lines = [f"{found.name} {found.version}"]
+    lines.append(f"  required by: {' -> '.join(found.chain)}")
+    lines.append(f"  why not: {found.verdict}")
+    if found.offers:
+        lines.append("  the index has of this version:")
+        lines += [f"    {name}" for name in found.offers]
+    if found.attempts:
+        lines.append("  what was tried:")
+        for attempt in found.attempts:
+            lines.append(f"    stage {attempt.stage}: {attempt.tried}: {attempt.outcome}")
+            lines += [f"      | {line}" for line in attempt.words]
+    lines.append("  what you can do:")
+    lines += [f"    - {remedy}" for remedy in found.remedies]
+    return "\n".join(lines)
+
+
+def _missing(found: Distribution, closure: Closure, job: Job) -> MissingDependency:
+    return MissingDependency(
+        name=found.name,
+        version=found.version,
+        chain=(job.subject, *chain_to(found, closure, job.target)),
+        verdict=_verdict(found, job.target),
+        offers=_shown([file.filename for file in files_of_version(found, closure)]),
+        attempts=found.attempts,
+        remedies=tuple(_remedies(found, closure.offers.get(found.name, ()), job.target)),
+    )
+
+
+def _verdict(found: Distribution, target: Target) -> str:
+    if found.wheels:
+        wheel = found.wheels[-1]
+        return f"{wheel.path.name} ({wheel.origin}) does not fit {target.description}: {wheel.verdict.reason}"
+    return "it comes as sources only, and they could not be built into a wheel"
+
+
+def _shown(names: list[str]) -> tuple[str, ...]:
+    names = sorted(names)
+    more = len(names) - _SHOWN_FILES
+    return (*names[:_SHOWN_FILES], f"and {more} more") if more > 0 else tuple(names)
+
+
+def chain_to(wanted: Distribution, closure: Closure, target: Target) -> tuple[str, ...]:
+    """The shortest way down from what the project asks for, as `name version`, the wanted one last."""
+    by_name = {found.name: found for found in closure.distributions}
+    paths: list[tuple[Distribution, ...]] = [(found,) for found in closure.distributions if found.requested]
+    seen = {path[0].name for path in paths}
+    for path in paths:  # grows while it is read: breadth first
+        if path[-1].name == wanted.name:
+            return tuple(map(str, path))
+        for name in sorted(_required_names(path[-1], target) - seen):
+            if name in by_name:
+                seen.add(name)
+                paths.append((*path, by_name[name]))
+    return (str(wanted),)
+
+
+def _required_names(found: Distribution, target: Target) -> set[NormalizedName]:
+    names = set()
+    for text in found.requires:
+        requirement = Requirement(text)
+        if requirement.marker is None or any(
+            requirement.marker.evaluate({**target.marker_environment, "extra": extra}) for extra in ("", *found.extras)
+        ):
+            names.add(canonicalize_name(requirement.name))
+    return names
+
+
+def files_of_version(found: Distribution, closure: Closure) -> tuple[IndexFile, ...]:
+    return tuple(file for file in closure.offers.get(found.name, ()) if _version(file) == found.version)
+
+
+def wheels_of_version(found: Distribution, closure: Closure) -> tuple[IndexFile, ...]:
+    return tuple(file for file in files_of_version(found, closure) if file.filename.endswith(".whl"))
+
+
+def _version(file: IndexFile) -> Version | None:
+    try:
+        if file.filename.endswith(".whl"):
+            return parse_wheel_filename(file.filename)[1]
+        return parse_sdist_filename(file.filename)[1]
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
+
+
+def _remedies(found: Distribution, offers: Iterable[IndexFile], target: Target) -> Iterator[str]:
+    offers = tuple(offers)
+    if (fitting := _versions_that_fit(offers, target)) and not found.direct:
+        yield _other_version(found.name, fitting, found.version)
+    of_version = tuple(file for file in offers if _version(file) == found.version)
+    yield from _other_targets(of_version, target)
+    if sibling := BINARY_SIBLINGS.get(found.name):
+        yield f"depend on `{sibling}` instead, which comes as wheels"
+    if any(file.refused_by_user for file in of_version):
+        yield f"lift `--no-binary` or `--only-binary` for {found.name}: it rules out some of its files"
+    yield (
+        f"build a wheel of {found} where the target is at home, and name its folder in "
+        f'`pip-args = ["--find-links", "…"]`'
+    )
+    if found.wheels:
+        yield f'if you know that its wheel works on Lambda, say so: `compatible = ["{found.name}"]`'
+
+
+def _other_version(name: str, fitting: list[Version], current: Version | None) -> str:
+    older = [version for version in fitting if current is None or version < current]
+    if older:
+        return f"take an older version that fits: `{name}=={older[-1]}`"
+    return f"take a newer version that fits: `{name}=={fitting[-1]}`"
+
+
+def _other_targets(files: tuple[IndexFile, ...], target: Target) -> Iterator[str]:
+    others = [other for other in all_targets() if other != target and any(_fits(file, other) for file in files)]
+    runtimes = [other.runtime.name for other in others if other.architecture == target.architecture]
+    if runtimes:
+        yield f"take another runtime: {', '.join(f'`{name}`' for name in runtimes)} would do"
+    if any(other.runtime == target.runtime for other in others):
+        architecture = next(other.architecture.name for other in others if other.runtime == target.runtime)
+        yield f'take the other architecture: `architecture = "{architecture}"` would do'
+
+
+def _versions_that_fit(files: Iterable[IndexFile], target: Target) -> list[Version]:
+    versions = {version for file in files if _fits(file, target) and (version := _version(file))}
+    finals = {version for version in versions if not version.is_prerelease}
+    return sorted(finals or versions)
+
+
+def _fits(file: IndexFile, target: Target) -> bool:
+    if not file.filename.endswith(".whl") or file.refused_by_user or not _serves_python(file, target):
+        return False
+    try:
+        return not parse_wheel_filename(file.filename)[3].isdisjoint(target.tag_set)
+    except InvalidWheelFilename:
+        return False
+
+
+def _serves_python(file: IndexFile, target: Target) -> bool:
+    try:
+        return SpecifierSet(file.requires_python or "").contains(target.python_full_version, prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
+def no_candidate_message(name: NormalizedName, offers: tuple[IndexFile, ...], target: Target) -> str:
+    """What can be said of a project of which pip found no file that may be used; nothing where nothing is known."""
+    wheels = [file for file in offers if file.filename.endswith(".whl") and _version(file)]
+    if not wheels:
+        return ""
+    newest = max(version for file in wheels if (version := _version(file)))
+    tags = sorted({compressed_tags(file.filename) for file in wheels if _version(file) == newest})
+    lines = [f"The index has wheels of {name} {newest} tagged:"]
+    lines += [f"  {tag}" for tag in _shown(tags)]
+    lines.append(f"None is for {target.description}.")
+    if fitting := _versions_that_fit(offers, target):
+        lines.append(f"What you can do: {_other_version(name, fitting, None)}")
+    lines += [f"What you can do: {remedy}" for remedy in _other_targets(tuple(wheels), target)]
+    return "\n".join(lines)

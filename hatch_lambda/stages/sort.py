@@ -1,0 +1,22 @@
+"""Stage 2: every wheel gets its verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from hatch_lambda.verdicts import judge
+
+if TYPE_CHECKING:
+    from hatch_lambda.distributions import Closure, Distribution
+    from hatch_lambda.target import Target
+
+
+def sort(closure: Closure, target: Target) -> Closure:
+    """Tell compatible wheels from incompatible ones; what has neither has sources."""
+
+    def with_verdicts(found: Distribution) -> Distribution:
+        judged = tuple(judge(wheel.path, wheel.origin, target) for wheel in found.wheels)
+        return dataclasses.replace(found, wheels=judged)
+
+    return closure.each(with_verdicts)

@@ -1,0 +1,138 @@
+"""What compilers a build finds: the host's, or none."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class Toolchain(Protocol):
+    """How a build's environment is set up. Stage 4 and stage 5 differ in nothing else."""
+
+    @property
+    def stage(self) -> int: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def needs_fresh_tree(self) -> bool:
+        """Whether a source folder is built in a copy, lest an earlier build's objects be taken over."""
+
+    def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
+        """The environment to build in; helper files may be put under `scratch`."""
+
+
+@dataclass(frozen=True)
+class HostCompilers:
+    """Whatever compilers this machine has, as a plain `pip wheel` would find them."""
+
+    stage: int = 4
+    description: str = "with the compilers of this machine"
+    needs_fresh_tree: bool = False
+
+    def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
+        del scratch
+        return dict(base)
+
+
+@dataclass(frozen=True)
+class NoCompilers:
+    """No compiler to be found, so that extensions which are optional fall back to pure Python.
+
+    Each compiler is shadowed by a program that fails and says why: build systems ask the environment's variables
+    first, then PATH. PATH itself cannot be cut, as compilers live in one folder with `sh` and `git`.
+    """
+
+    stage: int = 5
+    description: str = "without a compiler"
+    needs_fresh_tree: bool = True
+
+    def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
+        folder = scratch / "no-compilers"
+        folder.mkdir(exist_ok=True)
+        path = base.get("PATH", os.defpath)
+        for name in _USUAL_NAMES | set(_compilers_on(path)):
+            _write_stub(folder / _as_executable(name))
+        stub = str(folder / _as_executable("cc"))
+        return {
+            **{name: value for name, value in base.items() if not _ASIDE.fullmatch(name)},
+            **dict.fromkeys(_COMPILER_VARIABLES, stub),
+            **_SWITCHES,
+            "PATH": f"{folder}{os.pathsep}{path}",
+        }
+
+
+# Programs that turn source code of C, C++, Objective-C, Fortran, Rust, Go, Zig, Swift or Nim into machine code,
+# with cross-compiler prefixes and version suffixes: `aarch64-linux-gnu-gcc-12`, `clang++-17`.
+_COMPILER_NAME = re.compile(
+    r"""(?:[\w.]+-)*
+        (?:cc|c\+\+|gcc|g\+\+|c89|c99|clang|clang\+\+|clang-cl|tcc|icc|icpc|icx|icpx|dpcpp|nvcc|hipcc|pgcc|nvc|nvc\+\+
+          |gfortran|flang|flang-new|ifort|ifx|f77|f90|f95|nvfortran|pgfortran|cl|zig|swiftc|nim
+          |rustc|cargo|rustup|go|gccgo|tinygo|emcc|em\+\+|ccache|sccache|distcc|xcrun)
+        (?:-?\d+(?:\.\d+)*)?(?:\.exe|\.bat|\.cmd)?""",
+    re.VERBOSE,
+)
+
+_USUAL_NAMES = frozenset(
+    {"cc", "c++", "gcc", "g++", "clang", "clang++", "cl", "gfortran", "f77", "f90", "rustc", "cargo", "go", "zig"}
+)
+
+# Read by setuptools and distutils (CC to LDCXXSHARED, F77, F90; each beats an absolute path in sysconfig), by CMake
+# (CC, CXX, FC, CUDACXX, HIPCXX), Meson (the same and OBJC, OBJCXX), maturin and setuptools-rust (CARGO, RUSTC).
+_COMPILER_VARIABLES = (
+    *("CC", "CXX", "CPP", "OBJC", "OBJCXX", "SWIFTC", "LD", "LDSHARED", "LDCXXSHARED", "LINKCC"),
+    *("F77", "F90", "F95", "FC", "CUDACXX", "HIPCXX", "NVCC"),
+    *("CARGO", "RUSTC", "RUSTUP", "GO", "ZIG"),
+)
+
+# These could lead a build system past the variables above.
+_ASIDE = re.compile(
+    r"CMAKE_(?:ARGS|TOOLCHAIN_FILE|.*_COMPILER)|SKBUILD_.*|CARGO_.*|RUSTUP_.*|RUSTC_WRAPPER|GOROOT|VC.*DIR"
+)
+
+_SWITCHES = {
+    # setuptools finds MSVC in the registry, unless it is told to trust the environment.
+    "DISTUTILS_USE_SDK": "1",
+    "MSSdk": "1",
+    # Without cargo, maturin asks for a build requirement that fetches a Rust of its own.
+    "MATURIN_NO_INSTALL_RUST": "1",
+    "CGO_ENABLED": "0",
+    # On macOS `cc` and its like ask xcode-select where the compilers are.
+    "DEVELOPER_DIR": "/nonexistent",
+}
+
+_UNIX_STUB = """#!/bin/sh
+echo "error: $(basename "$0"): hatch-lambda builds without a compiler in this stage" >&2
+exit 127
+"""
+_WINDOWS_STUB = "@echo error: hatch-lambda builds without a compiler in this stage 1>&2\r\n@exit /b 127\r\n"
+
+
+def _compilers_on(path: str) -> Iterator[str]:
+    for entry in path.split(os.pathsep):
+        folder = Path(entry or os.curdir)
+        try:
+            names = [child.name for child in folder.iterdir()]
+        except OSError:
+            continue
+        yield from (name for name in names if _COMPILER_NAME.fullmatch(name))
+
+
+def _as_executable(name: str) -> str:
+    if sys.platform != "win32":
+        return name
+    return f"{Path(name).stem if Path(name).suffix in {'.exe', '.bat', '.cmd'} else name}.bat"
+
+
+def _write_stub(path: Path) -> None:
+    path.write_text(_WINDOWS_STUB if sys.platform == "win32" else _UNIX_STUB, encoding="ascii", newline="")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

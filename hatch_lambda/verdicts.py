@@ -1,0 +1,87 @@
+"""Whether a wheel serves the target: by what its name promises, and by what it holds."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
+
+from hatch_lambda.distributions import Verdict, Wheel
+from hatch_lambda.errors import BrokenWheelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from packaging.tags import Tag
+
+    from hatch_lambda.machine_code import MachineCode
+    from hatch_lambda.target import Target
+
+
+def judge(path: Path, origin: str, target: Target) -> Wheel:
+    """Judge a wheel file by its tags, and by its content where the tags leave the glibc open."""
+    fitting = wheel_tags(path.name) & target.tag_set
+    if not fitting:
+        return Wheel(path, origin, Verdict(compatible=False, reason=f"tagged {compressed_tags(path.name)}"))
+    if promises_no_glibc(fitting) and (fault := fault_of_machine_code(path, target)):
+        return Wheel(path, origin, Verdict(compatible=False, reason=fault))
+    return Wheel(path, origin, Verdict(compatible=True, reason="its tags fit"))
+
+
+def wheel_tags(filename: str) -> frozenset[Tag]:
+    """The tags in a wheel's file name (PEP 427). Raises `BrokenWheelError`."""
+    try:
+        return parse_wheel_filename(filename)[3]
+    except InvalidWheelFilename as error:
+        raise BrokenWheelError(filename, str(error)) from None
+
+
+def compressed_tags(filename: str) -> str:
+    """The tags of a wheel as its file name has them: `cp313-cp313-win_amd64`."""
+    return "-".join(filename.removesuffix(".whl").split("-")[-3:])
+
+
+def promises_no_glibc(tags: Iterable[Tag]) -> bool:
+    """`linux_x86_64` says nothing but the machine: such a wheel was built here, or beside the index's rules."""
+    return all(tag.platform.startswith("linux_") for tag in tags)
+
+
+def fault_of_machine_code(wheel: Path, target: Target) -> str | None:
+    """The first file of a wheel that the target's loader would refuse, as a sentence; none if there is none.
+
+    Raises `BrokenWheelError`.
+    """
+    return next((fault for code in machine_code_of(wheel) if (fault := _fault(code, target))), None)
+
+
+def machine_code_of(wheel: Path) -> tuple[MachineCode, ...]:
+    """Every file of machine code in a wheel. Raises `BrokenWheelError`."""
+    from hatch_lambda.machine_code import BrokenMachineCodeError, scan_wheel
+
+    try:
+        return scan_wheel(wheel)
+    except (BrokenMachineCodeError, zipfile.BadZipFile, zlib.error) as error:
+        raise BrokenWheelError(wheel.name, str(error)) from None
+
+
+# From this version on glibc has what the symbol stands for; it is no version of its own.
+# https://sourceware.org/git/?p=glibc.git;a=blob;f=NEWS, under 2.36
+_ABI_SYMBOLS = {"GLIBC_ABI_DT_RELR": Version("2.36")}
+
+
+def _fault(code: MachineCode, target: Target) -> str | None:
+    if code.kind == "PE" and code.path.lower().endswith(".exe"):
+        return None  # a launcher for Windows, as setuptools and pip carry them everywhere; nothing on Linux loads it
+    if code.kind != "ELF" or code.architecture != target.architecture.machine:
+        return f"its {code.path} is {code.kind} machine code for {code.architecture}"
+    if code.musl:
+        return f"its {code.path} needs musl, the runtime has glibc"
+    needed = [_ABI_SYMBOLS[symbol] for _library, symbol in code.needs if symbol in _ABI_SYMBOLS]
+    newest = max([*needed, *filter(None, [code.glibc])], default=None)
+    if newest and newest > Version(target.glibc):
+        return f"its {code.path} needs glibc {newest}, the runtime has {target.glibc}"
+    return None
