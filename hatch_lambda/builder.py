@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
+from hatchling.plugin.manager import PluginManager
 
 from hatch_lambda.build_hook import BUNDLE_KEY, SETTINGS_KEY
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 HOOK = "lambda"
 
 
-class LambdaBuilder(BuilderInterface["BuilderConfig", "PluginManager"]):
+class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     """Builds the zip that is uploaded to Lambda."""
 
     PLUGIN_NAME = "lambda"
@@ -61,9 +62,9 @@ class LambdaBuilder(BuilderInterface["BuilderConfig", "PluginManager"]):
         del versions
         name = re.escape(self.normalize_file_name_component(self.metadata.core.name))
         ours = re.compile(rf"{name}-.+-python3\.\d+-(?:x86_64|arm64)\.zip")
-        for filename in os.listdir(directory):
-            if ours.fullmatch(filename):
-                Path(directory, filename).unlink()
+        for path in Path(directory).iterdir():
+            if ours.fullmatch(path.name):
+                path.unlink()
 
     def _check(self, versions: list[str]) -> None:
         """Say at once what would stop the build later, or with a traceback of Hatch's."""

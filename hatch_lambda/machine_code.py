@@ -203,7 +203,7 @@ class _Elf:
 
     def __init__(self, file: BinaryIO) -> None:
         # Imported here: most wheels carry no machine code. Not its `ELFFile`: that reads the section headers.
-        from elftools.elf.structs import ELFStructs  # noqa: PLC0415
+        from elftools.elf.structs import ELFStructs
 
         self._file = file
         self.bits, self.byte_order = _bits_and_byte_order(_bytes_at(file, 0, _EI_NIDENT))

@@ -141,7 +141,7 @@ def build_wheel(
 
 
 def pip_environment() -> dict[str, str]:
-    """This process's environment, less what would send pip elsewhere."""
+    """The environment of this process, less what would send pip elsewhere."""
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_US}
     environment["PYTHONIOENCODING"] = "utf-8"
     environment["PYTHONUNBUFFERED"] = "1"  # lines are shown as they come

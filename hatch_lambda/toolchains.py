@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -128,11 +127,11 @@ def _compilers_on(path: str) -> Iterator[str]:
 
 
 def _as_executable(name: str) -> str:
-    if sys.platform != "win32":
+    if os.name != "nt":
         return name
     return f"{Path(name).stem if Path(name).suffix in {'.exe', '.bat', '.cmd'} else name}.bat"
 
 
 def _write_stub(path: Path) -> None:
-    path.write_text(_WINDOWS_STUB if sys.platform == "win32" else _UNIX_STUB, encoding="ascii", newline="")
+    path.write_text(_WINDOWS_STUB if os.name == "nt" else _UNIX_STUB, encoding="ascii", newline="")
     path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

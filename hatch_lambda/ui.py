@@ -62,7 +62,7 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
 
 
 def megabytes(size: int) -> str:
-    """Bytes for people, as Lambda's documentation counts: `1.5 MB` is 1.5 × 1024²."""
+    """Bytes for people, as Lambda's documentation counts: `1.5 MB` is 1.5 * 1024 * 1024 bytes."""
     if size < 1024 * 1024:
         return f"{size / 1024:.1f} kB"
     return f"{size / (1024 * 1024):.1f} MB"
