@@ -70,11 +70,40 @@ def telling_lines(output: str, limit: int = 12) -> tuple[str, ...]:
     return tuple(lines[index].strip() for index in marked[-limit:])
 
 
+def resolver_words(output: str, limit: int = 30) -> tuple[str, ...]:
+    """What pip's resolver says from its first error on: which requirements, and what they conflict about.
+
+    Where a build backend failed underneath it, that is what matters.
+    """
+    if "subprocess-exited-with-error" in output:
+        return telling_lines(output)
+    lines = output.splitlines()
+    first = next((index for index, line in enumerate(lines) if line.startswith("ERROR:")), None)
+    if first is None:
+        return telling_lines(output)
+    if lines[first] == "ERROR: Exception:":
+        return _own_failure(lines, first)
+    told = [line for line in lines[first:] if not _GENERAL_ADVICE.match(line)]
+    while told and not told[-1].strip():
+        told.pop()
+    return tuple(told[:limit])
+
+
+def _own_failure(lines: list[str], first: int) -> tuple[str, ...]:
+    """Where pip broke off with a traceback: what it was at, and the exception alone."""
+    at_work = [line.strip() for line in lines[:first] if line.lstrip().startswith(("Collecting", "Processing"))]
+    return (*at_work[-1:], lines[-1])
+
+
+_GENERAL_ADVICE = re.compile(
+    r"To fix this you could try to|\d\. (?:loosen|remove)|ERROR: ResolutionImpossible|hint: See above|\[notice\]"
+)
 _TELLING = re.compile(r"error|fatal|exception|not found|no such|cannot|could not|unable|refused|failed", re.IGNORECASE)
 # What pip wraps around every failed build, whatever the cause.
 _NOISE = re.compile(
     r"subprocess-exited-with-error|did not run successfully|This error originates from a subprocess|"
     r"Failed to build one or more wheels|Failed to build '|ERROR: Failed building wheel|"
-    r"metadata-generation-failed|Building wheel for .* error|See above|error: subprocess",
+    r"Failed to build \S+$|metadata-generation-failed|Building wheel for .* error|See above|error: subprocess|"
+    r"^\s*raise ",
     re.IGNORECASE,
 )

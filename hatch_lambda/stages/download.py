@@ -12,7 +12,7 @@ from packaging.version import Version
 from hatch_lambda import pip_process
 from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError
-from hatch_lambda.process import telling_lines
+from hatch_lambda.process import resolver_words
 from hatch_lambda.stages.report_unmet import no_candidate_message
 
 if TYPE_CHECKING:
@@ -53,9 +53,13 @@ def _what_to_resolve(job: Job) -> list[str]:
     if not job.requirements:
         return []
     # By way of a file, since pip ignores markers on its command line.
-    path = job.scratch / "requirements.txt"
+    path = _requirements_file(job)
     path.write_text("\n".join(job.requirements) + "\n", encoding="utf-8")
     return ["--requirement", str(path)]
+
+
+def _requirements_file(job: Job) -> Path:
+    return job.scratch / "requirements.txt"
 
 
 def _closure(answer: PipAnswer, destination: Path) -> Closure:
@@ -108,11 +112,19 @@ def _pinned_to_commit(entry: dict[str, Any]) -> str:
 
 
 def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
-    output = answer.completed.output
-    words = "\n".join(f"  {line}" for line in telling_lines(output))
+    output = _by_name(answer.completed.output, job)
+    words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
     message = f"The dependencies of {job.subject} cannot be resolved for {job.target.description}. pip says:\n\n{words}"
     offers = _offers(answer)
     for name in answer.findings.get("starved", ()):
         if more := no_candidate_message(canonicalize_name(name), offers.get(canonicalize_name(name), ()), job.target):
             message += f"\n\n{more}"
     return ResolutionError(message, output=output)
+
+
+def _by_name(output: str, job: Job) -> str:
+    """Pip's output with the requirement itself where pip names its line in the file that was made for it."""
+    for number, requirement in enumerate(job.requirements, 1):
+        output = output.replace(f"-r {_requirements_file(job)} (line {number})", requirement.partition(" @ ")[0])
+        output = output.replace(f"line {number} of {_requirements_file(job)}", f"the dependencies of {job.subject}")
+    return output

@@ -17,7 +17,7 @@ from packaging.utils import (
 from hatch_lambda.distributions import MissingDependency
 from hatch_lambda.errors import MissingDependencyError
 from hatch_lambda.target import Target, all_targets
-from hatch_lambda.verdicts import compressed_tags
+from hatch_lambda.verdicts import compressed_tags, fault_of_machine_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -162,7 +162,7 @@ def _remedies(found: Distribution, offers: Iterable[IndexFile], target: Target) 
         f"build a wheel of {found} where the target is at home, and name its folder in "
         f'`pip-args = ["--find-links", "…"]`'
     )
-    if found.wheels:
+    if any(fault_of_machine_code(wheel.path, target) is None for wheel in found.wheels):
         yield f'if you know that its wheel works on Lambda, say so: `compatible = ["{found.name}"]`'
 
 
@@ -207,11 +207,12 @@ def _serves_python(file: IndexFile, target: Target) -> bool:
 
 def no_candidate_message(name: NormalizedName, offers: tuple[IndexFile, ...], target: Target) -> str:
     """What can be said of a project of which pip found no file that may be used; nothing where nothing is known."""
-    wheels = [file for file in offers if file.filename.endswith(".whl") and _version(file)]
-    if not wheels:
-        return ""
-    newest = max(version for file in wheels if (version := _version(file)))
-    tags = sorted({compressed_tags(file.filename) for file in wheels if _version(file) == newest})
+    newest = max((version for file in offers if (version := _version(file))), default=None)
+    of_newest = [file for file in offers if _version(file) == newest]
+    wheels = [file for file in of_newest if file.filename.endswith(".whl")]
+    if newest is None or not wheels or len(wheels) < len(of_newest) or any(_fits(file, target) for file in wheels):
+        return ""  # then it is not for want of a wheel that pip found nothing
+    tags = sorted({compressed_tags(file.filename) for file in wheels})
     lines = [f"The index has wheels of {name} {newest} tagged:"]
     lines += [f"  {tag}" for tag in _shown(tags)]
     lines.append(f"None is for {target.description}.")
