@@ -75,7 +75,7 @@ def record(contents: Mapping[str, Content], own_name: str) -> str:
 
 # A build backend that needs nothing but the standard library. What it makes depends on `recipe.json` beside it, and
 # on the compiler that it finds: `$CC`, else `cc` on PATH, called as `cc -o OUTPUT`.
-BACKEND = '''\
+BACKEND = """\
 import json, os, pathlib, shutil, subprocess, sys
 sys.path.insert(0, os.path.dirname(__file__))
 from kit import make_wheel, metadata
@@ -124,7 +124,7 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
         requires=RECIPE["requires"], requires_python=RECIPE["requires_python"],
     )
     return path.name
-'''
+"""
 
 
 def source_files(
