@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle import Bundle
     from hatch_lambda.distributions import Closure
     from hatch_lambda.settings import Settings
+    from hatch_lambda.target import Runtime
 
 
 def run(
@@ -40,6 +42,7 @@ def run(
         job = Job(settings, subject, tuple(requirements), scratch, reporter)
         stage = reporter.stage
         reporter.line(f"Bundle for {settings.target.description}")
+        _warn_of_deprecation(settings.target.runtime, reporter)
         chosen = stage(1, "download", lambda: download(job), _what_came)
         sorted_out = stage(2, "sort", lambda: sort(chosen, job.target), _what_serves)
         asked = stage(3, "download wheels", lambda: download_wheels(sorted_out, job), _gain(sorted_out))
@@ -48,6 +51,11 @@ def run(
         allowed = stage(6, "allow", lambda: allow(rebuilt, settings), _gain(rebuilt))
         complete = stage(7, "report unmet", lambda: report_unmet(allowed, job), _what_is_left_out(allowed))
         return stage(8, "unpack", lambda: unpack(complete, job.target, bundle_directory), _what_is_laid_out)
+
+
+def _warn_of_deprecation(runtime: Runtime, reporter: Reporter) -> None:
+    if runtime.deprecated <= datetime.now(tz=timezone.utc).date():
+        reporter.warn(f"AWS meant to deprecate {runtime.name} on {runtime.deprecated}; think of a newer runtime.")
 
 
 @contextmanager

@@ -38,6 +38,7 @@ def download(job: Job) -> Closure:
         return Closure(())
     answer = pip_process.download(job, destination, arguments)
     if answer.succeeded:
+        _pass_warnings_on(answer, job)
         return _closure(answer, destination)
     starved = answer.findings.get("starved", ())
     if starved:
@@ -45,6 +46,13 @@ def download(job: Job) -> Closure:
         if second.succeeded:
             return _closure(second, destination)
     raise _resolution_error(job, answer)
+
+
+def _pass_warnings_on(answer: PipAnswer, job: Job) -> None:
+    """What pip thinks of its own choice; its other warnings are about this machine."""
+    for line in answer.completed.output.splitlines():
+        if line.startswith("WARNING: ") and "yanked" in line:
+            job.reporter.warn(line.removeprefix("WARNING: "))
 
 
 def _what_to_resolve(job: Job) -> list[str]:
