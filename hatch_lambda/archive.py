@@ -1,22 +1,30 @@
-"""The zip: the same bytes for the same files, whole or not there at all."""
+"""The zip: the same bytes for the same files, whole or not there at all, and nothing compressed twice.
+
+A wheel is a zip of deflated files, and so is what Lambda takes. A file that a wheel brings goes over as the compressed
+bytes that it already is; only its header is written anew. `zipfile` cannot do that, so the few structures that such
+a zip consists of are written here, by PKWARE's APPNOTE 6.3.3, whose sections the comments name.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+import struct
 import tempfile
 import time
-import zipfile
+import zlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from hatch_lambda.errors import ConfigurationError
+from typing_extensions import Self
+
+from hatch_lambda.bundle import DEFLATED, LOCAL_HEADER, STORED, BundleFile, Member, raw_pieces
+from hatch_lambda.errors import ConfigurationError, LambdaBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from hatch_lambda.bundle import BundleFile
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 UNZIPPED_LIMIT = 262_144_000
@@ -24,10 +32,19 @@ DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
 
 # Hatch's own moment for reproducible builds, so that wheel and zip agree: 2020-02-02.
 _DEFAULT_EPOCH = 1_580_601_600
-# What a zip can say: MS-DOS dates, in steps of two seconds (APPNOTE 4.4.6).
+# What a zip can say: MS-DOS dates, in steps of two seconds (4.4.6).
 _OLDEST, _NEWEST = 315_532_800, 4_354_819_198
 
-_MADE_ON_UNIX = 3  # APPNOTE 4.4.2.2
+_MADE_ON_UNIX = 3 << 8 | 20  # 4.4.2: the system, and version 2.0 of the format
+_NEEDED = 20  # 4.4.3: version 2.0 knows deflate
+_UTF8_NAME = 1 << 11  # 4.4.4
+
+_CENTRAL_HEADER = struct.Struct("<4sHHHHHHIIIHHHHHII")  # 4.3.12
+_ZIP64_END = struct.Struct("<4sQHHIIQQQQ")  # 4.3.14
+_ZIP64_LOCATOR = struct.Struct("<4sIQI")  # 4.3.15
+_END = struct.Struct("<4sHHHHIIH")  # 4.3.16
+
+_BUFFER = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -42,14 +59,16 @@ class Archive:
 def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive:
     """Write files into a zip of that path: sorted names, one time for all, deflated.
 
-    It is written beside the path and moved there at the end, so that a failure leaves what was there.
-    Raises `ConfigurationError` for a `SOURCE_DATE_EPOCH` that is no number.
+    `level`: zlib's, for what is not compressed yet. It is written beside the path and moved there at the end, so that a
+    failure leaves what was there. Raises `ConfigurationError` for a `SOURCE_DATE_EPOCH` that is no number.
     """
-    date_time = _date_time()
+    date, moment = _dos_date_time()
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as raw:
-            unzipped = _write_entries(raw, files, date_time, level)
+        with os.fdopen(descriptor, "wb", buffering=_BUFFER) as raw, _Writer(raw, date, moment, level) as writer:
+            for file in sorted(files, key=lambda file: file.path):
+                writer.add(file)
+            writer.finish()
             raw.flush()
             os.fsync(raw.fileno())
         _give_usual_mode(temporary)
@@ -57,27 +76,90 @@ def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return Archive(path, path.stat().st_size, unzipped)
+    return Archive(path, path.stat().st_size, writer.unzipped)
 
 
-def _write_entries(raw: object, files: Iterable[BundleFile], date_time: tuple[int, ...], level: int) -> int:
-    unzipped = 0
-    with zipfile.ZipFile(raw, "w") as archive:  # type: ignore[call-overload]
-        for file in sorted(files, key=lambda file: file.path):
-            content = file.source.read()
-            unzipped += len(content)
-            archive.writestr(_entry(file, date_time), content, zipfile.ZIP_DEFLATED, level)
-    return unzipped
+class _Writer:
+    """A zip while it is written; it holds the wheels open that it copies from."""
+
+    def __init__(self, raw: BinaryIO, date: int, moment: int, level: int) -> None:
+        self.raw = raw
+        self.date = date
+        self.moment = moment
+        self.level = level
+        self.position = 0
+        self.unzipped = 0
+        self.directory: list[bytes] = []
+        self.wheels: dict[Path, BinaryIO] = {}
+        self.open_files = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open_files.close()
+
+    def add(self, file: BundleFile) -> None:
+        if isinstance(file.source, Member):
+            self._copy(file, file.source)
+        else:
+            self._write_content(file, file.source.read())
+
+    def finish(self) -> None:
+        """The central directory and its end (4.3.6)."""
+        start, size = self.position, sum(map(len, self.directory))
+        for header in self.directory:
+            self._put(header)
+        count = len(self.directory)
+        if count > 0xFFFF or start + size > 0xFFFFFFFF:  # noqa: PLR2004 - what the plain end can say
+            end = self.position
+            self._put(_ZIP64_END.pack(b"PK\6\6", 44, _MADE_ON_UNIX, 45, 0, 0, count, count, size, start))
+            self._put(_ZIP64_LOCATOR.pack(b"PK\6\7", 0, end, 1))
+        plain_count, plain_start = min(count, 0xFFFF), min(start, 0xFFFFFFFF)
+        self._put(_END.pack(b"PK\5\6", 0, 0, plain_count, plain_count, min(size, 0xFFFFFFFF), plain_start, 0))
+
+    def _copy(self, file: BundleFile, member: Member) -> None:
+        """Take over what a wheel has compressed already."""
+        pieces = raw_pieces(self._wheel(member.wheel), member)
+        if member.method == STORED:
+            self._write_content(file, b"".join(pieces))  # deflate may do better
+            return
+        self._put_header(file, member.method, member.crc, member.compressed_size, member.size)
+        for piece in pieces:
+            self._put(piece)
+
+    def _write_content(self, file: BundleFile, content: bytes) -> None:
+        compressor = zlib.compressobj(self.level, zlib.DEFLATED, -zlib.MAX_WBITS)
+        data, method = compressor.compress(content) + compressor.flush(), DEFLATED
+        if len(data) >= len(content):
+            data, method = content, STORED
+        self._put_header(file, method, zlib.crc32(content), len(data), len(content))
+        self._put(data)
+
+    def _wheel(self, path: Path) -> BinaryIO:
+        if path not in self.wheels:
+            self.wheels[path] = self.open_files.enter_context(path.open("rb"))
+        return self.wheels[path]
+
+    def _put_header(self, file: BundleFile, method: int, crc: int, compressed_size: int, size: int) -> None:
+        if max(size, compressed_size, self.position) > 0xFFFFFFFF:  # noqa: PLR2004 - 4 GiB, far beyond Lambda's limit
+            raise LambdaBuildError(f"{file.path} is at or beyond 4 GiB of the zip, which Lambda does not take")
+        name = file.path.encode("utf-8")
+        flags = 0 if file.path.isascii() else _UTF8_NAME
+        common = (flags, method, self.moment, self.date, crc, compressed_size, size, len(name))
+        mode = (stat.S_IFREG | file.mode) << 16
+        self.directory.append(
+            _CENTRAL_HEADER.pack(b"PK\1\2", _MADE_ON_UNIX, _NEEDED, *common, 0, 0, 0, 0, mode, self.position) + name
+        )
+        self._put(LOCAL_HEADER.pack(b"PK\3\4", _NEEDED, *common, 0) + name)
+        self.unzipped += size
+
+    def _put(self, data: bytes) -> None:
+        self.raw.write(data)
+        self.position += len(data)
 
 
-def _entry(file: BundleFile, date_time: tuple[int, ...]) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(file.path, date_time)  # type: ignore[arg-type]
-    entry.create_system = _MADE_ON_UNIX
-    entry.external_attr = (stat.S_IFREG | file.mode) << 16
-    return entry
-
-
-def _date_time() -> tuple[int, ...]:
+def _dos_date_time() -> tuple[int, int]:
     """`SOURCE_DATE_EPOCH` (https://reproducible-builds.org/specs/source-date-epoch/), within what a zip can say."""
     text = os.environ.get("SOURCE_DATE_EPOCH", str(_DEFAULT_EPOCH))
     try:
@@ -86,7 +168,9 @@ def _date_time() -> tuple[int, ...]:
         raise ConfigurationError(
             [f"Environment variable `SOURCE_DATE_EPOCH` must be a number of seconds, not {text!r}"]
         ) from None
-    return time.gmtime(min(max(epoch, _OLDEST), _NEWEST))[:6]
+    moment = time.gmtime(min(max(epoch, _OLDEST), _NEWEST))
+    date = (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday
+    return date, moment.tm_hour << 11 | moment.tm_min << 5 | min(moment.tm_sec, 59) // 2
 
 
 def _give_usual_mode(path: str) -> None:

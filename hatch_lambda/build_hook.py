@@ -47,18 +47,20 @@ class LambdaBuildHook(BuildHookInterface[Any]):
             return
         from hatch_lambda import pipeline
         from hatch_lambda.hatch_ui import HatchUI, aborting
+        from hatch_lambda.job import Request
         from hatch_lambda.ui import Reporter
 
         with aborting(self.app):
             settings = self._settings()
             build_data[SETTINGS_KEY] = settings
-            build_data[BUNDLE_KEY] = pipeline.run(
+            request = Request(
                 settings,
                 settings.bundle_directory,
                 subject=self.metadata.name,
                 requirements=self._dependencies(),
-                reporter=Reporter(HatchUI(self.app), verbose=self.app.verbosity > 0),
+                state=settings.target_directory,
             )
+            build_data[BUNDLE_KEY] = pipeline.run(request, Reporter(HatchUI(self.app), verbose=self.app.verbosity > 0))
 
     def _settings(self) -> Settings:
         from hatch_lambda.settings import HOOK_TABLE, TARGET_TABLE, load
@@ -68,6 +70,6 @@ class LambdaBuildHook(BuildHookInterface[Any]):
         table = {key: value for key, value in self.config.items() if key not in _HATCH_OWN_KEYS}
         return load(table, Path(self.root), name=f"{TARGET_TABLE}.hooks.lambda" if of_target else HOOK_TABLE)
 
-    def _dependencies(self) -> list[str]:
+    def _dependencies(self) -> tuple[str, ...]:
         """`[project] dependencies`, with what metadata hooks make of them and Hatch's context fields filled in."""
-        return list(self.metadata.core.dependencies)
+        return tuple(self.metadata.core.dependencies)

@@ -9,10 +9,11 @@ import hashlib
 import io
 import re
 import stat
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -25,16 +26,29 @@ if TYPE_CHECKING:
 
     from hatch_lambda.target import Target
 
+STORED, DEFLATED = 0, 8  # a zip's compression methods that wheels have (APPNOTE 4.4.5)
+LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")  # APPNOTE 4.3.7
+_PIECE = 1024 * 1024
+
 FILE_MODE = 0o644
 EXECUTABLE_MODE = 0o755
 
 
-@dataclass(frozen=True)
-class Member:
-    """Content that is an entry of a wheel."""
+class Member(NamedTuple):
+    """Content that is an entry of a wheel, and where it is in there, for those who copy it as it is.
+
+    A plain tuple, as a bundle has thousands of them.
+    """
 
     wheel: Path
     name: str
+    method: int
+    """The compression method, as in a zip's headers."""
+    crc: int
+    compressed_size: int
+    size: int
+    offset: int
+    """Of the entry's own header."""
 
     def read(self) -> bytes:
         with zipfile.ZipFile(self.wheel) as archive:
@@ -51,32 +65,48 @@ class Text:
         return self.content
 
 
-@dataclass(frozen=True)
-class FileOnDisk:
-    path: Path
-
-    def read(self) -> bytes:
-        return self.path.read_bytes()
-
-
-@dataclass(frozen=True)
-class BundleFile:
+class BundleFile(NamedTuple):
     """A file below the root of the bundle. `path`: with forward slashes. `owner`: the distribution that brings it."""
 
     path: str
     mode: int
-    source: Member | Text | FileOnDisk
+    source: Member | Text
     owner: str
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What stage 8 leaves: everything that the project needs at run time, on disk."""
+    """What stage 8 leaves: everything that the project needs at run time.
+
+    `directory`: where it is laid out. `files`: the same by their sources.
+    """
 
     directory: Path
     files: tuple[BundleFile, ...]
     distributions: tuple[str, ...]
     """`name version`, sorted."""
+
+
+def _start_of_data(source: BinaryIO, member: Member) -> int:
+    """Behind the member's own header, whose extra field may differ from the one in the central directory (4.3.7)."""
+    source.seek(member.offset)
+    header = source.read(LOCAL_HEADER.size)
+    if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\3\4":
+        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not where its directory says")
+    *_, name_length, extra_length = LOCAL_HEADER.unpack(header)
+    return member.offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
+
+
+def raw_pieces(wheel: BinaryIO, member: Member) -> Iterator[bytes]:
+    """A member as it lies in its wheel, compressed or not, in pieces. Raises `BrokenWheelError`."""
+    wheel.seek(_start_of_data(wheel, member))
+    left = member.compressed_size
+    while left:
+        piece = wheel.read(min(left, _PIECE))
+        if not piece:
+            raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is cut off")
+        yield piece
+        left -= len(piece)
 
 
 def lay_out(wheel: Path, target: Target) -> tuple[BundleFile, ...]:
@@ -156,6 +186,17 @@ class _Layout:
     def _file(self, path: str, mode: int, source: Member | Text) -> BundleFile:
         return BundleFile(path, mode, source, self.owner)
 
+    def _member(self, entry: zipfile.ZipInfo) -> Member:
+        return Member(
+            self.wheel,
+            entry.filename,
+            entry.compress_type,
+            entry.CRC,
+            entry.compress_size,
+            entry.file_size,
+            entry.header_offset,
+        )
+
     def _broken(self, reason: str) -> BrokenWheelError:
         return BrokenWheelError(self.wheel.name, reason)
 
@@ -177,7 +218,7 @@ class _Layout:
         """Where a member belongs; none for what a bundle does not need."""
         path = self._safe(member)
         executable = bool(member.external_attr >> 16 & stat.S_IXUSR)
-        source: Member | Text = Member(self.wheel, member.filename)
+        source: Member | Text = self._member(member)
         if path.parts[0] == self.data:
             if len(path.parts) < 3:  # noqa: PLR2004 - name.data/scheme/file
                 raise self._broken(f"{member.filename} is in no scheme")
@@ -206,7 +247,7 @@ class _Layout:
         content = self.archive.read(member)
         first, newline, rest = content.partition(b"\n")
         if not re.match(rb"#!pythonw?\b", first):
-            return Member(self.wheel, member.filename)
+            return self._member(member)
         arguments = first.partition(b" ")[2]
         shebang = b" ".join(filter(None, [self._shebang, arguments.strip()]))
         return Text(shebang + newline + rest)

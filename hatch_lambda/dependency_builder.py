@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda import pipeline
 from hatch_lambda.errors import ConfigurationError, LambdaBuildError
+from hatch_lambda.job import Request
 from hatch_lambda.settings import load
 from hatch_lambda.ui import UI, Reporter, SilentUI
 
@@ -51,7 +52,7 @@ class PythonPipDependencyBuilder:
             _refuse_to_empty(artifacts, requirements)
             table = {**(config or {}), "runtime": runtime, "requirements": [str(requirements)]}
             settings = load(table, Path.cwd(), environ={}, name="config")
-            pipeline.run(settings, artifacts, subject=requirements.name, requirements=(), reporter=Reporter(ui))
+            pipeline.run(Request(settings, artifacts, subject=requirements.name), Reporter(ui))
         except LambdaBuildError as error:
             ui.error(str(error))
             raise

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sdist:
-    """A source archive that stage 1 downloaded; `sha256` is its own, in hexadecimal."""
+    """A source archive that stage 1 downloaded; `sha256` is its own, in hexadecimal. `url`: without credentials."""
 
     path: Path
     sha256: str
+    url: str
 
     @property
     def label(self) -> str:
@@ -30,11 +31,13 @@ class Sdist:
 class SourceTree:
     """Sources that are no file: a local folder, or a revision of a repository.
 
-    `url`: what pip builds it from, pinned to a commit; may carry credentials. `folder`: the local one, else none.
+    `url`: what pip builds it from, pinned to the commit; may carry credentials. `folder`: the local one, else none.
     """
 
     url: str
     folder: Path | None
+    commit: str | None = None
+    subdirectory: str | None = None
 
     @property
     def label(self) -> str:
@@ -51,11 +54,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel file at hand. `origin`: how it came, as in `downloaded` or `built by stage 4`."""
+    """A wheel file at hand. `origin`: how it came, as in `downloaded` or `built by stage 4`.
+
+    `url`: where it was downloaded from, without credentials; none for what was built here.
+    """
 
     path: Path
     origin: str
     verdict: Verdict
+    url: str | None = None
 
 
 @dataclass(frozen=True)

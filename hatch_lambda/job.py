@@ -14,18 +14,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Job:
-    """`requirements`: the project's own dependencies (PEP 508), used where the settings name no requirements files.
+class Request:
+    """A bundle that is wanted.
 
-    `subject`: who requires them, as messages call it. `scratch`: a folder of this run alone.
+    `directory`: where. `subject`: who requires the dependencies, as messages call it. `requirements`: the dependencies
+    (PEP 508), used where the settings name no requirements files. `state`: the folder in which a resolution is kept for
+    the next build; without one, every build resolves.
     """
 
     settings: Settings
+    directory: Path
     subject: str
-    requirements: tuple[str, ...]
+    requirements: tuple[str, ...] = ()
+    state: Path | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request at work. `scratch`: a folder of this run alone."""
+
+    request: Request
     scratch: Path
     reporter: Reporter
 
     @property
+    def settings(self) -> Settings:
+        return self.request.settings
+
+    @property
     def target(self) -> Target:
-        return self.settings.target
+        return self.request.settings.target

@@ -9,8 +9,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_lambda import resolution
 from hatch_lambda.distributions import SourceTree
-from hatch_lambda.job import Job
+from hatch_lambda.fingerprint import fingerprint
+from hatch_lambda.job import Job, Request
 from hatch_lambda.stages.allow import allow
 from hatch_lambda.stages.build import build
 from hatch_lambda.stages.download import download
@@ -18,6 +20,7 @@ from hatch_lambda.stages.download_wheels import download_wheels
 from hatch_lambda.stages.report_unmet import report_unmet
 from hatch_lambda.stages.sort import sort
 from hatch_lambda.stages.unpack import unpack
+from hatch_lambda.store import user_store
 from hatch_lambda.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.ui import Reporter, counted
 
@@ -26,31 +29,62 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle import Bundle
     from hatch_lambda.distributions import Closure
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.store import Store, StoredWheel
     from hatch_lambda.target import Runtime
 
 
-def run(
-    settings: Settings, bundle_directory: Path, *, subject: str, requirements: Sequence[str], reporter: Reporter
-) -> Bundle:
-    """Resolve for the settings' target and lay the result out in the bundle directory.
+def run(request: Request, reporter: Reporter) -> Bundle:
+    """Resolve for the target and lay the result out in the bundle directory.
 
-    `subject`: who requires, for messages. `requirements`: PEP 508, used where the settings name no files.
     Raises `LambdaBuildError`; what stood in the bundle directory is then as it was.
     """
+    target = request.settings.target
+    reporter.line(f"Bundle for {target.description}")
+    _warn_of_deprecation(target.runtime, reporter)
+    store = user_store(fallback=request.settings.build_directory / "store")
+    store.tidy()
+    key = fingerprint(request.settings, request.requirements) if request.state else None
+    kept = _reuse(request.state, key, store, reporter) if request.state and key else None
+    if kept is not None:
+        return _lay_out(kept, request, reporter)
     with _scratch(reporter) as scratch:
-        job = Job(settings, subject, tuple(requirements), scratch, reporter)
-        stage = reporter.stage
-        reporter.line(f"Bundle for {settings.target.description}")
-        _warn_of_deprecation(settings.target.runtime, reporter)
-        chosen = stage(1, "download", lambda: download(job), _what_came)
-        sorted_out = stage(2, "sort", lambda: sort(chosen, job.target), _what_serves)
-        asked = stage(3, "download wheels", lambda: download_wheels(sorted_out, job), _gain(sorted_out))
-        built = stage(4, "build", lambda: build(asked, job, HostCompilers()), _gain(asked))
-        rebuilt = stage(5, "build without compiler", lambda: build(built, job, NoCompilers()), _gain(built))
-        allowed = stage(6, "allow", lambda: allow(rebuilt, settings), _gain(rebuilt))
-        complete = stage(7, "report unmet", lambda: report_unmet(allowed, job), _what_is_left_out(allowed))
-        return stage(8, "unpack", lambda: unpack(complete, job.target, bundle_directory), _what_is_laid_out)
+        closure = resolve(Job(request, scratch, reporter), store)
+        wheels = tuple(store.keep(found.wheel.path, str(found)) for found in closure.distributions if found.wheel)
+        if request.state and key:
+            resolution.keep(request.state, key, closure, wheels, target)
+        return _lay_out(wheels, request, reporter)
+
+
+def _lay_out(wheels: Sequence[StoredWheel], request: Request, reporter: Reporter) -> Bundle:
+    target = request.settings.target
+    return reporter.stage(
+        8, "unpack", lambda: unpack(wheels, target, request.directory, request.state), _what_is_laid_out
+    )
+
+
+def resolve(job: Job, store: Store) -> Closure:
+    """Stages 1 to 7: choose the closure, and come by a wheel for the target of each member."""
+    stage = job.reporter.stage
+    chosen = stage(1, "download", lambda: download(job), _what_came)
+    sorted_out = stage(2, "sort", lambda: sort(chosen, job.target), _what_serves)
+    asked = stage(3, "download wheels", lambda: download_wheels(sorted_out, job), _gain(sorted_out))
+    built = stage(4, "build", lambda: build(asked, job, HostCompilers(), store), _gain(asked))
+    rebuilt = stage(5, "build without compiler", lambda: build(built, job, NoCompilers(), store), _gain(built))
+    allowed = stage(6, "allow", lambda: allow(rebuilt, job.settings), _gain(rebuilt))
+    return stage(7, "report unmet", lambda: report_unmet(allowed, job), _what_is_left_out(allowed))
+
+
+def _reuse(state: Path, key: str, store: Store, reporter: Reporter) -> tuple[StoredWheel, ...] | None:
+    """What an earlier build resolved, if nothing that it depended on has changed since."""
+    earlier = resolution.recall(state, key)
+    if earlier is None:
+        return None
+    found = store.find_all(earlier.wheels)
+    if lost := [wanted.filename for wanted, wheel in zip(earlier.wheels, found, strict=True) if not wheel]:
+        reporter.warn(f"not in the store any more as it was, so fetched again: {', '.join(lost)}")
+        return None
+    reporter.line(f"  resolution of {earlier.resolved} reused; `-c` resolves anew")
+    return tuple(wheel for wheel in found if wheel)
 
 
 def _warn_of_deprecation(runtime: Runtime, reporter: Reporter) -> None:

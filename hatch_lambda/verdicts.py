@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from hatch_lambda.distributions import Verdict, Wheel
+from hatch_lambda.distributions import Verdict
 from hatch_lambda.errors import BrokenWheelError
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from hatch_lambda.target import Target
 
 
-def judge(path: Path, origin: str, target: Target) -> Wheel:
+def judge(path: Path, target: Target) -> Verdict:
     """Judge a wheel file by its tags, and by its content where the tags leave the glibc open."""
     fitting = wheel_tags(path.name) & target.tag_set
     if not fitting:
-        return Wheel(path, origin, Verdict(compatible=False, reason=f"tagged {compressed_tags(path.name)}"))
+        return Verdict(compatible=False, reason=f"tagged {compressed_tags(path.name)}")
     if promises_no_glibc(fitting) and (fault := fault_of_machine_code(path, target)):
-        return Wheel(path, origin, Verdict(compatible=False, reason=fault))
-    return Wheel(path, origin, Verdict(compatible=True, reason="its tags fit"))
+        return Verdict(compatible=False, reason=fault)
+    return Verdict(compatible=True, reason="its tags fit")
 
 
 def wheel_tags(filename: str) -> frozenset[Tag]:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import os
+import tempfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from hatch_lambda import pipeline
+from hatch_lambda.job import Request
 from hatch_lambda.settings import load
 from hatch_lambda.ui import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import TracebackType
 
     from hatch_lambda.bundle import Bundle
 
@@ -24,6 +35,7 @@ def _no_ambient_settings(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     for name in list(os.environ):
         if name.startswith(("HATCH_", "SOURCE_DATE_EPOCH")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("HATCH_LAMBDA_CACHE_DIR", str(tmp_path / "lambda-cache"))
     if request.node.get_closest_marker("index"):
         return
     for name in list(os.environ):
@@ -33,6 +45,7 @@ def _no_ambient_settings(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "pip-cache"))
     monkeypatch.setenv("TMPDIR", str(_folder(tmp_path / "tmp")))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # it remembers what TMPDIR was before
 
 
 def _folder(path: Path) -> Path:
@@ -84,13 +97,8 @@ def bundle_of(index: Path, project_root: Path, ui: RecordingUI) -> Callable[...,
     def run(*requirements: str, verbose: bool = False, **table: object) -> Bundle:
         table = {key.replace("_", "-"): value for key, value in table.items()}
         settings = load({"runtime": "python3.13", **table}, project_root, environ={})
-        return pipeline.run(
-            settings,
-            settings.bundle_directory,
-            subject="orders",
-            requirements=requirements,
-            reporter=Reporter(ui, verbose=verbose),
-        )
+        request = Request(settings, settings.bundle_directory, subject="orders", requirements=requirements)
+        return pipeline.run(request, Reporter(ui, verbose=verbose))
 
     return run
 
@@ -109,3 +117,100 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes
         monkeypatch.delenv("CC", raising=False)
 
     return install
+
+
+class SimpleIndex:
+    """The pages of PEP 503 over a folder: `with SimpleIndex(folder) as index:` serves it at `index.url`.
+
+    `credentials`: user name and password as a URL has them, quoted; `index.url` has them in it.
+    """
+
+    def __init__(self, folder: Path, credentials: tuple[str, str] | None = None) -> None:
+        self._credentials = credentials
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder, credentials))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def _origin(self) -> str:
+        login = "{}:{}@".format(*self._credentials) if self._credentials else ""
+        return f"http://{login}127.0.0.1:{self._server.server_port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self._origin}/simple"
+
+    def file_url(self, filename: str) -> str:
+        return f"{self._origin}/files/{filename}"
+
+    def __enter__(self) -> SimpleIndex:  # noqa: PYI034 - `Self` is newer than Python 3.10
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> type[SimpleIndex]:
+    """Indexes by HTTP, for a pip that may use them."""
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/nobody-here")  # whoever forgets to name one
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return SimpleIndex
+
+
+def _handler(folder: Path, credentials: tuple[str, str] | None) -> type[BaseHTTPRequestHandler]:
+    expected = None
+    if credentials:
+        login = ":".join(map(unquote, credentials)).encode()
+        expected = f"Basic {base64.b64encode(login).decode()}"
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if expected and self.headers.get("Authorization") != expected:
+                self.answer(401, b"")
+                return
+            place, _, name = self.path.strip("/").partition("/")
+            file = folder / name
+            if place == "simple" and (page := _project_page(folder, name)):
+                self.answer(200, page.encode())
+            elif place == "files" and file.is_file():
+                self.answer(200, file.read_bytes(), "application/octet-stream")
+            else:
+                self.answer(404, b"")
+
+        def answer(self, status: int, body: bytes, content_type: str = "text/html") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            if status == 401:
+                self.send_header("WWW-Authenticate", 'Basic realm="x"')
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is called there
+            """Keep the tests' output clean."""
+
+    return Handler
+
+
+def _project_page(folder: Path, name: str) -> str:
+    return "".join(
+        f'<a href="../../files/{path.name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}" '
+        f'data-requires-python="{html.escape(_requires_python(path))}">{path.name}</a><br>'
+        for path in sorted(folder.iterdir())
+        if canonicalize_name(path.name.split("-")[0]) == name
+    )
+
+
+def _requires_python(path: Path) -> str:
+    if path.suffix != ".whl":
+        return ""
+    with zipfile.ZipFile(path) as archive:
+        metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        lines = archive.read(metadata).decode().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("Requires-Python")), "")

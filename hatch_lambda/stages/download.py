@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,9 @@ from packaging.version import Version
 from hatch_lambda import pip_process
 from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError
-from hatch_lambda.process import resolver_words
+from hatch_lambda.process import redact, resolver_words
 from hatch_lambda.stages.report_unmet import no_candidate_message
+from hatch_lambda.store import sha256_of
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
@@ -58,11 +58,11 @@ def _pass_warnings_on(answer: PipAnswer, job: Job) -> None:
 def _what_to_resolve(job: Job) -> list[str]:
     if job.settings.requirements:
         return [argument for path in job.settings.requirements for argument in ("--requirement", str(path))]
-    if not job.requirements:
+    if not job.request.requirements:
         return []
     # By way of a file, since pip ignores markers on its command line.
     path = _requirements_file(job)
-    path.write_text("\n".join(job.requirements) + "\n", encoding="utf-8")
+    path.write_text("\n".join(job.request.requirements) + "\n", encoding="utf-8")
     return ["--requirement", str(path)]
 
 
@@ -95,17 +95,17 @@ def _distribution(entry: dict[str, Any], destination: Path) -> Distribution:
         requested=entry["user_supplied"],
         direct=entry["direct"],
         allowed_hashes=tuple(entry["allowed_hashes"]),
-        wheels=(Wheel(path, "downloaded", NOT_JUDGED_YET),) if is_wheel else (),
+        wheels=(Wheel(path, "downloaded", NOT_JUDGED_YET, redact(entry["url"])),) if is_wheel else (),
         source=None if is_wheel else _source(entry, path),
     )
 
 
 def _source(entry: dict[str, Any], path: Path) -> Sdist | SourceTree:
     if entry["kind"] == "sdist":
-        return Sdist(path, hashlib.sha256(path.read_bytes()).hexdigest())
+        return Sdist(path, sha256_of(path), redact(entry["url"]))
     if entry["kind"] == "directory":
         return SourceTree(entry["url"], Path(entry["folder"]))
-    return SourceTree(_pinned_to_commit(entry), None)
+    return SourceTree(_pinned_to_commit(entry), None, entry["commit"], entry["subdirectory"])
 
 
 def _pinned_to_commit(entry: dict[str, Any]) -> str:
@@ -122,7 +122,7 @@ def _pinned_to_commit(entry: dict[str, Any]) -> str:
 def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
     output = _by_name(answer.completed.output, job)
     words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
-    message = f"The dependencies of {job.subject} cannot be resolved for {job.target.description}. pip says:\n\n{words}"
+    message = f"The dependencies of {job.request.subject} cannot be resolved for {job.target.description}. pip says:\n\n{words}"
     offers = _offers(answer)
     for name in answer.findings.get("starved", ()):
         if more := no_candidate_message(canonicalize_name(name), offers.get(canonicalize_name(name), ()), job.target):
@@ -132,7 +132,9 @@ def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
 
 def _by_name(output: str, job: Job) -> str:
     """Pip's output with the requirement itself where pip names its line in the file that was made for it."""
-    for number, requirement in enumerate(job.requirements, 1):
+    for number, requirement in enumerate(job.request.requirements, 1):
         output = output.replace(f"-r {_requirements_file(job)} (line {number})", requirement.partition(" @ ")[0])
-        output = output.replace(f"line {number} of {_requirements_file(job)}", f"the dependencies of {job.subject}")
+        output = output.replace(
+            f"line {number} of {_requirements_file(job)}", f"the dependencies of {job.request.subject}"
+        )
     return output

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda import pip_process
-from hatch_lambda.distributions import Attempt
-from hatch_lambda.process import telling_lines
+from hatch_lambda.distributions import Attempt, Wheel
+from hatch_lambda.process import redact, telling_lines
 from hatch_lambda.stages.allow import listed_as_compatible
 from hatch_lambda.stages.report_unmet import wheels_of_version
 from hatch_lambda.verdicts import judge, wheel_tags
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from hatch_lambda.distributions import Closure, Distribution, IndexFile
     from hatch_lambda.job import Job
 
@@ -52,6 +54,11 @@ def _nothing_there(found: Distribution, offered: tuple[IndexFile, ...]) -> Attem
     return Attempt(STAGE, f"a wheel of {found} from the index", succeeded=False, outcome=outcome)
 
 
+def _wheel(entry: Mapping[str, str], destination: Path, job: Job) -> Wheel:
+    path = destination / entry["filename"]
+    return Wheel(path, "downloaded by stage 3", judge(path, job.target), redact(entry["url"]))
+
+
 def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:
     destination = job.scratch / "wheels" / found.name
     requirements = job.scratch / f"{found.name}-wheel.txt"
@@ -64,7 +71,7 @@ def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:
         ["--no-deps", "--only-binary=:all:", "--requirement", str(requirements)],
         misdeclared=[found.name] if listed_as_compatible(found, job.settings) else [],
     )
-    wheels = tuple(judge(Path(path), "downloaded by stage 3", job.target) for path in sorted(destination.glob("*.whl")))
+    wheels = tuple(_wheel(entry, destination, job) for entry in answer.findings["resolved"]) if answer.succeeded else ()
     attempt = Attempt(
         STAGE,
         f"a wheel of {found} from the index",

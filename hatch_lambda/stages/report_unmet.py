@@ -84,7 +84,7 @@ def _missing(found: Distribution, closure: Closure, job: Job) -> MissingDependen
     return MissingDependency(
         name=found.name,
         version=found.version,
-        chain=(job.subject, *chain_to(found, closure, job.target)),
+        chain=(job.request.subject, *chain_to(found, closure, job.target)),
         verdict=_verdict(found, job.target),
         offers=_shown([file.filename for file in files_of_version(found, closure)]),
         attempts=found.attempts,

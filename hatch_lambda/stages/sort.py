@@ -16,7 +16,7 @@ def sort(closure: Closure, target: Target) -> Closure:
     """Tell compatible wheels from incompatible ones; what has neither has sources."""
 
     def with_verdicts(found: Distribution) -> Distribution:
-        judged = tuple(judge(wheel.path, wheel.origin, target) for wheel in found.wheels)
+        judged = tuple(dataclasses.replace(wheel, verdict=judge(wheel.path, target)) for wheel in found.wheels)
         return dataclasses.replace(found, wheels=judged)
 
     return closure.each(with_verdicts)

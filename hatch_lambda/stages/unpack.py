@@ -1,59 +1,165 @@
-"""Stage 8: lay the wheels out in the bundle directory, all or nothing."""
+"""Stage 8: lay the wheels out in the bundle directory, all or nothing, and only what has changed."""
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
+import json
+import os
 import shutil
 import tempfile
-import zipfile
-from collections import defaultdict
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hatch_lambda.bundle import Bundle, BundleFile, FileOnDisk, Member, lay_out, union
+from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, lay_out, raw_pieces, union
+from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.store import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from hatch_lambda.distributions import Closure
+    from hatch_lambda.store import StoredWheel
     from hatch_lambda.target import Target
 
+MANIFEST_NAME = "bundle.json"
 
-def unpack(closure: Closure, target: Target, directory: Path) -> Bundle:
-    """Fill a new folder and put it in the place of the former bundle, of which nothing is left."""
-    files = union(lay_out(wheel.path, target) for wheel in closure.wheels)
+_FILES_AT_ONCE = 64
+
+
+class _OnDisk(NamedTuple):
+    """How a file of the bundle looks from outside. `origin`: the hash of the wheel that it came from."""
+
+    origin: str
+    size: int
+    mtime_ns: int
+    mode: int
+
+
+def unpack(wheels: Sequence[StoredWheel], target: Target, directory: Path, state: Path | None) -> Bundle:
+    """Fill a new folder and put it in the place of the former bundle, of which nothing is left.
+
+    With a state folder, a manifest of what was laid out is kept there. What it says of a file that has not been touched
+    since need not be done again; and where that is so for all of them, nothing is done.
+    """
+    layouts = [lay_out(wheel.path, target) for wheel in wheels]
+    files = union(layouts)
+    origins = {file.path: wheel.sha256 for wheel, layout in zip(wheels, layouts, strict=True) for file in layout}
+    bundle = Bundle(directory, files, tuple(wheel.distribution for wheel in wheels))
+    manifest = state / MANIFEST_NAME if state else None
+    untouched = _untouched(manifest, directory, origins) if manifest else {}
+    if manifest and untouched.keys() == origins.keys() and untouched.keys() == _look(directory).keys():
+        return bundle
     directory.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
     try:
-        _write(files, fresh)
+        _fill(fresh, files, {path for path in untouched if _taken_over(directory / path, fresh / path)})
         fresh.chmod(0o755)
-        if directory.exists():
-            shutil.rmtree(directory)
-        fresh.rename(directory)
+        if manifest:
+            manifest.unlink(missing_ok=True)
+        _put_in_place(fresh, directory)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    return Bundle(
-        directory,
-        tuple(dataclasses.replace(file, source=FileOnDisk(directory / file.path)) for file in files),
-        tuple(str(found) for found in closure.distributions),
-    )
+    if manifest:
+        write_whole(manifest, json.dumps(_look(directory, origins)).encode("utf-8"))
+    return bundle
 
 
-def _write(files: Iterable[BundleFile], folder: Path) -> None:
-    by_wheel: defaultdict[Path, list[tuple[BundleFile, str]]] = defaultdict(list)
-    for file in files:
-        target = folder / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(file.source, Member):
-            by_wheel[file.source.wheel].append((file, file.source.name))
-        else:
-            target.write_bytes(file.source.read())
-            target.chmod(file.mode)
-    for wheel, members in by_wheel.items():
-        with zipfile.ZipFile(wheel) as archive:
-            for file, name in members:
-                target = folder / file.path
-                with archive.open(name) as source, target.open("wb") as copy:
-                    shutil.copyfileobj(source, copy, 1024 * 1024)
-                target.chmod(file.mode)
+def _untouched(manifest: Path, directory: Path, origins: Mapping[str, str]) -> dict[str, _OnDisk]:
+    """Files that are wanted and are as an earlier build left them."""
+    try:
+        noted = {path: _OnDisk(*facts) for path, facts in json.loads(manifest.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+    seen = _look(directory, {path: facts.origin for path, facts in noted.items()})
+    return {
+        path: facts for path, facts in seen.items() if noted.get(path) == facts and origins.get(path) == facts.origin
+    }
+
+
+def _look(directory: Path, origins: Mapping[str, str] | None = None) -> dict[str, _OnDisk]:
+    """What is on disk below a folder; for files of which no origin is known it is empty."""
+    found = {}
+    for path, entry in _walk(str(directory), ""):
+        status = entry.stat(follow_symlinks=False)
+        origin = origins.get(path, "") if origins else ""
+        found[path] = _OnDisk(origin, status.st_size, status.st_mtime_ns, status.st_mode)
+    return found
+
+
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path, f"{prefix}{entry.name}/")
+            else:
+                yield f"{prefix}{entry.name}", entry
+
+
+def _taken_over(former: Path, path: Path) -> bool:
+    """Give a file of the former bundle to the new one; not all file systems can."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        path.hardlink_to(former)
+        return True
+    return False
+
+
+def _fill(folder: Path, files: Sequence[BundleFile], there: set[str]) -> None:
+    """Write what is not there yet, on all cores: inflating is the cost, and it lets other threads run."""
+    wanted = [file for file in files if file.path not in there]
+    for parent in sorted({os.path.dirname(file.path) for file in wanted}):  # noqa: PTH120 - thousands of them
+        (folder / parent).mkdir(parents=True, exist_ok=True)
+    portions = [wanted[start : start + _FILES_AT_ONCE] for start in range(0, len(wanted), _FILES_AT_ONCE)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(lambda portion: _write(folder, portion), portions):
+            pass
+
+
+def _write(folder: Path, files: Sequence[BundleFile]) -> None:
+    with contextlib.ExitStack() as open_files:
+        wheels = {
+            wheel: open_files.enter_context(wheel.open("rb"))
+            for wheel in {file.source.wheel for file in files if isinstance(file.source, Member)}
+        }
+        for file in files:
+            with open(folder / file.path, "wb") as target:  # noqa: PTH123
+                if isinstance(file.source, Member):
+                    target.writelines(_inflated(file.source, wheels[file.source.wheel]))
+                else:
+                    target.write(file.source.read())
+                os.chmod(target.fileno() if os.chmod in os.supports_fd else target.name, file.mode)  # noqa: PTH101
+
+
+def _inflated(member: Member, wheel: BinaryIO) -> Iterator[bytes]:
+    """The content of a wheel's entry, piece by piece. Raises `BrokenWheelError`."""
+    crc = 0
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
+    try:
+        for raw in raw_pieces(wheel, member):
+            piece = inflate.decompress(raw) if inflate else raw
+            crc = zlib.crc32(piece, crc)
+            yield piece
+    except zlib.error as error:
+        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} cannot be inflated: {error}") from None
+    if crc != member.crc:
+        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not what its checksum says")
+
+
+def _put_in_place(fresh: Path, directory: Path) -> None:
+    """Swap the folders; in between the former one waits beside, lest a failure leave none."""
+    former = fresh.with_name(f"{fresh.name}-former")
+    with contextlib.suppress(FileNotFoundError):
+        directory.rename(former)
+    try:
+        fresh.rename(directory)
+    except BaseException:
+        if former.exists():
+            former.rename(directory)
+        raise
+    shutil.rmtree(former, ignore_errors=True)

@@ -1,0 +1,360 @@
+"""Whether the runtime can load the machine code of a bundle: every file of it, at any path and under any name.
+
+Two steps, since the first is the dear one and may be kept with a wheel: `scan` reads wheels, `judge` knows the target.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from hatch_lambda import system_libraries
+from hatch_lambda.verdicts import _ABI_SYMBOLS, machine_code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from hatch_lambda.machine_code import MachineCode
+    from hatch_lambda.target import Target
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that the runtime cannot load, or that it would load wrongly."""
+
+    distribution: str
+    """`name version`"""
+    path: str
+    """In the wheel."""
+    needs: str
+    """`glibc 2.38`, `libpq.so.5`: after the words "it needs"."""
+    runtime_has: str
+    """`the runtime has glibc 2.34`: a sentence of its own."""
+    advice: str
+    """In the imperative."""
+
+    def __str__(self) -> str:
+        return f"{self.distribution}: {self.path} needs {self.needs}; {self.runtime_has}. To do: {self.advice}."
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a wheel carries. It depends on nothing but the wheel."""
+
+    distribution: str
+    machine_code: tuple[MachineCode, ...]
+    names: frozenset[str]
+    """All its files, where there is machine code among them."""
+
+
+def audit(
+    wheels: Sequence[tuple[str, Path]], target: Target, *, exempt: frozenset[str] = frozenset()
+) -> tuple[Fault, ...]:
+    """Every fault in the machine code of a bundle's wheels, each given with its `name version`.
+
+    `exempt`: distributions of which nothing is reported, by name, and libraries that need not be there, by soname.
+    Raises `BrokenWheelError`.
+    """
+    return judge(scan(wheels), target, exempt=exempt)
+
+
+def scan(wheels: Sequence[tuple[str, Path]]) -> tuple[Scan, ...]:
+    """Read the machine code of wheels, several at a time. Raises `BrokenWheelError`."""
+    # Large wheels first: they keep one thread busy while the others do the rest. zlib works without Python's lock.
+    order = sorted(range(len(wheels)), key=lambda n: -wheels[n][1].stat().st_size)
+    with ThreadPoolExecutor() as threads:
+        scans = dict(zip(order, threads.map(lambda n: _scan(*wheels[n]), order), strict=True))
+    return tuple(scans[n] for n in range(len(wheels)))
+
+
+def _scan(distribution: str, wheel: Path) -> Scan:
+    found = machine_code_of(wheel)
+    return Scan(distribution, found, _file_names(wheel) if found else frozenset())
+
+
+def _file_names(wheel: Path) -> frozenset[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return frozenset(archive.namelist())
+
+
+def judge(scans: Iterable[Scan], target: Target, *, exempt: frozenset[str] = frozenset()) -> tuple[Fault, ...]:
+    """What the target cannot load of a whole bundle, of which the wheels have been scanned. See `audit`."""
+    bundle = _Bundle(tuple(scans), target, exempt)
+    names = frozenset(map(canonicalize_name, exempt))
+    return tuple(fault for scan in bundle.scans if _name(scan) not in names for fault in bundle.faults_of(scan))
+
+
+def ballast(scans: Iterable[Scan], target: Target) -> tuple[tuple[str, str], ...]:
+    """Machine code of other machines that does no harm, as pairs of distribution and path: a bundle can do without."""
+    bundle = _Bundle(tuple(scans), target, frozenset())
+    return tuple(
+        (scan.distribution, code.path)
+        for scan in bundle.scans
+        for code in scan.machine_code
+        if bundle.is_foreign(code) and bundle.foreign_fault(code, scan) is None
+    )
+
+
+def report(faults: Sequence[Fault], target: Target) -> str:
+    """Faults for people: files of one distribution that lack the same are told together."""
+    alike: defaultdict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+    for fault in faults:
+        alike[fault.distribution, fault.needs, fault.runtime_has, fault.advice].append(fault.path)
+    lines = [f"Not everything in the bundle can be loaded by {target.description}."]
+    for (distribution, needs, runtime_has, advice), paths in alike.items():
+        lines += ["", distribution, *(f"  {path}" for path in paths[:_SHOWN_FILES])]
+        lines += [f"  and {more} more"] if (more := len(paths) - _SHOWN_FILES) > 0 else []
+        lines += [f"  needs: {needs}", f"  but: {runtime_has}", f"  what you can do: {advice}"]
+    return "\n".join(lines)
+
+
+_SHOWN_FILES = 5
+
+# Distributions that carry programs for several systems and machines and start the one that fits, by its path.
+# debugpy: pydevd_attach_to_process/add_code_to_python_process.py; its Cython speed-ups are for one Windows, optional.
+# selenium: webdriver/common/selenium_manager.py
+_PICKS_BY_MACHINE = frozenset({"debugpy", "selenium"})
+
+# Libraries that a distribution tries to load a part of itself with, and does without.
+# numba: https://numba.readthedocs.io/en/stable/user/threading-layer.html
+_DOES_WITHOUT = {"numba": re.compile(r"lib(?:tbb|gomp)\.so")}
+
+# elf.h: EM_CUDA, EM_AMDGPU, EM_BPF: code for a graphics card or a kernel, which no loader of a system takes for its own
+_DEVICE_CODE = frozenset({"machine 0xbe", "machine 0xe0", "machine 0xf7"})
+
+_SUFFIXES_ELSEWHERE = re.compile(r"\.(?:exe|dll|pyd|dylib|sys|ocx|winmd)$", re.IGNORECASE)
+_SYSTEMS_ELSEWHERE = re.compile(
+    r"(?:^|[^a-z])(?:win(?:dows|32|64|_?amd64|_?arm64)?|darwin|mac_?os|osx)(?:[^a-z]|$)", re.IGNORECASE
+)
+_SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$")
+
+# `module.tag.so`, by the tags that CPython (PEP 3149), PyPy and Windows put between a module's name and the end.
+_TAGGED_EXTENSION = re.compile(
+    r"(?P<module>[^./]+)\.(?:(?:cpython|pypy|graalpy|cp|pp)-?\d[\w-]*|abi3t?|cpython-[\w-]+)\.(?:so|pyd)$"
+)
+_PLAIN_EXTENSION = re.compile(r"(?P<module>[^./]+)\.(?:so|pyd)$")
+_SCHEME = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
+_SCRIPTS = re.compile(r"^[^/]+\.data/scripts/")
+
+_SYMBOL_VERSION = re.compile(r"(?P<kind>GLIBC|GLIBCXX|CXXABI|GCC|ZLIB)_(?P<version>\d+(?:\.\d+)*)")
+
+
+def _name(scan: Scan) -> str:
+    return canonicalize_name(scan.distribution.partition(" ")[0])
+
+
+@dataclass(frozen=True)
+class _Bundle:
+    scans: tuple[Scan, ...]
+    target: Target
+    exempt: frozenset[str]
+
+    @cached_property
+    def brought(self) -> frozenset[str]:
+        """Names under which a library may be asked for and is found, since the bundle has it.
+
+        A file's place is not held against it: where no search path leads to it, a package that links with another's
+        library has that loaded first (torch and its nvidia wheels, pyarrow), and the loader goes by soname then.
+        """
+        return frozenset(name for scan in self.scans for name in _names_of_libraries(scan, self.target))
+
+    @cached_property
+    def provided(self) -> frozenset[str]:
+        return system_libraries.libraries(self.target)
+
+    def faults_of(self, scan: Scan) -> Iterator[Fault]:
+        own = frozenset(_names_of_libraries(scan, self.target))
+        for code in scan.machine_code:
+            if self.is_foreign(code):
+                if fault := self.foreign_fault(code, scan):
+                    yield fault
+                continue
+            if fault := self._extension_fault(code, scan) or self._libc_fault(code, scan):
+                yield fault
+                continue
+            yield from self._version_faults(code, scan, own)
+            yield from self._library_faults(code, scan)
+
+    def is_foreign(self, code: MachineCode) -> bool:
+        return code.kind != "ELF" or code.architecture != self.target.architecture.machine
+
+    def foreign_fault(self, code: MachineCode, scan: Scan) -> Fault | None:
+        """ELF of another machine is a fault wherever it lies: it is what a Linux would load.
+
+        What says by its name that it is for another system is not, unless it is all there is of a module.
+        """
+        if code.architecture in _DEVICE_CODE or _name(scan) in _PICKS_BY_MACHINE:
+            return None
+        if code.kind != "ELF":
+            # Names that Linux never looks for; those that it does look for, by what it would find in their place.
+            module = _importable_module(code.path)
+            harmless = self._imported_instead(code, scan) if module else _names_another_system(code.path)
+            if harmless:
+                return None
+        return Fault(
+            scan.distribution,
+            code.path,
+            needs=f"{_ARTICLES.get(code.kind, code.kind)} on {code.architecture}",
+            runtime_has=f"the runtime is Linux on {self.target.architecture.machine}",
+            advice=f"take a wheel for {self.target}, or leave the file out if nothing needs it: "
+            f'`exclude = ["{_bundle_path(code.path)}"]`',
+        )
+
+    def _extension_fault(self, code: MachineCode, scan: Scan) -> Fault | None:
+        """An extension module for another Python is never looked for; that matters where nothing else is found."""
+        match = _TAGGED_EXTENSION.search(code.path)
+        if not match or not _importable_module(code.path) or self._suffix(code.path) or self._imported(code.path, scan):
+            return None
+        tag = code.path.removeprefix(code.path[: match.end("module")])
+        return Fault(
+            scan.distribution,
+            code.path,
+            needs=f"a Python that imports `*{tag}`",
+            runtime_has=f"the runtime imports {', '.join(f'`*{suffix}`' for suffix in self._suffixes)}",
+            advice=f"take or build a wheel for {self.target.runtime.name}, or leave the file out if nothing needs it: "
+            f'`exclude = ["{_bundle_path(code.path)}"]`',
+        )
+
+    @cached_property
+    def _suffixes(self) -> tuple[str, ...]:
+        """What `importlib.machinery.EXTENSION_SUFFIXES` is in the runtime, in its order."""
+        major, minor = self.target.runtime.python
+        return (f".cpython-{major}{minor}-{self.target.architecture.machine}-linux-gnu.so", ".abi3.so", ".so")
+
+    def _suffix(self, path: str) -> str | None:
+        """The suffix by which the runtime would import a file."""
+        module = _importable_module(path)
+        return next((suffix for suffix in self._suffixes if module and path.endswith(f"/{module}{suffix}")), None) or (
+            next((suffix for suffix in self._suffixes if path == f"{module}{suffix}"), None)
+        )
+
+    def _imported(self, path: str, scan: Scan) -> str | None:
+        """The file that the runtime imports where a module of the name of `path` is asked for."""
+        folder, slash, _ = path.rpartition("/")
+        stem = f"{folder}{slash}{_importable_module(path)}"
+        endings = (*self._suffixes, ".py", ".pyc")
+        candidates = (*(f"{stem}/__init__{ending}" for ending in endings), *(f"{stem}{ending}" for ending in endings))
+        return next((name for name in candidates if name in scan.names), None)
+
+    def _imported_instead(self, code: MachineCode, scan: Scan) -> bool:
+        return self._imported(code.path, scan) not in {None, code.path}
+
+    def _libc_fault(self, code: MachineCode, scan: Scan) -> Fault | None:
+        if code.musl:
+            needs = "musl (its tag would be musllinux)"
+        elif (
+            code.interpreter
+            and not _SHARED_OBJECT.search(code.path)  # what is loaded as a library needs no loader named in it
+            and code.interpreter not in system_libraries.loaders(self.target)
+        ):
+            needs = f"the loader {code.interpreter}"
+        else:
+            return None
+        return Fault(
+            scan.distribution,
+            code.path,
+            needs=needs,
+            runtime_has=f"the runtime has glibc {self.target.glibc} and its loader",
+            advice=f"take a manylinux wheel for {self.target}, or build one on a system with glibc",
+        )
+
+    def _version_faults(self, code: MachineCode, scan: Scan, own: frozenset[str]) -> Iterator[Fault]:
+        has = {"GLIBC": self.target.glibc, **system_libraries.newest_versions(self.target)}
+        for kind, (version, symbol, library) in sorted(_newest_needed(code, own).items()):
+            if version <= Version(has[kind]):
+                continue
+            needs = f"{symbol} of {library}" if kind != "GLIBC" else f"glibc {version} ({symbol} of {library})"
+            yield Fault(
+                scan.distribution,
+                code.path,
+                needs=needs,
+                runtime_has=f"the runtime has {'glibc ' if kind == 'GLIBC' else kind + '_'}{has[kind]} "
+                f"({self.target.runtime.system})",
+                advice=f"take a wheel tagged manylinux_{self.target.glibc.replace('.', '_')} or lower, or build on a "
+                f"system as old as {self.target.runtime.system}",
+            )
+
+    def _library_faults(self, code: MachineCode, scan: Scan) -> Iterator[Fault]:
+        for library in code.libraries:
+            if self._finds(library) or _is_optional(library, scan):
+                continue
+            remedy = system_libraries.REMEDIES.get(library)
+            yield Fault(
+                scan.distribution,
+                code.path,
+                needs=f"the library {library}",
+                runtime_has=f"neither the bundle nor the runtime ({self.target.runtime.system}) has it",
+                advice=remedy
+                or "take a wheel that brings it, or put it where the loader looks: `lib` of a layer or of the function",
+            )
+
+    def _finds(self, library: str) -> bool:
+        folder, _, name = library.rpartition("/")
+        if folder.startswith("/"):
+            return name in self.provided and folder in {"/lib", "/lib64", "/usr/lib", "/usr/lib64"}
+        return library in self.exempt or name in self.provided or name in self.brought
+
+
+_ARTICLES = {"Mach-O": "macOS", "PE": "Windows", "ELF": "Linux"}
+
+
+def _names_of_libraries(scan: Scan, target: Target) -> Iterator[str]:
+    for code in scan.machine_code:
+        if code.kind == "ELF" and code.architecture == target.architecture.machine:
+            yield code.path.rpartition("/")[2]
+            if code.soname:
+                yield code.soname
+
+
+def _newest_needed(code: MachineCode, own: frozenset[str]) -> dict[str, tuple[Version, str, str]]:
+    """Of each kind of symbol the newest version needed, as it stands in the file, and the library that it is of.
+
+    A library that the wheel itself brings has the versions that it was linked with. But no wheel brings its glibc.
+    """
+    newest: dict[str, tuple[Version, str, str]] = {}
+    for library, symbol in code.needs:
+        match = _SYMBOL_VERSION.fullmatch(symbol)
+        if symbol in _ABI_SYMBOLS:
+            kind, version = "GLIBC", _ABI_SYMBOLS[symbol]
+        elif match:
+            kind, version = match["kind"], Version(match["version"])
+        else:
+            continue
+        if kind != "GLIBC" and library in own:
+            continue
+        newest[kind] = max(newest.get(kind, (version, symbol, library)), (version, symbol, library))
+    return newest
+
+
+def _is_optional(library: str, scan: Scan) -> bool:
+    pattern = _DOES_WITHOUT.get(_name(scan))
+    return bool(pattern and pattern.match(library))
+
+
+def _bundle_path(path: str) -> str:
+    """Where a bundle has what a wheel has at `path`."""
+    return _SCRIPTS.sub("bin/", _SCHEME.sub("", path))
+
+
+def _importable_module(path: str) -> str | None:
+    """The name of the extension module that a file is, on any system; none where it could not be imported."""
+    folder, _, name = _bundle_path(path).rpartition("/")
+    match = _TAGGED_EXTENSION.match(name) or _PLAIN_EXTENSION.match(name)
+    if match and match["module"].isidentifier() and all(part.isidentifier() for part in folder.split("/") if folder):
+        return match["module"]
+    return None
+
+
+def _names_another_system(path: str) -> bool:
+    if _SHARED_OBJECT.search(path):
+        return False
+    return bool(_SUFFIXES_ELSEWHERE.search(path) or _SYSTEMS_ELSEWHERE.search(path))

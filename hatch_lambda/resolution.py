@@ -1,0 +1,106 @@
+"""Stages 1 to 7's result, kept beside the bundle as a lock file (PEP 751), so that the same question is asked once."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from hatch_lambda.distributions import Sdist, SourceTree
+from hatch_lambda.process import redact
+from hatch_lambda.store import WantedWheel, write_whole
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from packaging.markers import Marker
+
+    from hatch_lambda.distributions import Closure, Distribution
+    from hatch_lambda.store import StoredWheel
+    from hatch_lambda.target import Target
+
+LOCK_NAME = "pylock.toml"
+_TOOL = "hatch-lambda"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A resolution that was kept."""
+
+    wheels: tuple[WantedWheel, ...]
+    resolved: date
+
+
+def recall(folder: Path, key: str) -> Earlier | None:
+    """What an earlier build with this key chose; none where there was none."""
+    try:
+        table = tomllib.loads((folder / LOCK_NAME).read_text(encoding="utf-8"))["tool"][_TOOL]
+        wheels = tuple(WantedWheel(**entry) for entry in table["wheels"])
+        return Earlier(wheels, table["resolved"]) if table["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...], target: Target) -> None:
+    """Write the lock file: what was chosen for this target, and which wheels of the store that came to."""
+    import tomli_w
+    from packaging.pylock import Package, Pylock
+    from packaging.version import Version
+
+    by_name = {wheel.distribution: wheel for wheel in wheels}
+    lock = Pylock(
+        lock_version=Version("1.0"),
+        environments=[_environment(target)],
+        created_by=_TOOL,
+        packages=[
+            Package(name=found.name, version=found.version, **_origin(found, by_name[str(found)]))
+            for found in closure.distributions
+        ],
+        tool={
+            _TOOL: {
+                "key": key,
+                "resolved": datetime.now(tz=timezone.utc).date(),
+                "wheels": [
+                    {"distribution": wheel.distribution, "filename": wheel.filename, "sha256": wheel.sha256}
+                    for wheel in wheels
+                ],
+            }
+        },
+    )
+    lock.validate()
+    write_whole(folder / LOCK_NAME, tomli_w.dumps(dict(lock.to_dict())).encode("utf-8"))
+
+
+def _environment(target: Target) -> Marker:
+    from packaging.markers import Marker
+
+    facts = target.marker_environment
+    told = ("implementation_name", "platform_machine", "python_version", "sys_platform")
+    return Marker(" and ".join(f"{name} == '{facts[name]}'" for name in told))
+
+
+def _origin(found: Distribution, kept: StoredWheel) -> dict[str, Any]:
+    """Where a distribution comes from, by the keys of `[[packages]]`."""
+    from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel
+
+    source, wheel = found.source, found.wheel
+    if isinstance(source, SourceTree) and source.folder:
+        return {"directory": PackageDirectory(path=str(source.folder), editable=False)}
+    if isinstance(source, SourceTree):
+        kind, _, url = redact(source.url.partition("#")[0].rpartition("@")[0]).partition("+")
+        commit, subdirectory = source.commit or "", source.subdirectory
+        return {"vcs": PackageVcs(type=kind, url=url, commit_id=commit, subdirectory=subdirectory)}
+    if isinstance(source, Sdist) and not (wheel and wheel.url):
+        url, hashes = source.url.partition("#")[0], {"sha256": source.sha256}
+        sdist = PackageSdist(name=source.path.name, url=url, hashes=hashes)
+        return {"archive": PackageArchive(url=url, hashes=hashes)} if found.direct else {"sdist": sdist}
+    url, hashes = (wheel.url if wheel and wheel.url else kept.path.as_uri()).partition("#")[0], {"sha256": kept.sha256}
+    if found.direct:
+        return {"archive": PackageArchive(url=url, hashes=hashes)}
+    return {"wheels": [PackageWheel(name=kept.filename, url=url, hashes=hashes)]}

@@ -1,0 +1,184 @@
+"""Wheels that are kept between builds, of all projects and targets, by the hash of their content.
+
+Nothing in here is believed: what is read is hashed first, and what is not what its name says is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
+
+_DAY = 24 * 60 * 60
+UNUSED_FOR = 60 * _DAY
+"""Seconds after which a wheel that no build has used is dropped."""
+BOUND = 8 * 1024**3
+"""Bytes that the store may hold; beyond, what was not used for longest is dropped."""
+
+
+@dataclass(frozen=True)
+class WantedWheel:
+    """A wheel by its content. `distribution`: `name version`; `sha256` in hexadecimal."""
+
+    distribution: str
+    filename: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class StoredWheel(WantedWheel):
+    """A wheel in the store."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Store:
+    root: Path
+
+    def keep(self, wheel: Path, distribution: str) -> StoredWheel:
+        """Take a wheel in, unless the very same one is there already."""
+        sha256 = sha256_of(wheel)
+        kept = StoredWheel(distribution, wheel.name, sha256, self._place(sha256, wheel.name))
+        if not _is_intact(kept):
+            _copy_whole(wheel, kept.path)
+        return kept
+
+    def find(self, wanted: WantedWheel) -> StoredWheel | None:
+        """A wheel that was kept, if it is still there as it was."""
+        kept = StoredWheel(
+            wanted.distribution, wanted.filename, wanted.sha256, self._place(wanted.sha256, wanted.filename)
+        )
+        if not _is_intact(kept):
+            kept.path.unlink(missing_ok=True)
+            return None
+        _mark_as_used(kept.path)
+        return kept
+
+    def find_all(self, wanted: Iterable[WantedWheel]) -> list[StoredWheel | None]:
+        """`find` for many, on all cores: hashing is the cost, and it lets other threads run."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(self.find, wanted))
+
+    def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
+        """Keep which wheel a build gave. `recipe`: a hash of all that the build depends on."""
+        text = json.dumps({"filename": wheel.filename, "sha256": wheel.sha256})
+        write_whole(self._recipe(recipe), text.encode("utf-8"))
+
+    def built(self, recipe: str, distribution: str) -> StoredWheel | None:
+        """What an earlier build by this recipe gave, if that is still there."""
+        try:
+            entry = json.loads(self._recipe(recipe).read_text(encoding="utf-8"))
+            return self.find(WantedWheel(distribution, entry["filename"], entry["sha256"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def tidy(self) -> None:
+        """Once a day, drop what was not used for long, and what is over the bound."""
+        stamp = self.root / "tidied"
+        if _age(stamp) < _DAY:
+            return
+        write_whole(stamp, b"")
+        kept = sorted((path for path in self.root.glob("wheels/*/*/*") if path.is_file()), key=_age)
+        total = 0
+        for path in kept:
+            total += path.stat().st_size
+            if total > BOUND or _age(path) > UNUSED_FOR:
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
+        for path in self.root.glob("built/*.json"):
+            if _age(path) > UNUSED_FOR:
+                path.unlink(missing_ok=True)
+
+    def _place(self, sha256: str, filename: str) -> Path:
+        # By name too, since a wheel says with its name what it is, and by whole folders, so that names cannot clash.
+        return self.root / "wheels" / sha256[:2] / sha256 / Path(filename).name
+
+    def _recipe(self, recipe: str) -> Path:
+        return self.root / "built" / f"{recipe}.json"
+
+
+def user_store(fallback: Path) -> Store:
+    """The user's store; where that folder cannot be written to, one at the fallback."""
+    from platformdirs import user_cache_path
+
+    root = Path(os.environ.get(CACHE_VARIABLE) or user_cache_path("hatch-lambda", appauthor=False)).absolute()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if os.access(root, os.W_OK):
+            return Store(root)
+    except OSError:
+        pass
+    return Store(fallback)
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1024 * 1024):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there with all of its content or not at all."""
+    with _beside(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _copy_whole(source: Path, path: Path) -> None:
+    with _beside(path) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A temporary file in the same folder, that takes the path's place in the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _is_intact(kept: StoredWheel) -> bool:
+    try:
+        return sha256_of(kept.path) == kept.sha256
+    except OSError:
+        return False
+
+
+def _mark_as_used(path: Path) -> None:
+    if _age(path) > _DAY:
+        with contextlib.suppress(OSError):
+            os.utime(path)
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was used; endless where it is not there."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return float("inf")
