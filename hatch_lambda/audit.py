@@ -105,28 +105,34 @@ def ballast(scans: Iterable[Scan], target: Target) -> tuple[tuple[str, str], ...
 
 
 def report(faults: Sequence[Fault], target: Target) -> str:
-    """Faults for people: files of one distribution that lack the same are told together."""
-    alike: defaultdict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+    """Faults for people: what one distribution lacks for one reason is told together."""
+    alike: defaultdict[tuple[str, str, str], defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for fault in faults:
-        alike[fault.distribution, fault.needs, fault.runtime_has, fault.advice].append(fault.path)
+        alike[fault.distribution, fault.runtime_has, fault.advice][fault.needs].append(fault.path)
     lines = [f"Not everything in the bundle can be loaded by {target.description}."]
-    for (distribution, needs, runtime_has, advice), paths in alike.items():
-        lines += ["", distribution, *(f"  {path}" for path in paths[:_SHOWN_FILES])]
-        lines += [f"  and {more} more"] if (more := len(paths) - _SHOWN_FILES) > 0 else []
-        lines += [f"  needs: {needs}", f"  but: {runtime_has}", f"  what you can do: {advice}"]
+    for (distribution, runtime_has, advice), paths_by_need in alike.items():
+        lines += ["", distribution]
+        for needs, paths in paths_by_need.items():
+            more = len(paths) - _SHOWN_FILES
+            lines += [f"  {path}" for path in paths[:_SHOWN_FILES]]
+            lines += [f"  and {more} more"] if more > 0 else []
+            lines += [f"    needs {needs}"]
+        lines += [f"  but {runtime_has}", f"  what you can do: {advice}"]
     return "\n".join(lines)
 
 
-_SHOWN_FILES = 5
+_SHOWN_FILES = 3
 
-# Distributions that carry programs for several systems and machines and start the one that fits, by its path.
-# debugpy: pydevd_attach_to_process/add_code_to_python_process.py; its Cython speed-ups are for one Windows, optional.
-# selenium: webdriver/common/selenium_manager.py
-_PICKS_BY_MACHINE = frozenset({"debugpy", "selenium"})
-
-# Libraries that a distribution tries to load a part of itself with, and does without.
-# numba: https://numba.readthedocs.io/en/stable/user/threading-layer.html
-_DOES_WITHOUT = {"numba": re.compile(r"lib(?:tbb|gomp)\.so")}
+# What a distribution does without: files, by path, and libraries that it tries to load a part of itself with.
+# debugpy carries helpers for attaching to a process, for several systems, and speed-ups for one Windows; the one that
+# fits is taken where there is one (add_code_to_python_process.py, pydevd_cython_wrapper.py in debugpy/_vendored/pydevd).
+# numba tries its threading layers in turn: https://numba.readthedocs.io/en/stable/user/threading-layer.html
+# selenium starts the program of its own system and machine (webdriver/common/selenium_manager.py).
+_DOES_WITHOUT = {
+    "debugpy": re.compile(r".*/pydevd_attach_to_process/|.*-win_amd64\.pyd$"),
+    "numba": re.compile(r"lib(?:tbb|gomp)\.so"),
+    "selenium": re.compile(r".*/selenium-manager$"),
+}
 
 # elf.h: EM_CUDA, EM_AMDGPU, EM_BPF: code for a graphics card or a kernel, which no loader of a system takes for its own
 _DEVICE_CODE = frozenset({"machine 0xbe", "machine 0xe0", "machine 0xf7"})
@@ -138,9 +144,7 @@ _SYSTEMS_ELSEWHERE = re.compile(
 _SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$")
 
 # `module.tag.so`, by the tags that CPython (PEP 3149), PyPy and Windows put between a module's name and the end.
-_TAGGED_EXTENSION = re.compile(
-    r"(?P<module>[^./]+)\.(?:(?:cpython|pypy|graalpy|cp|pp)-?\d[\w-]*|abi3t?|cpython-[\w-]+)\.(?:so|pyd)$"
-)
+_TAGGED_EXTENSION = re.compile(r"(?P<module>[^./]+)\.(?:(?:cpython|pypy|graalpy|cp|pp)-?\d[\w-]*|abi3t?)\.(?:so|pyd)$")
 _PLAIN_EXTENSION = re.compile(r"(?P<module>[^./]+)\.(?:so|pyd)$")
 _SCHEME = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
 _SCRIPTS = re.compile(r"^[^/]+\.data/scripts/")
@@ -174,6 +178,8 @@ class _Bundle:
     def faults_of(self, scan: Scan) -> Iterator[Fault]:
         own = frozenset(_names_of_libraries(scan, self.target))
         for code in scan.machine_code:
+            if _does_without(code.path, scan):
+                continue
             if self.is_foreign(code):
                 if fault := self.foreign_fault(code, scan):
                     yield fault
@@ -192,7 +198,7 @@ class _Bundle:
 
         What says by its name that it is for another system is not, unless it is all there is of a module.
         """
-        if code.architecture in _DEVICE_CODE or _name(scan) in _PICKS_BY_MACHINE:
+        if code.architecture in _DEVICE_CODE or _does_without(code.path, scan):
             return None
         if code.kind != "ELF":
             # Names that Linux never looks for; those that it does look for, by what it would find in their place.
@@ -203,7 +209,7 @@ class _Bundle:
         return Fault(
             scan.distribution,
             code.path,
-            needs=f"{_ARTICLES.get(code.kind, code.kind)} on {code.architecture}",
+            needs=f"{_SYSTEM_OF[code.kind]} on {code.architecture}",
             runtime_has=f"the runtime is Linux on {self.target.architecture.machine}",
             advice=f"take a wheel for {self.target}, or leave the file out if nothing needs it: "
             f'`exclude = ["{_bundle_path(code.path)}"]`',
@@ -232,10 +238,8 @@ class _Bundle:
 
     def _suffix(self, path: str) -> str | None:
         """The suffix by which the runtime would import a file."""
-        module = _importable_module(path)
-        return next((suffix for suffix in self._suffixes if module and path.endswith(f"/{module}{suffix}")), None) or (
-            next((suffix for suffix in self._suffixes if path == f"{module}{suffix}"), None)
-        )
+        module, name = _importable_module(path), path.rpartition("/")[2]
+        return next((suffix for suffix in self._suffixes if name == f"{module}{suffix}"), None)
 
     def _imported(self, path: str, scan: Scan) -> str | None:
         """The file that the runtime imports where a module of the name of `path` is asked for."""
@@ -285,9 +289,9 @@ class _Bundle:
 
     def _library_faults(self, code: MachineCode, scan: Scan) -> Iterator[Fault]:
         for library in code.libraries:
-            if self._finds(library) or _is_optional(library, scan):
+            if self._finds(library) or _does_without(library, scan):
                 continue
-            remedy = system_libraries.REMEDIES.get(library)
+            remedy = _REMEDIES.get(_name(scan)) or _REMEDIES.get(library)
             yield Fault(
                 scan.distribution,
                 code.path,
@@ -301,10 +305,18 @@ class _Bundle:
         folder, _, name = library.rpartition("/")
         if folder.startswith("/"):
             return name in self.provided and folder in {"/lib", "/lib64", "/usr/lib", "/usr/lib64"}
-        return library in self.exempt or name in self.provided or name in self.brought
+        return name in self.exempt or name in self.brought or (not folder and name in self.provided)
 
 
-_ARTICLES = {"Mach-O": "macOS", "PE": "Windows", "ELF": "Linux"}
+# By what lacks a library, or by the library.
+_REMEDIES = {
+    "opencv-contrib-python": "depend on `opencv-contrib-python-headless` instead: it does without a display",
+    "opencv-python": "depend on `opencv-python-headless` instead: it does without a display",
+    "libmariadb.so.3": "depend on `pymysql`, which needs no library",
+    "libmysqlclient.so.21": "depend on `pymysql`, which needs no library",
+    "libpq.so.5": "depend on `psycopg2-binary` or `psycopg[binary]`, which bring it",
+}
+_SYSTEM_OF = {"ELF": "Linux", "Mach-O": "macOS", "PE": "Windows"}
 
 
 def _names_of_libraries(scan: Scan, target: Target) -> Iterator[str]:
@@ -335,9 +347,9 @@ def _newest_needed(code: MachineCode, own: frozenset[str]) -> dict[str, tuple[Ve
     return newest
 
 
-def _is_optional(library: str, scan: Scan) -> bool:
+def _does_without(path_or_library: str, scan: Scan) -> bool:
     pattern = _DOES_WITHOUT.get(_name(scan))
-    return bool(pattern and pattern.match(library))
+    return bool(pattern and pattern.match(path_or_library))
 
 
 def _bundle_path(path: str) -> str:

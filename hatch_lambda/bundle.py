@@ -216,31 +216,32 @@ class _Layout:
 
     def _place(self, member: zipfile.ZipInfo) -> BundleFile | None:
         """Where a member belongs; none for what a bundle does not need."""
-        path = self._safe(member)
+        path, parts = member.filename, self._checked_parts(member)
         executable = bool(member.external_attr >> 16 & stat.S_IXUSR)
         source: Member | Text = self._member(member)
-        if path.parts[0] == self.data:
-            if len(path.parts) < 3:  # noqa: PLR2004 - name.data/scheme/file
+        if parts[0] == self.data:
+            if len(parts) < 3:  # noqa: PLR2004 - name.data/scheme/file
                 raise self._broken(f"{member.filename} is in no scheme")
-            scheme, path = path.parts[1], PurePosixPath(*path.parts[2:])
+            scheme, path = parts[1], "/".join(parts[2:])
             if scheme == "headers":
                 return None
             if scheme == "scripts":
-                path, executable, source = PurePosixPath("bin", path), True, self._script(member)
+                path, executable, source = f"bin/{path}", True, self._script(member)
             elif scheme not in {"purelib", "platlib", "data"}:
                 raise self._broken(f"{member.filename} is in the unknown scheme `{scheme}`")
-        if "__pycache__" in path.parts:
+        if "__pycache__" in parts:
             return None
-        return self._file(str(path), EXECUTABLE_MODE if executable else FILE_MODE, source)
+        return self._file(path, EXECUTABLE_MODE if executable else FILE_MODE, source)
 
-    def _safe(self, member: zipfile.ZipInfo) -> PurePosixPath:
+    def _checked_parts(self, member: zipfile.ZipInfo) -> list[str]:
+        """The path of a member, taken apart."""
         name = member.filename
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
+        parts = name.split("/")
+        if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or ":" in parts[0]:
             raise self._broken(f"its entry {name!r} leads out of the folder that it is unpacked to")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise self._broken(f"its entry {name!r} is a symbolic link")
-        return path
+        return parts
 
     def _script(self, member: zipfile.ZipInfo) -> Member | Text:
         """A script of the wheel, with `#!python` replaced by the runtime's interpreter (PEP 427)."""

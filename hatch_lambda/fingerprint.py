@@ -5,6 +5,7 @@ Rather too much goes in than too little: a miss costs a resolution, a wrong hit 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -45,7 +46,11 @@ def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
     environment = telling_environment(os.environ)
     words = [*requirements, *settings.pip_args, *environment.values(), *texts.values(), *configuration.values()]
     facts = {
-        "settings": repr(settings),
+        "settings": {
+            field.name: str(sorted(value) if isinstance(value, frozenset) else value)
+            for field in dataclasses.fields(settings)
+            for value in [getattr(settings, field.name)]
+        },
         "requirements": list(requirements),
         "files": {str(path): text for path, text in texts.items()},
         "environment": environment,

@@ -13,15 +13,8 @@ from hatch_lambda import resolution
 from hatch_lambda.distributions import SourceTree
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.job import Job, Request
-from hatch_lambda.stages.allow import allow
-from hatch_lambda.stages.build import build
-from hatch_lambda.stages.download import download
-from hatch_lambda.stages.download_wheels import download_wheels
-from hatch_lambda.stages.report_unmet import report_unmet
-from hatch_lambda.stages.sort import sort
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.store import user_store
-from hatch_lambda.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.ui import Reporter, counted
 
 if TYPE_CHECKING:
@@ -43,6 +36,11 @@ def run(request: Request, reporter: Reporter) -> Bundle:
     _warn_of_deprecation(target.runtime, reporter)
     store = user_store(fallback=request.settings.build_directory / "store")
     store.tidy()
+    with store.alone_with(request.directory, lambda: reporter.line("  waiting for another build of the same bundle")):
+        return _run(request, store, reporter)
+
+
+def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
     key = fingerprint(request.settings, request.requirements) if request.state else None
     kept = _reuse(request.state, key, store, reporter) if request.state and key else None
     if kept is not None:
@@ -51,7 +49,7 @@ def run(request: Request, reporter: Reporter) -> Bundle:
         closure = resolve(Job(request, scratch, reporter), store)
         wheels = tuple(store.keep(found.wheel.path, str(found)) for found in closure.distributions if found.wheel)
         if request.state and key:
-            resolution.keep(request.state, key, closure, wheels, target)
+            resolution.keep(request.state, key, closure, wheels, request.settings.target)
         return _lay_out(wheels, request, reporter)
 
 
@@ -64,6 +62,15 @@ def _lay_out(wheels: Sequence[StoredWheel], request: Request, reporter: Reporter
 
 def resolve(job: Job, store: Store) -> Closure:
     """Stages 1 to 7: choose the closure, and come by a wheel for the target of each member."""
+    # Imported here, for most builds reuse what an earlier one resolved.
+    from hatch_lambda.stages.allow import allow
+    from hatch_lambda.stages.build import build
+    from hatch_lambda.stages.download import download
+    from hatch_lambda.stages.download_wheels import download_wheels
+    from hatch_lambda.stages.report_unmet import report_unmet
+    from hatch_lambda.stages.sort import sort
+    from hatch_lambda.toolchains import HostCompilers, NoCompilers
+
     stage = job.reporter.stage
     chosen = stage(1, "download", lambda: download(job), _what_came)
     sorted_out = stage(2, "sort", lambda: sort(chosen, job.target), _what_serves)

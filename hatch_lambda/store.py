@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
 
@@ -85,6 +85,25 @@ class Store:
             return self.find(WantedWheel(distribution, entry["filename"], entry["sha256"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    @contextlib.contextmanager
+    def alone_with(self, folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Keep other builds from a folder as long as this one works in it; `on_wait` is called if one does already."""
+        from filelock import FileLock, Timeout
+
+        name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]
+        path = self.root / "locks" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_wait()
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def tidy(self) -> None:
         """Once a day, drop what was not used for long, and what is over the bound."""

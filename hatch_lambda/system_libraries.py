@@ -69,15 +69,6 @@ _LOADERS: dict[str, frozenset[str]] = {
     "aarch64": frozenset({"/lib/ld-linux-aarch64.so.1", "/usr/lib/ld-linux-aarch64.so.1"}),
 }
 
-# What users of other packagers were told when Lambda had not the library.
-REMEDIES: dict[str, str] = {
-    "libGL.so.1": "depend on `opencv-python-headless` in place of `opencv-python`",
-    "libgthread-2.0.so.0": "depend on `opencv-python-headless` in place of `opencv-python`",
-    "libpq.so.5": "depend on `psycopg2-binary` or `psycopg[binary]`, which bring it",
-    "libmysqlclient.so.21": "depend on `pymysql`, which needs no library",
-    "libmariadb.so.3": "depend on `pymysql`, which needs no library",
-}
-
 
 def libraries(target: Target) -> frozenset[str]:
     """The sonames that the runtime's loader finds without the bundle's help."""

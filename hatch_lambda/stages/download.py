@@ -122,7 +122,8 @@ def _pinned_to_commit(entry: dict[str, Any]) -> str:
 def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
     output = _by_name(answer.completed.output, job)
     words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
-    message = f"The dependencies of {job.request.subject} cannot be resolved for {job.target.description}. pip says:\n\n{words}"
+    subject, target = job.request.subject, job.target.description
+    message = f"The dependencies of {subject} cannot be resolved for {target}. pip says:\n\n{words}"
     offers = _offers(answer)
     for name in answer.findings.get("starved", ()):
         if more := no_candidate_message(canonicalize_name(name), offers.get(canonicalize_name(name), ()), job.target):

@@ -47,8 +47,10 @@ def unpack(wheels: Sequence[StoredWheel], target: Target, directory: Path, state
     origins = {file.path: wheel.sha256 for wheel, layout in zip(wheels, layouts, strict=True) for file in layout}
     bundle = Bundle(directory, files, tuple(wheel.distribution for wheel in wheels))
     manifest = state / MANIFEST_NAME if state else None
-    untouched = _untouched(manifest, directory, origins) if manifest else {}
-    if manifest and untouched.keys() == origins.keys() and untouched.keys() == _look(directory).keys():
+    noted = _read_manifest(manifest) if manifest else {}
+    seen = _look(directory, {path: facts.origin for path, facts in noted.items()}) if noted else {}
+    untouched = {path for path, facts in seen.items() if noted.get(path) == facts and origins.get(path) == facts.origin}
+    if noted and untouched == seen.keys() == origins.keys():
         return bundle
     directory.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
@@ -66,25 +68,20 @@ def unpack(wheels: Sequence[StoredWheel], target: Target, directory: Path, state
     return bundle
 
 
-def _untouched(manifest: Path, directory: Path, origins: Mapping[str, str]) -> dict[str, _OnDisk]:
-    """Files that are wanted and are as an earlier build left them."""
+def _read_manifest(manifest: Path) -> dict[str, _OnDisk]:
+    """What an earlier build noted of each file that it laid out."""
     try:
-        noted = {path: _OnDisk(*facts) for path, facts in json.loads(manifest.read_text(encoding="utf-8")).items()}
+        return {path: _OnDisk(*facts) for path, facts in json.loads(manifest.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
-    seen = _look(directory, {path: facts.origin for path, facts in noted.items()})
-    return {
-        path: facts for path, facts in seen.items() if noted.get(path) == facts and origins.get(path) == facts.origin
-    }
 
 
-def _look(directory: Path, origins: Mapping[str, str] | None = None) -> dict[str, _OnDisk]:
+def _look(directory: Path, origins: Mapping[str, str]) -> dict[str, _OnDisk]:
     """What is on disk below a folder; for files of which no origin is known it is empty."""
     found = {}
     for path, entry in _walk(str(directory), ""):
         status = entry.stat(follow_symlinks=False)
-        origin = origins.get(path, "") if origins else ""
-        found[path] = _OnDisk(origin, status.st_size, status.st_mtime_ns, status.st_mode)
+        found[path] = _OnDisk(origins.get(path, ""), status.st_size, status.st_mtime_ns, status.st_mode)
     return found
 
 
