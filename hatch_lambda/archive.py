@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from typing_extensions import Self
-
 from hatch_lambda.bundle import DEFLATED, LOCAL_HEADER, STORED, BundleFile, Member, raw_pieces
-from hatch_lambda.errors import ConfigurationError, LambdaBuildError
+from hatch_lambda.errors import ConfigurationError, LambdaBuildError, naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from typing_extensions import Self
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 UNZIPPED_LIMIT = 262_144_000
@@ -62,10 +62,10 @@ def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive
     `level`: zlib's, for what is not compressed yet. It is written beside the path and moved there at the end, so that a
     failure leaves what was there. Raises `ConfigurationError` for a `SOURCE_DATE_EPOCH` that is no number.
     """
-    date, moment = _dos_date_time()
+    date, moment = dos_date_time()
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "wb", buffering=_BUFFER) as raw, _Writer(raw, date, moment, level) as writer:
+        with naming(path), os.fdopen(descriptor, "wb", _BUFFER) as raw, _Writer(raw, date, moment, level) as writer:
             for file in sorted(files, key=lambda file: file.path):
                 writer.add(file)
             writer.finish()
@@ -159,8 +159,11 @@ class _Writer:
         self.position += len(data)
 
 
-def _dos_date_time() -> tuple[int, int]:
-    """`SOURCE_DATE_EPOCH` (https://reproducible-builds.org/specs/source-date-epoch/), within what a zip can say."""
+def dos_date_time() -> tuple[int, int]:
+    """`SOURCE_DATE_EPOCH` (https://reproducible-builds.org/specs/source-date-epoch/), within what a zip can say.
+
+    Date and time as MS-DOS has them. Raises `ConfigurationError`.
+    """
     text = os.environ.get("SOURCE_DATE_EPOCH", str(_DEFAULT_EPOCH))
     try:
         epoch = int(text)

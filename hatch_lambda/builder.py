@@ -68,9 +68,12 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _check(self, versions: list[str]) -> None:
         """Say at once what would stop the build later, or with a traceback of Hatch's."""
+        from hatch_lambda.archive import dos_date_time
         from hatch_lambda.errors import ConfigurationError, LambdaBuildError
+        from hatch_lambda.project import check_selection
         from hatch_lambda.settings import check_target_table, missing_table_message
 
+        dos_date_time()
         check_target_table(self.target_config)
         if unknown := [version for version in versions if version not in self.get_version_api()]:
             raise ConfigurationError(
@@ -80,6 +83,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             if HOOK in self.build_config.get("hooks", {}) or HOOK in self.target_config.get("hooks", {}):
                 raise LambdaBuildError("The target `lambda` needs its build hook, and Hatch was told not to run it.")
             raise LambdaBuildError(missing_table_message())
+        check_selection(self)
 
     def _archive_name(self, settings: Settings) -> str:
         return f"{self.project_id}-{settings.target}.zip"

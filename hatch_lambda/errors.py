@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from hatch_lambda.distributions import MissingDependency
 
@@ -63,3 +66,14 @@ class BrokenWheelError(LambdaBuildError):
 
 class ConflictingFilesError(LambdaBuildError):
     """Two distributions bring a file of the same path with different content."""
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an error of the system say which path it is about: writing to an open file does not tell."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(path)
+        raise

@@ -56,7 +56,7 @@ def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
         "environment": environment,
         "configuration": configuration,
         "folders": {str(path): _listing(path) for path in _local_paths(words, settings.root)},
-        "machine": [platform.platform(), sys.executable, sys.version],
+        "machine": [*this_machine(), sys.executable, sys.version],
         "versions": [metadata.version("hatch-lambda"), metadata.version("pip")],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8")).hexdigest()
@@ -69,6 +69,11 @@ def telling_environment(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(environment.items())
         if _TELLING_VARIABLES.fullmatch(name) and not _OF_NO_EFFECT.fullmatch(name)
     }
+
+
+def this_machine() -> list[str]:
+    """What a build on it depends on. (`platform.platform()` would start a process.)"""
+    return [sys.platform, platform.machine(), *platform.libc_ver()]
 
 
 _INCLUDE_BY_URL = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[\s=]*\w+://", re.MULTILINE)
@@ -127,6 +132,8 @@ def _listing(path: Path) -> list[tuple[str, str]]:
     """What is at a path: of a source tree the content, of other folders and files name, size and time."""
     if path.is_file():
         return [("", _size_and_time(path))]
+    if not path.is_dir():
+        return []  # the null device, say
     if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
         return sorted((entry.name, _size_and_time(entry)) for entry in path.iterdir())
     listing = []

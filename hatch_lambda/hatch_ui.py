@@ -39,11 +39,24 @@ def aborting(app: Application) -> Iterator[None]:
         app.abort(str(error))
     except OSError as error:
         app.abort(_about(error))
+    except (TypeError, ValueError) as error:
+        if not raised_by_hatch(error):
+            raise
+        app.abort(str(error))
     except KeyboardInterrupt:
         app.abort("Interrupted; what stood in the output folder is as it was.", code=_INTERRUPTED)
 
 
+def raised_by_hatch(error: BaseException) -> bool:
+    """Whether Hatch itself raised it: that is how it reports a fault in the project's configuration."""
+    traceback = error.__traceback__
+    while traceback and traceback.tb_next:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith("hatchling.")
+
+
 def _about(error: OSError) -> str:
-    where = f": {os.fsdecode(error.filename)}" if error.filename else ""
+    path = error.filename2 or error.filename
+    where = f": {os.fsdecode(path)}" if path else ""
     advice = "\nMake room there and build again." if error.errno == errno.ENOSPC else ""
     return f"The build stopped: {error.strerror or error}{where}{advice}"

@@ -100,7 +100,7 @@ def download(
     completed = run(
         [sys.executable, pip_for_target.__file__, str(request)],
         directory=job.settings.root,
-        environment=pip_environment(),
+        environment=pip_environment(job),
         on_line=job.reporter.detail,
     )
     if completed.exit_code == pip_for_target.EXIT_UNSUPPORTED_PIP:
@@ -140,9 +140,15 @@ def build_wheel(
     )
 
 
-def pip_environment() -> dict[str, str]:
-    """The environment of this process, less what would send pip elsewhere."""
+def pip_environment(job: Job) -> dict[str, str]:
+    """The environment of this process, less what would send pip elsewhere.
+
+    pip's own temporary folders are in the job's, so that they go with it when pip is interrupted.
+    """
+    temporary = job.scratch / "tmp"
+    temporary.mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_US}
+    environment.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
     environment["PYTHONIOENCODING"] = "utf-8"
     environment["PYTHONUNBUFFERED"] = "1"  # lines are shown as they come
     return environment

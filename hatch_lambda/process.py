@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,7 +39,8 @@ def run(
 ) -> Completed:
     """Run a program to its end, handing each line on as it comes.
 
-    It gets no standard input, so it can ask nothing, and it does not outlive this call, whatever ends it.
+    It gets no standard input, so it can ask nothing. Neither it nor what it started outlives this call, whatever ends
+    it: it is the head of a session of its own, which is ended as a whole.
     """
     lines: list[str] = []
     with subprocess.Popen(  # noqa: S603 - our own command lists, never a shell
@@ -48,6 +52,7 @@ def run(
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
+        start_new_session=True,
     ) as process:
         try:
             assert process.stdout is not None  # noqa: S101 - asked for above
@@ -56,9 +61,17 @@ def run(
                 lines.append(line)
                 on_line(line)
         except BaseException:
-            process.kill()
+            _end(process)
             raise
     return Completed(process.returncode, "\n".join(lines))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if os.name == "nt":
+        process.kill()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def telling_lines(output: str, limit: int = 12) -> tuple[str, ...]:

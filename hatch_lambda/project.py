@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.wheel import WheelBuilder
 
 from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.hatch_ui import raised_by_hatch
 from hatch_lambda.settings import TARGET_TABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hatchling.builders.plugin.interface import BuilderInterface
 
+# Modules that tools look for in a project's root.
+_NOT_FOR_LAMBDA = frozenset({"conftest.py", "hatch_build.py", "noxfile.py", "setup.py", "tasks.py"})
+
 # Hatch's options that select files: https://hatch.pypa.io/latest/config/build/#file-selection
-_FILE_SELECTION = (
+FILE_SELECTION = (
     *("include", "exclude", "packages", "only-include", "only-packages", "sources", "force-include", "artifacts"),
     *("ignore-vcs", "skip-excluded-dirs"),
 )
@@ -24,20 +32,26 @@ def build_wheel(builder: BuilderInterface[Any, Any], directory: Path, build_data
     """Build the project's wheel into a directory: what it ships, the zip ships.
 
     Hooks of the wheel target run as for any wheel; files that hooks of the target `lambda` asked for come on top.
-    Raises `LambdaBuildError` where Hatch cannot tell which files are the project's.
+    Raises `LambdaBuildError` for faults in the configuration.
     """
-    wheel_builder = _ProjectWheelBuilder(
-        builder.root, plugin_manager=builder.plugin_manager, metadata=builder.metadata, app=builder.app
-    )
-    wheel_builder.overriding = {
-        key: builder.target_config[key] for key in _FILE_SELECTION if key in builder.target_config
-    }
-    wheel_builder.contributed = build_data
-    wheel_builder.make_sure_that_files_are_selected()
-    (wheel,) = wheel_builder.build(
-        directory=str(directory), versions=["standard"], hooks_only=False, clean=False, clean_hooks_after=False
-    )
+    wheel_builder = _ProjectWheelBuilder.of(builder, build_data)
+    with wheel_builder.explaining_faults(), _temporary_files_in(directory):
+        (wheel,) = wheel_builder.build(
+            directory=str(directory), versions=["standard"], hooks_only=False, clean=False, clean_hooks_after=False
+        )
     return Path(wheel)
+
+
+def check_selection(builder: BuilderInterface[Any, Any]) -> None:
+    """Say before anything is resolved that Hatch will not find the project's files; hooks may still supply them.
+
+    Raises `LambdaBuildError`.
+    """
+    wheel_builder = _ProjectWheelBuilder.of(builder, {})
+    with wheel_builder.explaining_faults():
+        hooks = {*builder.config.hook_config, *wheel_builder.config.hook_config}
+        if hooks <= {builder.PLUGIN_NAME} and not wheel_builder.config.get_force_include():
+            _ = wheel_builder.config.default_file_selection_options
 
 
 class _ProjectWheelBuilder(WheelBuilder):
@@ -45,6 +59,14 @@ class _ProjectWheelBuilder(WheelBuilder):
 
     overriding: dict[str, Any]
     contributed: dict[str, Any]
+
+    @classmethod
+    def of(cls, builder: BuilderInterface[Any, Any], contributed: dict[str, Any]) -> _ProjectWheelBuilder:
+        """`contributed`: build data of the other target's hooks."""
+        self = cls(builder.root, plugin_manager=builder.plugin_manager, metadata=builder.metadata, app=builder.app)
+        self.overriding = {key: builder.target_config[key] for key in FILE_SELECTION if key in builder.target_config}
+        self.contributed = contributed
+        return self
 
     @property
     def target_config(self) -> dict[str, Any]:
@@ -55,19 +77,25 @@ class _ProjectWheelBuilder(WheelBuilder):
         build_data["artifacts"] = [*build_data["artifacts"], *self.contributed.get("artifacts", ())]
         build_data["force_include"] = {**build_data["force_include"], **self.contributed.get("force_include", {})}
 
-    def make_sure_that_files_are_selected(self) -> None:
-        contributes_files = self.contributed.get("artifacts") or self.contributed.get("force_include")
-        if contributes_files or self.config.get_force_include():
-            return
+    @contextmanager
+    def explaining_faults(self) -> Iterator[None]:
+        """Turn what Hatch finds wrong into our errors, with the table that it stands in."""
         try:
-            _ = self.config.default_file_selection_options
-        except ValueError:
-            raise LambdaBuildError(self._nothing_selected()) from None
+            yield
+        except (TypeError, ValueError) as error:
+            if not raised_by_hatch(error):
+                raise
+            message = str(error)
+            if message.startswith("Unable to determine which files to ship"):
+                raise LambdaBuildError(self._nothing_selected()) from None
+            for key in self.overriding:
+                message = message.replace(f"tool.hatch.build.targets.wheel.{key}", f"{TARGET_TABLE}.{key}")
+            raise LambdaBuildError(message) from None
 
     def _nothing_selected(self) -> str:
         name = self.normalize_file_name_component(self.metadata.core.name)
         root = Path(self.root)
-        modules = sorted(path.name for path in root.glob("*.py") if path.name not in {"setup.py", "conftest.py"})
+        modules = sorted(path.name for path in root.glob("*.py") if path.name not in _NOT_FOR_LAMBDA)
         packages = sorted(path.parent.relative_to(root).as_posix() for path in root.glob("**/__init__.py"))
         top_level = [path for path in packages if not any(path.startswith(f"{other}/") for other in packages)]
         own = (
@@ -82,3 +110,14 @@ class _ProjectWheelBuilder(WheelBuilder):
             f"[{TARGET_TABLE}]\n"
             f"only-include = [{selected}]"
         )
+
+
+@contextmanager
+def _temporary_files_in(directory: Path) -> Iterator[None]:
+    """Where Hatch begins its wheel; it leaves the file there when a build fails."""
+    former = tempfile.tempdir
+    tempfile.tempdir = str(directory)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = former

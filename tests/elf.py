@@ -29,7 +29,7 @@ _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 _VER_FLG_WEAK = 2
 
 
-def make_elf(  # noqa: PLR0913 - so many facts does a file have
+def make_elf(
     machine: str | int = "x86_64",
     *,
     bits: int | None = None,
@@ -106,7 +106,7 @@ class _Elf:
     def body(self) -> int:
         return self.header_size + self._SEGMENTS_ROOM * self.segment_header_size
 
-    def add_section(  # noqa: PLR0913 - a section header
+    def add_section(
         self, name: str, type_: int, content: bytes, *, link: int = 0, info: int = 0, entry_size: int = 0
     ) -> _Section:
         self.content += bytes(-(self.body + len(self.content)) % 8)

@@ -117,7 +117,7 @@ def _move_unless_there(source: Path, target: Path) -> None:
             raise
 
 
-def invoke(  # noqa: PLR0913 - all but three are what a Lambda function is made of
+def invoke(
     zip_path: Path,
     *,
     python: Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -88,6 +89,8 @@ def get_requires_for_build_wheel(config_settings=None):
 
 
 def prepare_metadata_for_build_wheel(directory, config_settings=None):
+    if RECIPE["build"] == "without-metadata":
+        raise RuntimeError("error: this sdist does not know its name")
     name = f"{RECIPE['name'].replace('-', '_')}-{RECIPE['version']}.dist-info"
     folder = pathlib.Path(directory, name)
     folder.mkdir()
@@ -105,6 +108,25 @@ def compile_extension():
     return pathlib.Path("extension.so").read_bytes()
 
 
+# That it is there makes `-e` possible; nobody may use it for a bundle.
+def build_editable(directory, config_settings=None, metadata_directory=None):
+    raise RuntimeError("error: built as editable")
+
+
+# The compilers that start, by program name or environment variable.
+def survey():
+    programs = json.loads(os.environ["SURVEY"])
+    started = {name for name in programs if started_by(shutil.which(name))}
+    return sorted(started | {f"${name}" for name in VARIABLES if started_by(os.environ.get(name))})
+
+
+VARIABLES = ["CC", "CXX", "FC", "F77", "F90", "LDSHARED", "CARGO", "RUSTC", "GO"]
+
+
+def started_by(command):
+    return bool(command) and subprocess.run(command.split() + ["--version"]).returncode == 0
+
+
 def build_wheel(directory, config_settings=None, metadata_directory=None):
     name = RECIPE["name"].replace("-", "_")
     files = {f"{name}.py": f"VERSION = {RECIPE['version']!r}\\nBUILT_WITH = {sys.version_info[:2]!r}\\n"}
@@ -119,6 +141,10 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
         except Exception:
             if RECIPE["build"] == "compiled":
                 raise
+    if RECIPE["build"] == "survey":
+        found = survey()
+        files[f"{name}.py"] += f"FOUND = {found!r}\\n"
+        tag = "cp27-none-win32" if found else tag
     path = make_wheel(
         pathlib.Path(directory), RECIPE["name"], RECIPE["version"], tag=tag, files=files,
         requires=RECIPE["requires"], requires_python=RECIPE["requires_python"],
@@ -135,10 +161,12 @@ def source_files(
     tag: str = "py3-none-any",
     requires: Sequence[str] = (),
     requires_python: str | None = None,
+    build_requires: Sequence[str] = (),
 ) -> dict[str, str]:
     """The files of a source tree with an in-tree backend.
 
-    `build`: `pure`; `compiled` (needs a compiler); `optional` (does without, and is tagged as if it had not); `broken`.
+    `build`: `pure`; `compiled` (needs a compiler); `optional` (does without, and is tagged as if it had not); `broken`;
+    `without-metadata` (breaks before that); `survey` (fits only where no compiler of those in `$SURVEY`, JSON, starts).
     `tag`: of the wheel, where no compiler has a say.
     """
     from pathlib import Path
@@ -152,7 +180,10 @@ def source_files(
         "requires_python": requires_python,
     }
     return {
-        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "pyproject.toml": (
+            f"[build-system]\nrequires = {json.dumps(list(build_requires))}\n"
+            'build-backend = "backend"\nbackend-path = ["."]\n'
+        ),
         "PKG-INFO": metadata(name, version, requires, requires_python),
         "backend.py": BACKEND,
         "kit.py": Path(__file__).read_text(encoding="utf-8"),
@@ -169,13 +200,23 @@ def make_sdist(
     tag: str = "py3-none-any",
     requires: Sequence[str] = (),
     requires_python: str | None = None,
+    build_requires: Sequence[str] = (),
 ) -> Path:
     """An sdist of `source_files`, always with the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name.replace('-', '_')}-{version}"
     path = folder / f"{stem}.tar.gz"
-    files = source_files(name, version, build=build, tag=tag, requires=requires, requires_python=requires_python)
-    with tarfile.open(path, "w:gz") as archive:
+    files = source_files(
+        name,
+        version,
+        build=build,
+        tag=tag,
+        requires=requires,
+        requires_python=requires_python,
+        build_requires=build_requires,
+    )
+    # Without a time, which gzip's header would have otherwise
+    with gzip.GzipFile(path, "wb", mtime=0) as compressed, tarfile.open(fileobj=compressed, mode="w") as archive:
         for filename, text in files.items():
             entry = tarfile.TarInfo(f"{stem}/{filename}")
             entry.size = len(text.encode())

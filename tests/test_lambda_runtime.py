@@ -88,7 +88,7 @@ def run_once(clients: Path, tmp_path: Path) -> Run:
     return partial(_run, python, runtime_client(python, clients), tmp_path)
 
 
-def _run(  # noqa: PLR0913 - the first three are bound by the fixtures
+def _run(
     python: Path,
     client: Path,
     tmp_path: Path,

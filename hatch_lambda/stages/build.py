@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hatch_lambda import pip_process
 from hatch_lambda.distributions import Attempt, Sdist, Wheel
-from hatch_lambda.fingerprint import telling_environment
+from hatch_lambda.fingerprint import telling_environment, this_machine
 from hatch_lambda.interpreters import interpreter_to_build_with
 from hatch_lambda.process import telling_lines
 from hatch_lambda.verdicts import judge
@@ -93,7 +92,7 @@ class _Build:
             requirements,
             scratch / "wheels",
             interpreter=self._interpreter.path,
-            environment=self.toolchain.environment(_build_environment(), scratch),
+            environment=self.toolchain.environment(_build_environment(self.job), scratch),
         )
         built = sorted((scratch / "wheels").glob("*.whl"))
         return completed, built[0] if built and completed.exit_code == 0 else None
@@ -113,14 +112,14 @@ class _Build:
             return None
         facts = [
             *(self.source.sha256, self.toolchain.stage, str(self.job.target), pip_process.pip_version()),
-            *(str(self._interpreter.path), self._interpreter.python, platform.platform()),
-            telling_environment(_build_environment()),
+            *(str(self._interpreter.path), self._interpreter.python, *this_machine()),
+            telling_environment(_build_environment(self.job)),
         ]
         return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()
 
 
-def _build_environment() -> dict[str, str]:
-    environment = pip_process.pip_environment()
+def _build_environment(job: Job) -> dict[str, str]:
+    environment = pip_process.pip_environment(job)
     # Backends that know it make the same wheel at any time (https://reproducible-builds.org/specs/source-date-epoch/).
     environment.setdefault("SOURCE_DATE_EPOCH", "1580601600")
     return environment

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, lay_out, raw_pieces, union
-from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.errors import BrokenWheelError, naming
 from hatch_lambda.store import write_whole
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _write(folder: Path, files: Sequence[BundleFile]) -> None:
             for wheel in {file.source.wheel for file in files if isinstance(file.source, Member)}
         }
         for file in files:
-            with open(folder / file.path, "wb") as target:  # noqa: PTH123
+            with naming(folder / file.path), open(folder / file.path, "wb") as target:  # noqa: PTH123
                 if isinstance(file.source, Member):
                     target.writelines(_inflated(file.source, wheels[file.source.wheel]))
                 else:

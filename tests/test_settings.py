@@ -1,0 +1,557 @@
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.settings import (
+    FIELDS,
+    HOOK_TABLE,
+    LATER_FIELDS,
+    LATER_TARGET_FIELDS,
+    TARGET_TABLE,
+    Settings,
+    check_target_table,
+    load,
+    missing_table_message,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def settings_of(project_root: Path) -> Callable[..., Settings]:
+    """`settings_of(architecture="arm64")`: of a table that has a runtime."""
+
+    def load_table(environ: dict[str, str] | None = None, **table: object) -> Settings:
+        table = {key.replace("_", "-"): value for key, value in table.items()}
+        return load({"runtime": "python3.13", **table}, project_root, environ=environ or {})
+
+    return load_table
+
+
+@pytest.fixture
+def faults_of(settings_of: Callable[..., Settings]) -> Callable[..., tuple[str, ...]]:
+    def refuse_table(environ: dict[str, str] | None = None, **table: object) -> tuple[str, ...]:
+        with pytest.raises(ConfigurationError) as raised:
+            settings_of(environ, **table)
+        assert str(raised.value) == "\n".join(raised.value.faults)
+        return raised.value.faults
+
+    return refuse_table
+
+
+@pytest.fixture
+def file_in(project_root: Path) -> Callable[[str], Path]:
+    def make(name: str) -> Path:
+        path = project_root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        return path
+
+    return make
+
+
+class TestDefaults:
+    def test_a_runtime_is_enough_and_the_rest_is_as_documented(
+        self, settings_of: Callable[..., Settings], project_root: Path
+    ) -> None:
+        settings = settings_of()
+
+        assert settings.root == project_root
+        assert str(settings.target) == "python3.13-x86_64"
+        assert settings.requirements == ()
+        assert settings.constraints == ()
+        assert settings.compatible == frozenset()
+        assert settings.on_missing == "error"
+        assert settings.prefer_binary is True
+        assert settings.python is None
+        assert settings.pip_args == ()
+        assert settings.build_directory == project_root / ".hatch" / "lambda"
+        assert settings.bundle_directory == project_root / ".hatch" / "lambda" / "python3.13-x86_64" / "bundle"
+
+    def test_a_missing_runtime_is_told_with_all_there_are(self, project_root: Path) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            load({}, project_root, environ={})
+
+        (fault,) = raised.value.faults
+
+        assert fault == (
+            "Field `tool.hatch.build.hooks.lambda.runtime` is required: one of "
+            "`python3.10`, `python3.11`, `python3.12`, `python3.13`, `python3.14`"
+        )
+
+    def test_a_build_for_one_target_knows_the_folders_of_all(self, settings_of: Callable[..., Settings]) -> None:
+        settings = settings_of(architecture="arm64")
+
+        folders = settings.directories_of_targets()
+
+        assert len(set(folders)) == 10
+        assert settings.target_directory in folders
+        assert {folder.parent for folder in folders} == {settings.build_directory}
+
+
+# For each key a value that is not its default, and what of the settings must then be another.
+A_VALUE_OF_EACH: dict[str, tuple[Any, str]] = {
+    "runtime": ("python3.10", "target"),
+    "architecture": ("arm64", "target"),
+    "requirements": (["requirements.txt"], "requirements"),
+    "constraints": (["constraints.txt"], "constraints"),
+    "compatible": (["orjson"], "compatible"),
+    "on-missing": ("warn", "on_missing"),
+    "prefer-binary": (False, "prefer_binary"),
+    "python": (sys.executable, "python"),
+    "pip-args": (["--pre"], "pip_args"),
+    "build-directory": ("build/lambda", "build_directory"),
+}
+
+
+class TestEveryField:
+    def test_each_one_has_a_value_to_be_tried_with_below(self) -> None:
+        assert A_VALUE_OF_EACH.keys() == FIELDS.keys()
+
+    @pytest.mark.parametrize("key", FIELDS)
+    def test_none_is_read_and_ignored(
+        self, key: str, settings_of: Callable[..., Settings], file_in: Callable[[str], Path]
+    ) -> None:
+        file_in("requirements.txt")
+        file_in("constraints.txt")
+        value, attribute = A_VALUE_OF_EACH[key]
+        before, after = vars(settings_of()), vars(settings_of(**{key: value}))
+
+        assert {name for name in before if before[name] != after[name]} == {attribute}
+
+    @pytest.mark.parametrize("value", [None, 3, 2.5, {"a": 1}, ["a", 3], [""], [["a"]], ""], ids=repr)
+    @pytest.mark.parametrize("key", FIELDS)
+    def test_each_one_refuses_a_value_of_another_type_and_says_what_it_found(
+        self, key: str, value: object, faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        (fault,) = faults_of(**{key: value})
+
+        found = value[-1] if isinstance(value, list) and FIELDS[key].type.startswith("list") else value
+        assert fault.startswith(f"Field `tool.hatch.build.hooks.lambda.{key}` must be ")
+        assert repr(found) in fault
+
+    @pytest.mark.parametrize("value", [True, False])
+    @pytest.mark.parametrize("key", [key for key, field in FIELDS.items() if field.type != "boolean"])
+    def test_each_one_but_a_boolean_refuses_booleans_as_toml_writes_them(
+        self, key: str, faults_of: Callable[..., tuple[str, ...]], *, value: bool
+    ) -> None:
+        (fault,) = faults_of(**{key: value})
+
+        assert fault.endswith(f"not {str(value).lower()}")
+
+
+class TestChoices:
+    @pytest.mark.parametrize("runtime", ["python3.10", "python3.11", "python3.12", "python3.13", "python3.14"])
+    @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+    def test_every_target_can_be_chosen(
+        self, runtime: str, architecture: str, settings_of: Callable[..., Settings]
+    ) -> None:
+        assert str(settings_of(runtime=runtime, architecture=architecture).target) == f"{runtime}-{architecture}"
+
+    @pytest.mark.parametrize("runtime", ["python3.9", "python3.15", "3.13", "Python3.13", "python3.13 ", "nodejs22.x"])
+    def test_an_unknown_runtime_is_told_with_all_there_are(
+        self, runtime: str, faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        (fault,) = faults_of(runtime=runtime)
+
+        assert fault == (
+            "Field `tool.hatch.build.hooks.lambda.runtime` must be one of "
+            f"`python3.10`, `python3.11`, `python3.12`, `python3.13`, `python3.14`, not {runtime!r}"
+        )
+
+    @pytest.mark.parametrize("architecture", ["aarch64", "amd64", "X86_64", "arm"])
+    def test_an_unknown_architecture_is_told_with_both(
+        self, architecture: str, faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        (fault,) = faults_of(architecture=architecture)
+
+        assert fault.endswith(f".architecture` must be one of `x86_64`, `arm64`, not {architecture!r}")
+
+    def test_on_missing_is_error_or_warn(
+        self, settings_of: Callable[..., Settings], faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        assert [settings_of(on_missing=choice).on_missing for choice in ("error", "warn")] == ["error", "warn"]
+        assert faults_of(on_missing="ignore") == (
+            "Field `tool.hatch.build.hooks.lambda.on-missing` must be one of `error`, `warn`, not 'ignore'",
+        )
+
+    def test_prefer_binary_is_a_boolean_and_no_word_for_one(self, faults_of: Callable[..., tuple[str, ...]]) -> None:
+        assert faults_of(prefer_binary="no") == (
+            "Field `tool.hatch.build.hooks.lambda.prefer-binary` must be a boolean, not 'no'",
+        )
+
+
+class TestFiles:
+    @pytest.mark.parametrize("key", ["requirements", "constraints"])
+    def test_they_are_relative_to_the_project_and_keep_their_order(
+        self, key: str, settings_of: Callable[..., Settings], file_in: Callable[[str], Path], tmp_path: Path
+    ) -> None:
+        outside = tmp_path / "outside.txt"
+        outside.touch()
+        files = [file_in("z.txt"), file_in("deploy/a.txt"), outside]
+
+        settings = settings_of(**{key: ["z.txt", "deploy/a.txt", str(outside)]})
+
+        assert getattr(settings, key) == tuple(files)
+
+    @pytest.mark.parametrize("key", ["requirements", "constraints"])
+    def test_the_folder_that_the_build_is_started_in_has_no_say(
+        self,
+        key: str,
+        settings_of: Callable[..., Settings],
+        file_in: Callable[[str], Path],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        inside = file_in("a.txt")
+        monkeypatch.chdir(tmp_path)
+        Path("a.txt").write_text("of another project")
+
+        assert getattr(settings_of(**{key: ["a.txt"]}), key) == (inside,)
+
+    @pytest.mark.parametrize("key", ["requirements", "constraints"])
+    def test_one_that_is_not_there_is_told_with_where_it_was_looked_for(
+        self, key: str, faults_of: Callable[..., tuple[str, ...]], project_root: Path
+    ) -> None:
+        (fault,) = faults_of(**{key: ["requirement.txt"]})
+
+        assert fault == (
+            f"Field `tool.hatch.build.hooks.lambda.{key}` names 'requirement.txt', and there is no such file: "
+            f"{project_root / 'requirement.txt'}"
+        )
+
+    @pytest.mark.parametrize("key", ["requirements", "constraints"])
+    def test_all_that_are_not_there_are_told_at_once(
+        self, key: str, faults_of: Callable[..., tuple[str, ...]], file_in: Callable[[str], Path]
+    ) -> None:
+        file_in("there.txt")
+
+        faults = "\n".join(faults_of(**{key: ["base.txt", "there.txt", "extra.txt"]}))
+
+        assert "base.txt" in faults
+        assert "extra.txt" in faults
+        assert "there.txt" not in faults
+
+    def test_a_folder_is_no_file(self, faults_of: Callable[..., tuple[str, ...]], project_root: Path) -> None:
+        (project_root / "deploy").mkdir()
+
+        (fault,) = faults_of(requirements=["deploy"])
+
+        assert "names 'deploy', and there is no such file" in fault
+
+    @pytest.mark.parametrize("key", ["requirements", "constraints", "compatible", "pip-args"])
+    def test_a_lone_string_is_no_array_of_its_letters(
+        self, key: str, faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        assert faults_of(**{key: "abc"}) == (
+            f"Field `tool.hatch.build.hooks.lambda.{key}` must be an array of strings, not 'abc'",
+        )
+
+
+class TestNames:
+    def test_they_may_be_written_as_their_authors_do(self, settings_of: Callable[..., Settings]) -> None:
+        assert settings_of(compatible=["PyYAML", "ruamel.yaml_clib"]).compatible == {"pyyaml", "ruamel-yaml-clib"}
+
+    @pytest.mark.parametrize("name", ["orjson==3.10", "orjson[x]", "-orjson", "or json", "*"])
+    def test_what_is_no_name_is_refused(self, name: str, faults_of: Callable[..., tuple[str, ...]]) -> None:
+        (fault,) = faults_of(compatible=["orjson", name])
+
+        assert fault == (
+            "Field `tool.hatch.build.hooks.lambda.compatible` must be an array of distribution names, "
+            f"but has {name!r} in it"
+        )
+
+
+class TestBuildDirectory:
+    def test_it_is_relative_to_the_project(self, settings_of: Callable[..., Settings], project_root: Path) -> None:
+        settings = settings_of(build_directory="build/./x/../lambda", architecture="arm64")
+
+        assert settings.bundle_directory == project_root / "build" / "lambda" / "python3.13-arm64" / "bundle"
+
+    def test_it_may_lie_anywhere_else(self, settings_of: Callable[..., Settings], tmp_path: Path) -> None:
+        assert settings_of(build_directory=str(tmp_path / "beside")).build_directory == tmp_path / "beside"
+        assert settings_of(build_directory="../beside").build_directory == tmp_path / "beside"
+
+    @pytest.mark.parametrize("directory", [".", "./", "..", "src/..", "../project", "../../", "/"])
+    def test_one_that_would_hold_the_project_is_refused(
+        self, directory: str, faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        (fault,) = faults_of(build_directory=directory)
+
+        assert fault == (
+            "Field `tool.hatch.build.hooks.lambda.build-directory` must be a folder of its own, since it is emptied; "
+            f"{directory!r} holds the project"
+        )
+
+    def test_a_neighbour_whose_name_begins_alike_does_not_hold_the_project(
+        self, settings_of: Callable[..., Settings], project_root: Path
+    ) -> None:
+        neighbour = project_root.with_name(project_root.name[:-1])
+
+        assert settings_of(build_directory=str(neighbour)).build_directory == neighbour
+
+
+@pytest.fixture
+def python_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`python-of-mine`, found on PATH only."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    python = folder / "python-of-mine"
+    python.symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return python
+
+
+class TestPython:
+    def test_it_may_be_the_name_of_a_program_on_path(
+        self, settings_of: Callable[..., Settings], python_on_path: Path
+    ) -> None:
+        assert settings_of(python="python-of-mine").python == python_on_path
+
+    def test_a_path_is_relative_to_the_project_and_not_looked_for_on_path(
+        self, settings_of: Callable[..., Settings], file_in: Callable[[str], Path], python_on_path: Path
+    ) -> None:
+        own = file_in(".venv/bin/python-of-mine")
+
+        assert settings_of(python=".venv/bin/python-of-mine").python == own
+        assert settings_of(python=str(python_on_path)).python == python_on_path
+
+    def test_a_file_of_the_project_goes_before_one_on_path(
+        self, settings_of: Callable[..., Settings], file_in: Callable[[str], Path], python_on_path: Path
+    ) -> None:
+        own = file_in(python_on_path.name)
+
+        assert settings_of(python=python_on_path.name).python == own
+
+    def test_a_tilde_stands_for_the_home_folder(
+        self, settings_of: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / "my-python").touch()
+
+        assert settings_of(python="~/my-python").python == tmp_path / "my-python"
+
+    def test_a_path_that_is_not_there_is_told(
+        self, faults_of: Callable[..., tuple[str, ...]], project_root: Path
+    ) -> None:
+        (fault,) = faults_of(python="env/bin/python")
+
+        assert fault == (
+            "Field `tool.hatch.build.hooks.lambda.python` names 'env/bin/python', and there is no such file: "
+            f"{project_root / 'env/bin/python'}"
+        )
+
+    def test_a_name_that_is_not_on_path_is_told_as_such(self, faults_of: Callable[..., tuple[str, ...]]) -> None:
+        (fault,) = faults_of(python="python-of-nobody")
+
+        assert "`tool.hatch.build.hooks.lambda.python`" in fault
+        assert "'python-of-nobody'" in fault
+        assert "PATH" in fault
+
+
+class TestUnknownFields:
+    @pytest.mark.parametrize(
+        ("key", "nearest"),
+        [
+            ("runtimes", "runtime"),
+            ("Runtime", "runtime"),
+            ("architectures", "architecture"),
+            ("requirement", "requirements"),
+            ("constraint", "constraints"),
+            ("on_missing", "on-missing"),
+            ("prefer_binary", "prefer-binary"),
+            ("pip-arguments", "pip-args"),
+            ("build-dir", "build-directory"),
+            ("extra", "extras"),
+            ("lockfile", "lock-file"),
+        ],
+    )
+    def test_one_that_is_nearly_right_is_told_with_the_one_that_is_meant(
+        self, key: str, nearest: str, project_root: Path
+    ) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            load({"runtime": "python3.13", key: "x"}, project_root, environ={})
+
+        (fault,) = raised.value.faults
+        assert fault == f"Unknown field `tool.hatch.build.hooks.lambda.{key}`; did you mean `{nearest}`?"
+
+    def test_one_like_no_other_is_told_with_all_there_are(self, faults_of: Callable[..., tuple[str, ...]]) -> None:
+        (fault,) = faults_of(zzz=1)
+
+        assert fault.startswith("Unknown field `tool.hatch.build.hooks.lambda.zzz`; known are ")
+        assert all(f"`{key}`" in fault for key in FIELDS)
+
+    @pytest.mark.parametrize("key", LATER_FIELDS)
+    def test_what_is_to_come_is_refused_rather_than_ignored(
+        self, key: str, faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        assert faults_of(**{key: []}) == (f"Field `tool.hatch.build.hooks.lambda.{key}` is not supported yet",)
+
+    def test_every_key_of_the_contract_is_either_supported_or_to_come(self) -> None:
+        contract = {
+            *("runtime", "architecture", "extras", "dependency-groups", "requirements", "constraints", "lock-file"),
+            *("provided", "compatible", "on-missing", "exclude", "prune", "compile-bytecode", "prefer-binary"),
+            *("python", "pip-args", "build-directory", "with-wheel", "functions"),
+        }
+
+        assert {*FIELDS, *LATER_FIELDS} == contract
+        assert not set(FIELDS) & set(LATER_FIELDS)
+
+
+class TestAllFaultsAtOnce:
+    def test_each_stands_in_a_line_of_its_own_with_its_toml_path(self, project_root: Path) -> None:
+        table = {
+            "runtime": "python2.7",
+            "architecture": "mips",
+            "requirements": ["gone.txt"],
+            "constraints": "c.txt",
+            "compatible": ["a b"],
+            "on-missing": "cry",
+            "prefer-binary": 1,
+            "python": "gone/python",
+            "pip-args": "--pre",
+            "build-directory": ".",
+            "exclude": ["*.md"],
+            "runtme": "python3.13",
+        }
+
+        with pytest.raises(ConfigurationError) as raised:
+            load(table, project_root, environ={})
+
+        lines = str(raised.value).splitlines()
+        assert re.findall(r"`tool\.hatch\.build\.hooks\.lambda\.([\w-]+)`", str(raised.value)) == list(table)
+        assert len(lines) == len(table)
+
+    def test_a_missing_runtime_does_not_hide_the_others(self, project_root: Path) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            load({"architecture": "mips"}, project_root, environ={})
+
+        assert "runtime` is required" in raised.value.faults[0]
+        assert "'mips'" in raised.value.faults[1]
+
+    def test_they_name_the_table_that_the_values_stand_in(self, project_root: Path) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            load({"x": 1, "prefer-binary": 1}, project_root, environ={}, name=f"{TARGET_TABLE}.hooks.lambda")
+
+        table_of_target = "tool.hatch.build.targets.lambda.hooks.lambda"
+        assert sorted(re.findall("`(tool[^`]*)`", str(raised.value))) == [
+            f"{table_of_target}.{key}" for key in ("prefer-binary", "runtime", "x")
+        ]
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("pip-args", "--index-url=https://bob:sesame@index.example.com/simple"),
+            ("pip-args", ["--pre", {"index-url": "https://bob:sesame@index.example.com/simple"}]),
+            ("requirements", ["https://bob:sesame@index.example.com/requirements.txt"]),
+        ],
+    )
+    def test_no_credential_is_shown_in_them(
+        self, key: str, value: object, faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        (fault,) = faults_of(**{key: value})
+
+        assert "index.example.com" in fault
+        assert "sesame" not in fault
+
+
+class TestEnvironment:
+    @pytest.mark.parametrize("in_table", ["python3.12", "python2.7", 3])
+    def test_its_runtime_wins_over_whatever_the_table_says(
+        self, in_table: object, settings_of: Callable[..., Settings]
+    ) -> None:
+        settings = settings_of({"HATCH_LAMBDA_RUNTIME": "python3.10"}, runtime=in_table)
+
+        assert str(settings.target) == "python3.10-x86_64"
+
+    def test_its_runtime_is_enough(self, project_root: Path) -> None:
+        environ = {"HATCH_LAMBDA_RUNTIME": "python3.14", "HATCH_LAMBDA_ARCHITECTURE": "arm64"}
+
+        assert str(load({}, project_root, environ=environ).target) == "python3.14-arm64"
+
+    def test_its_architecture_wins(self, settings_of: Callable[..., Settings]) -> None:
+        settings = settings_of({"HATCH_LAMBDA_ARCHITECTURE": "x86_64"}, architecture="arm64")
+
+        assert str(settings.target) == "python3.13-x86_64"
+
+    def test_its_python_wins(self, settings_of: Callable[..., Settings], python_on_path: Path) -> None:
+        settings = settings_of({"HATCH_LAMBDA_PYTHON": python_on_path.name}, python="gone/python")
+
+        assert settings.python == python_on_path
+
+    def test_the_processs_own_environment_is_what_counts(
+        self, project_root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HATCH_LAMBDA_RUNTIME", "python3.11")
+
+        assert str(load({"runtime": "python3.13"}, project_root).target) == "python3.11-x86_64"
+
+    def test_empty_variables_say_nothing(self, settings_of: Callable[..., Settings]) -> None:
+        empty = dict.fromkeys(("HATCH_LAMBDA_RUNTIME", "HATCH_LAMBDA_ARCHITECTURE", "HATCH_LAMBDA_PYTHON"), "")
+
+        assert settings_of(empty, architecture="arm64") == settings_of(architecture="arm64")
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "allowed"),
+        [
+            ("HATCH_LAMBDA_RUNTIME", "3.13", "one of `python3.10`"),
+            ("HATCH_LAMBDA_ARCHITECTURE", "aarch64", "one of `x86_64`, `arm64`"),
+            ("HATCH_LAMBDA_PYTHON", "gone/python", "no such file"),
+        ],
+    )
+    def test_a_fault_names_the_variable_and_no_field(
+        self, variable: str, value: str, allowed: str, faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        (fault,) = faults_of({variable: value})
+
+        assert fault.startswith(f"Environment variable `{variable}` ")
+        assert repr(value) in fault
+        assert allowed in fault
+        assert HOOK_TABLE not in fault
+
+
+class TestTargetTable:
+    @pytest.mark.parametrize(
+        "table",
+        [
+            {},
+            {"versions": ["function"]},
+            {"include": ["*.py"], "packages": ["src/x"], "hooks": {"lambda": {}}, "require-runtime-dependencies": True},
+        ],
+    )
+    def test_what_hatch_itself_reads_there_is_let_through(self, table: dict[str, object]) -> None:
+        check_target_table(table)
+
+    @pytest.mark.parametrize("key", LATER_TARGET_FIELDS)
+    def test_what_is_to_come_is_refused_rather_than_ignored(self, key: str) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            check_target_table({key: "x"})
+
+        assert raised.value.faults == (f"Field `tool.hatch.build.targets.lambda.{key}` is not supported yet",)
+
+    @pytest.mark.parametrize("versions", [["layer"], ["function", "code"], "function", []], ids=repr)
+    def test_versions_to_come_are_refused_beside_all_else(self, versions: object) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            check_target_table({"versions": versions, "handler": "orders.app.handler"})
+
+        of_handler, of_versions = raised.value.faults
+        assert of_handler == "Field `tool.hatch.build.targets.lambda.handler` is not supported yet"
+        assert of_versions == (
+            'Field `tool.hatch.build.targets.lambda.versions` must be ["function"], the only version so far, '
+            f"not {versions!r}"
+        )
+
+    def test_a_project_without_the_hooks_table_is_told_a_table_that_is_right(self, project_root: Path) -> None:
+        text = missing_table_message()
+
+        pasted = dict(re.findall(r'^(\w+) = "([^"]+)"', text, re.MULTILINE))
+        assert f"[{HOOK_TABLE}]" in text.splitlines()
+        assert str(load(pasted, project_root, environ={}).target) == "python3.13-x86_64"
