@@ -119,13 +119,8 @@ class _Bench:
         self.folder = folder
         self.runs = runs
         ours, peers = folder / "ours", folder / "peers"
-        for environment, packages in (
-            (ours, [str(ROOT)]),
-            (peers, ["uv", "pip", "aws-lambda-builders", "setuptools", "wheel"]),
-        ):
-            subprocess.run([python, "-m", "venv", environment], check=True)
-            install = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--upgrade", "pip", *packages]
-            subprocess.run(install, check=True)
+        _make_environment(python, ours, [str(ROOT)])
+        _make_environment(python, peers, ["uv", "aws-lambda-builders", "setuptools", "wheel"])
         self.contestants = [_ours(ours), _uv(peers), _pip(peers), _aws(peers, folder)]
 
     def run(self, workload: str, scene: str) -> list[_Row]:
@@ -188,6 +183,12 @@ class _Bench:
                 subprocess.run(["cat", *wheels], stdout=out, check=True)
             seconds.append(time.perf_counter() - started)
         return statistics.median(seconds)
+
+
+def _make_environment(python: Path, folder: Path, packages: Sequence[str]) -> None:
+    subprocess.run([python, "-m", "venv", folder], check=True)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--upgrade", "pip"]
+    subprocess.run([*pip, *packages], check=True)
 
 
 _PYPROJECT = """\
@@ -299,9 +300,8 @@ def _table(rows: list[_Row], runs: int) -> str:
         ratio = row.seconds / ours[row.workload, row.scene]
         memory = max(measure.memory for measure in row.measures) / 1e6
         size = row.measures[-1].size / 1e6
-        lines.append(
-            f"| {row.workload} | {row.scene} | {row.name} | {row.seconds:.2f} | {ratio:.1f} | {memory:.0f} | {size:.1f} |"
-        )
+        figures = f"{row.seconds:.2f} | {ratio:.1f} | {memory:.0f} | {size:.1f}"
+        lines.append(f"| {row.workload} | {row.scene} | {row.name} | {figures} |")
         if row.name == "hatch-lambda" and row.scene == "edit":
             lines.append(f"| {row.workload} | {row.scene} | (the floor: `cat` of the wheels) | {row.floor:.2f} | | | |")
     return "\n".join(lines)

@@ -125,7 +125,7 @@ _SHOWN_FILES = 3
 
 # What a distribution does without: files, by path, and libraries that it tries to load a part of itself with.
 # debugpy carries helpers for attaching to a process, for several systems, and speed-ups for one Windows; the one that
-# debugpy has helpers for attaching to a process, for several systems, and speed-ups for one Windows; the one that
+# fits is taken where there is one (add_code_to_python_process.py and pydevd_cython_wrapper.py in its pydevd).
 # numba tries its threading layers in turn: https://numba.readthedocs.io/en/stable/user/threading-layer.html
 # selenium starts the program of its own system and machine (webdriver/common/selenium_manager.py).
 _DOES_WITHOUT = {

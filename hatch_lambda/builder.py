@@ -49,12 +49,16 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
         settings: Settings = build_data[SETTINGS_KEY]
         dependencies: Bundle = build_data[BUNDLE_KEY]
+        reporter = Reporter(HatchUI(self.app))
         with tempfile.TemporaryDirectory(prefix="hatch-lambda-") as scratch:
             wheel = project.build_wheel(self, Path(scratch), build_data)
             bundle.make_sure_that_it_loads(wheel, settings.target)
-            files = bundle.union([bundle.lay_out(wheel, settings.target), dependencies.files])
+            own_files = bundle.lay_out(wheel, settings.target)
+            if all(".dist-info/" in file.path for file in own_files):
+                reporter.warn("no file of the project itself is selected; the zip has its metadata alone")
+            files = bundle.union([own_files, dependencies.files])
             made = archive.write(Path(directory, self._archive_name(settings)), files)
-        Reporter(HatchUI(self.app)).line(_summary(made, dependencies))
+        reporter.line(_summary(made, dependencies))
         return str(made.path)
 
     def clean(self, directory: str, versions: list[str]) -> None:
@@ -70,11 +74,11 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """Say at once what would stop the build later, or with a traceback of Hatch's."""
         from hatch_lambda.archive import dos_date_time
         from hatch_lambda.errors import ConfigurationError, LambdaBuildError
-        from hatch_lambda.project import check_selection
+        from hatch_lambda.project import HATCH_KEYS, check_selection
         from hatch_lambda.settings import check_target_table, missing_table_message
 
         dos_date_time()
-        check_target_table(self.target_config)
+        check_target_table(self.target_config, HATCH_KEYS)
         if unknown := [version for version in versions if version not in self.get_version_api()]:
             raise ConfigurationError(
                 [f"The target `lambda` has no version `{version}` yet; it has `function`" for version in unknown]

@@ -142,11 +142,25 @@ def union(layouts: Iterable[tuple[BundleFile, ...]]) -> tuple[BundleFile, ...]:
         for file in layout:
             other = files.setdefault(file.path, file)
             if other is not file and not _interchangeable(other, file):
-                raise ConflictingFilesError(
-                    f"{other.owner} and {file.owner} both have a file `{file.path}`, with different content.\n"
-                    "One would overwrite the other. Depend on one of the two, or on versions that do not collide."
-                )
+                raise _conflict(other, file, f"both have a file `{file.path}`, with different content")
+    for file in files.values():
+        for parent in _parents(file.path):
+            if parent in files:
+                raise _conflict(files[parent], file, f"have `{parent}`, one as a file and one as a folder")
     return tuple(files[path] for path in sorted(files))
+
+
+def _parents(path: str) -> Iterator[str]:
+    while (slash := path.rfind("/")) > 0:
+        path = path[:slash]
+        yield path
+
+
+def _conflict(one: BundleFile, other: BundleFile, what: str) -> ConflictingFilesError:
+    return ConflictingFilesError(
+        f"{one.owner} and {other.owner} {what}.\n"
+        "One would overwrite the other. Depend on one of the two, or on versions that do not collide."
+    )
 
 
 # The two ways before PEP 420 to say that a package is shared among distributions

@@ -18,7 +18,9 @@ say, as a last resort), `report` (where to write what happened).
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +41,9 @@ class Findings:
         self.resolved: list[dict[str, Any]] | None = None
         self.index_options: list[str] = []
         self.offers: dict[str, dict[str, dict[str, Any]]] = {}
+        self.misfits: set[str] = set()
         self.starved: set[str] = set()
+        self.unreachable: list[str] = []
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -47,6 +51,7 @@ class Findings:
             "index_options": self.index_options,
             "offers": {name: list(files.values()) for name, files in self.offers.items()},
             "starved": sorted(self.starved),
+            "unreachable": self.unreachable,
         }
 
 
@@ -143,12 +148,15 @@ def note_what_the_index_offers(findings: Findings) -> None:
                 "requires_python": link.requires_python,
                 "refused_by_user": result.name == "format_unsupported" and "permitted" in detail,
             }
+        if result.name == "platform_mismatch":
+            findings.misfits.add(canonicalize_name(self.project_name))
         return result, detail
 
     def find_and_note(self: Any, project_name: str, *args: Any, **kwargs: Any) -> Any:
         found = find_best_candidate(self, project_name, *args, **kwargs)
-        if not found.applicable_candidates:
-            findings.starved.add(canonicalize_name(project_name))
+        name = canonicalize_name(project_name)
+        if not found.applicable_candidates and name in findings.misfits:
+            findings.starved.add(name)
         return found
 
     def refuse_and_note(self: Any, link: Any) -> None:
@@ -161,6 +169,22 @@ def note_what_the_index_offers(findings: Findings) -> None:
     override(LinkEvaluator, "evaluate_link", evaluate_and_note)
     override(PackageFinder, "find_best_candidate", find_and_note)
     override(Factory, "_fail_if_link_is_unsupported_wheel", refuse_and_note)
+
+
+class UnreachableIndexes(logging.Handler):
+    """pip goes on without an index that it cannot reach, and tells only those who listen closely."""
+
+    def __init__(self, findings: Findings) -> None:
+        super().__init__(logging.DEBUG)
+        self.findings = findings
+        logger = logging.getLogger("pip._internal.index.collector")
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message.startswith("Could not fetch URL"):
+            self.findings.unreachable.append(message.removesuffix(" - skipping"))
 
 
 def note_what_is_resolved(findings: Findings) -> None:
@@ -195,7 +219,7 @@ def index_options(finder: Any) -> Iterator[str]:
         yield from (f"--extra-index-url {url}" for url in index_urls[1:])
     else:
         yield "--no-index"
-    yield from (f"--find-links {place}" for place in finder.find_links)
+    yield from (f"--find-links {shlex.quote(place)}" for place in finder.find_links)
     yield from (f"--trusted-host {host}" for host in finder.trusted_hosts)
     if finder.prefer_binary:
         yield "--prefer-binary"
@@ -237,6 +261,7 @@ def install_overrides(request: dict[str, Any], findings: Findings) -> None:
     let_in_misdeclared_wheels(frozenset(request["misdeclared"]))
     note_what_the_index_offers(findings)
     note_what_is_resolved(findings)
+    UnreachableIndexes(findings)
 
 
 def run_pip(arguments: list[str], findings: Findings) -> int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 
 
 @dataclass(frozen=True)
@@ -86,36 +86,39 @@ def telling_lines(output: str, limit: int = 12) -> tuple[str, ...]:
 def resolver_words(output: str, limit: int = 30) -> tuple[str, ...]:
     """What pip's resolver says from its first error on: which requirements, and what they conflict about.
 
-    Where a build backend failed underneath it, that is what matters.
+    Where a build backend failed underneath it, or pip itself, that is what matters, and what it was working at. What
+    kept pip from an index is told before the error that follows from it.
     """
-    if "subprocess-exited-with-error" in output:
-        return telling_lines(output)
     lines = output.splitlines()
-    first = next((index for index, line in enumerate(lines) if line.startswith("ERROR:")), None)
-    if first is None:
-        return telling_lines(output)
-    if lines[first] == "ERROR: Exception:":
-        return _own_failure(lines, first)
+    first = next((index for index, line in enumerate(lines) if line.startswith("ERROR:")), len(lines))
+    if "subprocess-exited-with-error" in output:
+        return (*_at_work(lines[:first]), *telling_lines(output))
+    if lines[first : first + 1] == ["ERROR: Exception:"]:
+        return (*_at_work(lines[:first]), lines[-1])
+    trouble = dict.fromkeys(_REPEATED.sub("", line) for line in lines[:first] if _INDEX_TROUBLE.match(line))
     told = [line for line in lines[first:] if not _GENERAL_ADVICE.match(line)]
     while told and not told[-1].strip():
         told.pop()
-    return tuple(told[:limit])
+    return (*trouble, *told[:limit]) or telling_lines(output)
 
 
-def _own_failure(lines: list[str], first: int) -> tuple[str, ...]:
-    """Where pip broke off with a traceback: what it was at, and the exception alone."""
-    at_work = [line.strip() for line in lines[:first] if line.lstrip().startswith(("Collecting", "Processing"))]
-    return (*at_work[-1:], lines[-1])
+def _at_work(lines: list[str]) -> list[str]:
+    """The last distribution that pip took up."""
+    return [line.strip() for line in lines if line.lstrip().startswith(("Collecting", "Processing"))][-1:]
 
 
+_INDEX_TROUBLE = re.compile(r"WARNING: (?:Retrying|\d\d\d Error|.*(?:[Cc]redentials|[Cc]onnection|SSL|certificate))")
+_REPEATED = re.compile(r"Retrying \(.*?\) after ")  # how often it was tried is in every line
 _GENERAL_ADVICE = re.compile(
-    r"To fix this you could try to|\d\. (?:loosen|remove)|ERROR: ResolutionImpossible|hint: See above|\[notice\]"
+    r"To fix this you could try to|\d\. (?:loosen|remove)|ERROR: ResolutionImpossible|hint: See above|\[notice\]|"
+    # of those that conflict, so what it says is wrong
+    r"Additionally, some packages in these conflicts have no matching"
 )
 _TELLING = re.compile(r"error|fatal|exception|not found|no such|cannot|could not|unable|refused|failed", re.IGNORECASE)
 # What pip wraps around every failed build, whatever the cause.
 _NOISE = re.compile(
     r"subprocess-exited-with-error|did not run successfully|This error originates from a subprocess|"
-    r"Failed to build one or more wheels|Failed to build '|ERROR: Failed building wheel|"
+    r"Failed to build one or more wheels|ERROR: Failed building wheel|"
     r"Failed to build \S+$|metadata-generation-failed|Building wheel for .* error|See above|error: subprocess|"
     r"^\s*raise ",
     re.IGNORECASE,

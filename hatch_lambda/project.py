@@ -24,7 +24,14 @@ _NOT_FOR_LAMBDA = frozenset({"conftest.py", "hatch_build.py", "noxfile.py", "set
 # Hatch's options that select files: https://hatch.pypa.io/latest/config/build/#file-selection
 FILE_SELECTION = (
     *("include", "exclude", "packages", "only-include", "only-packages", "sources", "force-include", "artifacts"),
-    *("ignore-vcs", "skip-excluded-dirs"),
+    *("bypass-selection", "ignore-vcs", "skip-excluded-dirs"),
+)
+
+# All that Hatch reads in a target's table: https://hatch.pypa.io/latest/config/build/
+HATCH_KEYS = (
+    *FILE_SELECTION,
+    *("dependencies", "directory", "hooks", "reproducible", "versions"),
+    *("require-runtime-dependencies", "require-runtime-features"),
 )
 
 

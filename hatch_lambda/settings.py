@@ -102,9 +102,13 @@ def load(
     )
 
 
-def check_target_table(table: Mapping[str, object]) -> None:
-    """Refuse what `targets.lambda` cannot do yet, rather than ignore it. Raises `ConfigurationError`."""
-    faults = [_unknown_field(TARGET_TABLE, key, (), LATER_TARGET_FIELDS) for key in table if key in LATER_TARGET_FIELDS]
+def check_target_table(table: Mapping[str, object], known: Iterable[str]) -> None:
+    """Refuse what `targets.lambda` does not know, or cannot do yet, rather than ignore it. `known`: Hatch's own keys.
+
+    Raises `ConfigurationError`.
+    """
+    known = tuple(known)
+    faults = [_unknown_field(TARGET_TABLE, key, known, LATER_TARGET_FIELDS) for key in table if key not in known]
     versions = table.get("versions", ["function"])
     if versions != ["function"]:
         faults.append(

@@ -263,8 +263,7 @@ class _Content:
             raise _FaultError(f"its entry `{self.name}` is damaged: its compressed data ends elsewhere than it says")
 
     def _packed(self) -> Iterator[bytes]:
-        # Where it stands is not left to the file: entries are read in turns with others by nobody else, but a
-        # generator may be dropped half-way.
+        # The place is kept here, not in the file: another entry may be read between two chunks of this one.
         position = self.start
         while position < self.end:
             self.file.seek(position)

@@ -340,9 +340,11 @@ class TestUnsafeWheels:
             "orders-1.0.data/data//etc/../../evil",
             "..",
             ".",
+            "./orders.py",
+            "orders//x.py",
         ],
     )
-    def test_a_name_that_leads_out_of_the_bundle_is_refused(self, name: str, tmp_path: Path) -> None:
+    def test_a_name_that_leads_out_of_the_bundle_or_is_not_plain_is_refused(self, name: str, tmp_path: Path) -> None:
         wheel = raw_wheel(tmp_path, [(name, b"evil")])
 
         with pytest.raises(BrokenWheelError) as raised:
@@ -351,9 +353,7 @@ class TestUnsafeWheels:
         assert raised.value.filename == wheel.name
         assert repr(name) in str(raised.value)
 
-    @pytest.mark.parametrize(
-        "name", ["orders/...py", "orders/..hidden", "orders/a:b.txt", "./orders.py", "orders//x.py"]
-    )
+    @pytest.mark.parametrize("name", ["orders/...py", "orders/..hidden", "orders/a:b.txt"])
     def test_a_name_that_only_looks_odd_stays_inside(self, name: str, tmp_path: Path) -> None:
         files = lay_out(raw_wheel(tmp_path, [(name, b"")]), TARGET)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -27,8 +28,8 @@ NOT_JUDGED_YET = Verdict(compatible=False, reason="not looked at yet")
 def download(job: Job) -> Closure:
     """Resolve for the target and download the whole closure.
 
-    Where that fails for want of a wheel that fits, the projects concerned are asked for once more, now taking their
-    wheels whatever the tags say: stage 6 may find that they work, and stage 7 can say more than pip does.
+    Where that fails for want of a wheel that fits, it is tried again with the wheels of the projects concerned,
+    whatever the tags say: stage 6 may find that they work, and stage 7 can say more than pip does.
 
     Raises `ResolutionError` with pip's own words.
     """
@@ -36,16 +37,16 @@ def download(job: Job) -> Closure:
     arguments = _what_to_resolve(job)
     if not arguments:
         return Closure(())
-    answer = pip_process.download(job, destination, arguments)
-    if answer.succeeded:
-        _pass_warnings_on(answer, job)
-        return _closure(answer, destination)
-    starved = answer.findings.get("starved", ())
-    if starved:
-        second = pip_process.download(job, destination, arguments, misdeclared=starved)
-        if second.succeeded:
-            return _closure(second, destination)
-    raise _resolution_error(job, answer)
+    first = answer = pip_process.download(job, destination, arguments)
+    misdeclared: set[str] = set()
+    while not answer.succeeded:
+        starved = set(answer.findings.get("starved", ()))
+        if starved <= misdeclared:
+            raise _resolution_error(job, first)
+        misdeclared |= starved  # pip stops at the first one, so each try may bring up another
+        answer = pip_process.download(job, destination, arguments, misdeclared=misdeclared)
+    _pass_warnings_on(answer, job)
+    return _closure(answer, destination)
 
 
 def _pass_warnings_on(answer: PipAnswer, job: Job) -> None:
@@ -119,11 +120,22 @@ def _pinned_to_commit(entry: dict[str, Any]) -> str:
     return f"{scheme}{separator}{location}@{entry['commit']}{fragment}"
 
 
+def _without_url(requirement: str) -> str:
+    """A requirement as its user would name it; a direct reference may carry credentials."""
+    try:
+        parsed = Requirement(requirement)
+    except InvalidRequirement:
+        return redact(requirement)
+    return parsed.name if parsed.url else requirement
+
+
 def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
     output = _by_name(answer.completed.output, job)
     words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
     subject, target = job.request.subject, job.target.description
     message = f"The dependencies of {subject} cannot be resolved for {target}. pip says:\n\n{words}"
+    for unreachable in dict.fromkeys(answer.findings.get("unreachable", ())):
+        message += f"\n\n{redact(unreachable)}"
     offers = _offers(answer)
     for name in answer.findings.get("starved", ()):
         if more := no_candidate_message(canonicalize_name(name), offers.get(canonicalize_name(name), ()), job.target):
@@ -134,7 +146,7 @@ def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
 def _by_name(output: str, job: Job) -> str:
     """Pip's output with the requirement itself where pip names its line in the file that was made for it."""
     for number, requirement in enumerate(job.request.requirements, 1):
-        output = output.replace(f"-r {_requirements_file(job)} (line {number})", requirement.partition(" @ ")[0])
+        output = output.replace(f"-r {_requirements_file(job)} (line {number})", _without_url(requirement))
         output = output.replace(
             f"line {number} of {_requirements_file(job)}", f"the dependencies of {job.request.subject}"
         )

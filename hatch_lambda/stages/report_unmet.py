@@ -85,17 +85,19 @@ def _missing(found: Distribution, closure: Closure, job: Job) -> MissingDependen
         name=found.name,
         version=found.version,
         chain=(job.request.subject, *chain_to(found, closure, job.target)),
-        verdict=_verdict(found, job.target),
+        verdict=_verdict(found, wheels_of_version(found, closure), job.target),
         offers=_shown([file.filename for file in files_of_version(found, closure)]),
         attempts=found.attempts,
         remedies=tuple(_remedies(found, closure.offers.get(found.name, ()), job.target)),
     )
 
 
-def _verdict(found: Distribution, target: Target) -> str:
+def _verdict(found: Distribution, offered: tuple[IndexFile, ...], target: Target) -> str:
     if found.wheels:
         wheel = found.wheels[-1]
         return f"{wheel.path.name} ({wheel.origin}) does not fit {target.description}: {wheel.verdict.reason}"
+    if offered:
+        return "none of its wheels may be used, and its sources could not be built into one"
     return "it comes as sources only, and they could not be built into a wheel"
 
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, lay_out, raw_pieces, union
@@ -55,8 +55,8 @@ def unpack(wheels: Sequence[StoredWheel], target: Target, directory: Path, state
     directory.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
     try:
+        _make_folders(fresh, files)
         _fill(fresh, files, {path for path in untouched if _taken_over(directory / path, fresh / path)})
-        fresh.chmod(0o755)
         if manifest:
             manifest.unlink(missing_ok=True)
         _put_in_place(fresh, directory)
@@ -100,18 +100,22 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
 
 def _taken_over(former: Path, path: Path) -> bool:
     """Give a file of the former bundle to the new one; not all file systems can."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):
         path.hardlink_to(former)
         return True
     return False
 
 
+def _make_folders(root: Path, files: Sequence[BundleFile]) -> None:
+    folders = {parent for file in files for parent in PurePosixPath(file.path).parents}
+    for folder in sorted(folders):  # a folder before what is in it
+        (root / folder).mkdir(exist_ok=True)
+        (root / folder).chmod(0o755)  # whatever the umask
+
+
 def _fill(folder: Path, files: Sequence[BundleFile], there: set[str]) -> None:
     """Write what is not there yet, on all cores: inflating is the cost, and it lets other threads run."""
     wanted = [file for file in files if file.path not in there]
-    for parent in sorted({os.path.dirname(file.path) for file in wanted}):  # noqa: PTH120 - thousands of them
-        (folder / parent).mkdir(parents=True, exist_ok=True)
     portions = [wanted[start : start + _FILES_AT_ONCE] for start in range(0, len(wanted), _FILES_AT_ONCE)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(lambda portion: _write(folder, portion), portions):
