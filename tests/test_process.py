@@ -142,6 +142,33 @@ run([sys.executable, "-c", deaf], directory=pathlib.Path.cwd(), environment=os.e
         assert "KeyboardInterrupt" in errors
         assert not is_alive(pid)
 
+    def test_what_the_program_has_started_itself_is_killed_with_it(self, tmp_path: Path) -> None:
+        """A compiler below a build backend below pip must not go on writing into folders that are being removed."""
+        grandchild = """
+import pathlib, time
+for number in range(600):
+    pathlib.Path("beat").write_text(str(number))
+    time.sleep(0.05)
+"""
+        child = """
+import pathlib, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", sys.argv[1]])
+while not pathlib.Path("beat").exists():
+    time.sleep(0.01)
+print("started", flush=True)
+time.sleep(60)
+"""
+
+        def interrupt(_line: str) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(python(child, grandchild), directory=tmp_path, environment=os.environ, on_line=interrupt)
+        (tmp_path / "beat").unlink()
+        time.sleep(0.5)
+
+        assert not (tmp_path / "beat").exists()
+
 
 def is_alive(pid: int) -> bool:
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.project import HATCH_KEYS
 from hatch_lambda.settings import (
     FIELDS,
     HOOK_TABLE,
@@ -524,23 +525,39 @@ class TestTargetTable:
         [
             {},
             {"versions": ["function"]},
-            {"include": ["*.py"], "packages": ["src/x"], "hooks": {"lambda": {}}, "require-runtime-dependencies": True},
+            {
+                "include": ["*.py"],
+                "packages": ["src/x"],
+                "only-include": ["x"],
+                "sources": ["src"],
+                "artifacts": ["*.so"],
+            },
+            {"exclude": ["*.md"], "force-include": {"a": "b"}, "hooks": {"lambda": {}}, "directory": "out"},
+            {"dependencies": ["x"], "require-runtime-dependencies": True, "reproducible": True, "ignore-vcs": True},
         ],
     )
     def test_what_hatch_itself_reads_there_is_let_through(self, table: dict[str, object]) -> None:
-        check_target_table(table)
+        check_target_table(table, HATCH_KEYS)
+
+    def test_an_unknown_field_is_told_with_the_one_that_is_meant(self) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            check_target_table({"inlcude": ["*.py"]}, HATCH_KEYS)
+
+        assert raised.value.faults == (
+            "Unknown field `tool.hatch.build.targets.lambda.inlcude`; did you mean `include`?",
+        )
 
     @pytest.mark.parametrize("key", LATER_TARGET_FIELDS)
     def test_what_is_to_come_is_refused_rather_than_ignored(self, key: str) -> None:
         with pytest.raises(ConfigurationError) as raised:
-            check_target_table({key: "x"})
+            check_target_table({key: "x"}, HATCH_KEYS)
 
         assert raised.value.faults == (f"Field `tool.hatch.build.targets.lambda.{key}` is not supported yet",)
 
     @pytest.mark.parametrize("versions", [["layer"], ["function", "code"], "function", []], ids=repr)
     def test_versions_to_come_are_refused_beside_all_else(self, versions: object) -> None:
         with pytest.raises(ConfigurationError) as raised:
-            check_target_table({"versions": versions, "handler": "orders.app.handler"})
+            check_target_table({"versions": versions, "handler": "orders.app.handler"}, HATCH_KEYS)
 
         of_handler, of_versions = raised.value.faults
         assert of_handler == "Field `tool.hatch.build.targets.lambda.handler` is not supported yet"

@@ -423,7 +423,7 @@ class TestStage8Unpack:
         assert content["bin/shell-script"] == b"#!/bin/sh\necho shell\n"
         assert content["bin/tools"].startswith(b"#!/var/lang/bin/python3.13\n")
         # The command finds the module that lies beside `bin`, with whichever interpreter.
-        called = [sys.executable, "-I", str(folder / "bin" / "tools")]
+        called = [sys.executable, "-IB", str(folder / "bin" / "tools")]
         assert subprocess.run(called, check=True, capture_output=True, text=True).stdout == "called\n"
         modes = {path: stat.S_IMODE((folder / path).stat().st_mode) for path in content}
         executable = {path for path, mode in modes.items() if mode == 0o755}
