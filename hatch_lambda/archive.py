@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 UNZIPPED_LIMIT = 262_144_000
 DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
 
+EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
 # Hatch's own moment for reproducible builds, so that wheel and zip agree: 2020-02-02.
 _DEFAULT_EPOCH = 1_580_601_600
 # What a zip can say: MS-DOS dates, in steps of two seconds (4.4.6).
@@ -62,7 +63,7 @@ def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive
     `level`: zlib's, for what is not compressed yet. It is written beside the path and moved there at the end, so that a
     failure leaves what was there. Raises `ConfigurationError` for a `SOURCE_DATE_EPOCH` that is no number.
     """
-    date, moment = dos_date_time()
+    date, moment = _dos_date_time()
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with naming(path), os.fdopen(descriptor, "wb", _BUFFER) as raw, _Writer(raw, date, moment, level) as writer:
@@ -120,12 +121,11 @@ class _Writer:
 
     def _copy(self, file: BundleFile, member: Member) -> None:
         """Take over what a wheel has compressed already."""
-        pieces = raw_pieces(self._wheel(member.wheel), member)
-        if member.method == STORED:
-            self._write_content(file, b"".join(pieces))  # deflate may do better
+        if member.method != DEFLATED:
+            self._write_content(file, member.read())  # deflate may do better, and Lambda knows no other method
             return
         self._put_header(file, member.method, member.crc, member.compressed_size, member.size)
-        for piece in pieces:
+        for piece in raw_pieces(self._wheel(member.wheel), member):
             self._put(piece)
 
     def _write_content(self, file: BundleFile, content: bytes) -> None:
@@ -159,19 +159,23 @@ class _Writer:
         self.position += len(data)
 
 
-def dos_date_time() -> tuple[int, int]:
+def source_date_epoch() -> int:
     """`SOURCE_DATE_EPOCH` (https://reproducible-builds.org/specs/source-date-epoch/), within what a zip can say.
 
-    Date and time as MS-DOS has them. Raises `ConfigurationError`.
+    Raises `ConfigurationError`.
     """
-    text = os.environ.get("SOURCE_DATE_EPOCH", str(_DEFAULT_EPOCH))
+    text = os.environ.get(EPOCH_VARIABLE, str(_DEFAULT_EPOCH))
     try:
-        epoch = int(text)
+        return min(max(int(text), _OLDEST), _NEWEST)
     except ValueError:
         raise ConfigurationError(
-            [f"Environment variable `SOURCE_DATE_EPOCH` must be a number of seconds, not {text!r}"]
+            [f"Environment variable `{EPOCH_VARIABLE}` must be a number of seconds, not {text!r}"]
         ) from None
-    moment = time.gmtime(min(max(epoch, _OLDEST), _NEWEST))
+
+
+def _dos_date_time() -> tuple[int, int]:
+    """The date and the time of every entry, as MS-DOS has them (4.4.6)."""
+    moment = time.gmtime(source_date_epoch())
     date = (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday
     return date, moment.tm_hour << 11 | moment.tm_min << 5 | min(moment.tm_sec, 59) // 2
 

@@ -1,6 +1,6 @@
 """Whether the runtime can load the machine code of a bundle: every file of it, at any path and under any name.
 
-Two steps, since the first is the dear one and may be kept with a wheel: `scan` reads wheels, `judge` knows the target.
+Two steps, since the first is the dear one and is kept with a wheel: `scan` reads wheels, `judge` knows the target.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda import system_libraries
-from hatch_lambda.verdicts import _ABI_SYMBOLS, machine_code_of
+from hatch_lambda.errors import UnfitMachineCodeError
+from hatch_lambda.verdicts import ABI_SYMBOLS, machine_code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -56,17 +57,6 @@ class Scan:
     """All its files, where there is machine code among them."""
 
 
-def audit(
-    wheels: Sequence[tuple[str, Path]], target: Target, *, exempt: frozenset[str] = frozenset()
-) -> tuple[Fault, ...]:
-    """Every fault in the machine code of a bundle's wheels, each given with its `name version`.
-
-    `exempt`: distributions of which nothing is reported, by name, and libraries that need not be there, by soname.
-    Raises `BrokenWheelError`.
-    """
-    return judge(scan(wheels), target, exempt=exempt)
-
-
 def scan(wheels: Sequence[tuple[str, Path]]) -> tuple[Scan, ...]:
     """Read the machine code of wheels, several at a time. Raises `BrokenWheelError`."""
     # Large wheels first: they keep one thread busy while the others do the rest. zlib works without Python's lock.
@@ -86,11 +76,19 @@ def _file_names(wheel: Path) -> frozenset[str]:
         return frozenset(archive.namelist())
 
 
-def judge(scans: Iterable[Scan], target: Target, *, exempt: frozenset[str] = frozenset()) -> tuple[Fault, ...]:
-    """What the target cannot load of a whole bundle, of which the wheels have been scanned. See `audit`."""
-    bundle = _Bundle(tuple(scans), target, exempt)
-    names = frozenset(map(canonicalize_name, exempt))
-    return tuple(fault for scan in bundle.scans if _name(scan) not in names for fault in bundle.faults_of(scan))
+def make_sure_that_it_loads(scans: Iterable[Scan], target: Target, *, vouched_for: frozenset[str]) -> None:
+    """Raise `UnfitMachineCodeError` if the target cannot load something of a bundle. See `judge`."""
+    if faults := judge(scans, target, vouched_for=vouched_for):
+        raise UnfitMachineCodeError(report(faults, target), faults)
+
+
+def judge(scans: Iterable[Scan], target: Target, *, vouched_for: frozenset[str] = frozenset()) -> tuple[Fault, ...]:
+    """What the target cannot load of a whole bundle, of which the wheels have been scanned.
+
+    `vouched_for`: distributions that may lack a shared library, by name, since their user knows where it comes from.
+    """
+    bundle = _Bundle(tuple(scans), target, vouched_for)
+    return tuple(fault for scan in bundle.scans for fault in bundle.faults_of(scan))
 
 
 def ballast(scans: Iterable[Scan], target: Target) -> tuple[tuple[str, str], ...]:
@@ -160,7 +158,7 @@ def _name(scan: Scan) -> str:
 class _Bundle:
     scans: tuple[Scan, ...]
     target: Target
-    exempt: frozenset[str]
+    vouched_for: frozenset[str]
 
     @cached_property
     def brought(self) -> frozenset[str]:
@@ -188,7 +186,8 @@ class _Bundle:
                 yield fault
                 continue
             yield from self._version_faults(code, scan, own)
-            yield from self._library_faults(code, scan)
+            if _name(scan) not in self.vouched_for:
+                yield from self._library_faults(code, scan)
 
     def is_foreign(self, code: MachineCode) -> bool:
         return code.kind != "ELF" or code.architecture != self.target.architecture.machine
@@ -212,7 +211,7 @@ class _Bundle:
             needs=f"{_SYSTEM_OF[code.kind]} on {code.architecture}",
             runtime_has=f"the runtime is Linux on {self.target.architecture.machine}",
             advice=f"take a wheel for {self.target}, or leave the file out if nothing needs it: "
-            f'`exclude = ["{_bundle_path(code.path)}"]`',
+            f'`exclude = ["{path_in_bundle(code.path)}"]`',
         )
 
     def _extension_fault(self, code: MachineCode, scan: Scan) -> Fault | None:
@@ -227,7 +226,7 @@ class _Bundle:
             needs=f"a Python that imports `*{tag}`",
             runtime_has=f"the runtime imports {', '.join(f'`*{suffix}`' for suffix in self._suffixes)}",
             advice=f"take or build a wheel for {self.target.runtime.name}, or leave the file out if nothing needs it: "
-            f'`exclude = ["{_bundle_path(code.path)}"]`',
+            f'`exclude = ["{path_in_bundle(code.path)}"]`',
         )
 
     @cached_property
@@ -298,14 +297,14 @@ class _Bundle:
                 needs=f"the library {library}",
                 runtime_has=f"neither the bundle nor the runtime ({self.target.runtime.system}) has it",
                 advice=remedy
-                or "take a wheel that brings it, or put it where the loader looks: `lib` of a layer or of the function",
+                or f'take a wheel that brings it; if a layer of yours has it, say so: `compatible = ["{_name(scan)}"]`',
             )
 
     def _finds(self, library: str) -> bool:
         folder, _, name = library.rpartition("/")
         if folder.startswith("/"):
             return name in self.provided and folder in {"/lib", "/lib64", "/usr/lib", "/usr/lib64"}
-        return name in self.exempt or name in self.brought or (not folder and name in self.provided)
+        return name in self.brought or (not folder and name in self.provided)
 
 
 # By what lacks a library, or by the library.
@@ -335,8 +334,8 @@ def _newest_needed(code: MachineCode, own: frozenset[str]) -> dict[str, tuple[Ve
     newest: dict[str, tuple[Version, str, str]] = {}
     for library, symbol in code.needs:
         match = _SYMBOL_VERSION.fullmatch(symbol)
-        if symbol in _ABI_SYMBOLS:
-            kind, version = "GLIBC", _ABI_SYMBOLS[symbol]
+        if symbol in ABI_SYMBOLS:
+            kind, version = "GLIBC", ABI_SYMBOLS[symbol]
         elif match:
             kind, version = match["kind"], Version(match["version"])
         else:
@@ -352,14 +351,14 @@ def _does_without(path_or_library: str, scan: Scan) -> bool:
     return bool(pattern and pattern.match(path_or_library))
 
 
-def _bundle_path(path: str) -> str:
+def path_in_bundle(path: str) -> str:
     """Where a bundle has what a wheel has at `path`."""
     return _SCRIPTS.sub("bin/", _SCHEME.sub("", path))
 
 
 def _importable_module(path: str) -> str | None:
     """The name of the extension module that a file is, on any system; none where it could not be imported."""
-    folder, _, name = _bundle_path(path).rpartition("/")
+    folder, _, name = path_in_bundle(path).rpartition("/")
     match = _TAGGED_EXTENSION.match(name) or _PLAIN_EXTENSION.match(name)
     if match and match["module"].isidentifier() and all(part.isidentifier() for part in folder.split("/") if folder):
         return match["module"]

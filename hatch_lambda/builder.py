@@ -52,7 +52,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         reporter = Reporter(HatchUI(self.app))
         with tempfile.TemporaryDirectory(prefix="hatch-lambda-") as scratch:
             wheel = project.build_wheel(self, Path(scratch), build_data)
-            bundle.make_sure_that_it_loads(wheel, settings.target)
+            self._audit(wheel, dependencies, settings)
             own_files = bundle.lay_out(wheel, settings.target)
             if all(".dist-info/" in file.path for file in own_files):
                 reporter.warn("no file of the project itself is selected; the zip has its metadata alone")
@@ -72,12 +72,12 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _check(self, versions: list[str]) -> None:
         """Say at once what would stop the build later, or with a traceback of Hatch's."""
-        from hatch_lambda.archive import dos_date_time
+        from hatch_lambda.archive import source_date_epoch
         from hatch_lambda.errors import ConfigurationError, LambdaBuildError
         from hatch_lambda.project import HATCH_KEYS, check_selection
         from hatch_lambda.settings import check_target_table, missing_table_message
 
-        dos_date_time()
+        source_date_epoch()
         check_target_table(self.target_config, HATCH_KEYS)
         if unknown := [version for version in versions if version not in self.get_version_api()]:
             raise ConfigurationError(
@@ -89,6 +89,15 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             raise LambdaBuildError(missing_table_message())
         check_selection(self)
 
+    def _audit(self, wheel: Path, dependencies: Bundle, settings: Settings) -> None:
+        """Machine code of the project's own is judged together with what the dependencies bring."""
+        from hatch_lambda.audit import make_sure_that_it_loads, scan
+
+        (own,) = scan([(self.project_id, wheel)])
+        if own.machine_code:
+            others = scan([(kept.distribution, kept.path) for kept in dependencies.wheels])
+            make_sure_that_it_loads([own, *others], settings.target, vouched_for=settings.compatible)
+
     def _archive_name(self, settings: Settings) -> str:
         return f"{self.project_id}-{settings.target}.zip"
 
@@ -99,7 +108,7 @@ def _summary(made: Archive, dependencies: Bundle) -> str:
 
     zipped, unzipped = megabytes(made.zipped), megabytes(made.unzipped)
     lines = [
-        f"{made.path.name}: the project and {counted(len(dependencies.distributions), 'distribution')}",
+        f"{made.path.name}: the project and {counted(len(dependencies.wheels), 'distribution')}",
         f"  zipped   {zipped:>9} of {megabytes(DIRECT_UPLOAD_LIMIT)} for a direct upload",
         f"  unzipped {unzipped:>9} of {megabytes(UNZIPPED_LIMIT)}, layers included",
     ]

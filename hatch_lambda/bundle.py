@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError, LambdaBuildError
-from hatch_lambda.verdicts import fault_of_machine_code
+from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from hatch_lambda.store import StoredWheel
     from hatch_lambda.target import Target
 
 STORED, DEFLATED = 0, 8  # a zip's compression methods that wheels have (APPNOTE 4.4.5)
@@ -83,8 +83,13 @@ class Bundle:
 
     directory: Path
     files: tuple[BundleFile, ...]
-    distributions: tuple[str, ...]
-    """`name version`, sorted."""
+    wheels: tuple[StoredWheel, ...]
+    """Sorted by distribution."""
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """`name version`, sorted."""
+        return tuple(wheel.distribution for wheel in self.wheels)
 
 
 def _start_of_data(source: BinaryIO, member: Member) -> int:
@@ -109,27 +114,20 @@ def raw_pieces(wheel: BinaryIO, member: Member) -> Iterator[bytes]:
         left -= len(piece)
 
 
-def lay_out(wheel: Path, target: Target) -> tuple[BundleFile, ...]:
+def lay_out(
+    wheel: Path, target: Target, is_excluded: Callable[[str], bool] = lambda _path: False
+) -> tuple[BundleFile, ...]:
     """The files of a wheel where the target finds them (PEP 427's schemes on a folder that is on `sys.path`).
 
-    `purelib` and `platlib` meet at the root and `data` below it, scripts go to `bin`, headers and bytecode stay out.
+    `purelib` and `platlib` meet at the root and `data` below it, scripts go to `bin`. Headers and bytecode stay out,
+    and so do paths of which `is_excluded` says so.
     Raises `BrokenWheelError`.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
-            return _Layout(wheel, archive, target).files()
+            return _Layout(wheel, archive, target).files(is_excluded)
     except zipfile.BadZipFile as error:
         raise BrokenWheelError(wheel.name, str(error)) from None
-
-
-def make_sure_that_it_loads(wheel: Path, target: Target) -> None:
-    """Refuse a project's own wheel that holds machine code of another machine. Raises `LambdaBuildError`."""
-    if fault := fault_of_machine_code(wheel, target):
-        raise LambdaBuildError(
-            f"The project's own wheel {wheel.name} does not fit {target.description}: {fault}.\n"
-            "Build where the target is at home, or leave the file out with `exclude` under "
-            "`tool.hatch.build.targets.lambda`."
-        )
 
 
 def union(layouts: Iterable[tuple[BundleFile, ...]]) -> tuple[BundleFile, ...]:
@@ -188,9 +186,11 @@ class _Layout:
         self.dist_info = self._dist_info(name)
         self.data = f"{self.dist_info.removesuffix('.dist-info')}.data"
 
-    def files(self) -> tuple[BundleFile, ...]:
-        laid_out = [file for member in self._members() if (file := self._place(member))]
-        scripts = [file for file in self._entry_point_scripts() if file.path not in {other.path for other in laid_out}]
+    def files(self, is_excluded: Callable[[str], bool]) -> tuple[BundleFile, ...]:
+        placed = [file for member in self._members() if (file := self._place(member))]
+        scripts = [file for file in self._entry_point_scripts() if file.path not in {other.path for other in placed}]
+        laid_out = [file for file in placed if not is_excluded(file.path)]
+        scripts = [file for file in scripts if not is_excluded(file.path)]
         if scripts or {file.path for file in laid_out} != {member.filename for member in self._members()}:
             record = f"{self.dist_info}/RECORD"
             laid_out = [file for file in laid_out if file.path != record]
@@ -252,7 +252,7 @@ class _Layout:
         name = member.filename
         parts = name.split("/")
         if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or ":" in parts[0]:
-            raise self._broken(f"its entry {name!r} leads out of the folder that it is unpacked to")
+            raise self._broken(f"its entry {name!r} is not a plain path below the folder that it is unpacked to")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise self._broken(f"its entry {name!r} is a symbolic link")
         return parts
@@ -261,7 +261,7 @@ class _Layout:
         """A script of the wheel, with `#!python` replaced by the runtime's interpreter (PEP 427)."""
         content = self.archive.read(member)
         first, newline, rest = content.partition(b"\n")
-        if not re.match(rb"#!pythonw?\b", first):
+        if not first.startswith(b"#!python"):
             return self._member(member)
         arguments = first.partition(b" ")[2]
         shebang = b" ".join(filter(None, [self._shebang, arguments.strip()]))

@@ -50,6 +50,7 @@ class PythonPipDependencyBuilder:
         try:
             artifacts, requirements = _absolute(artifacts_dir_path), _absolute(requirements_path)
             _refuse_to_empty(artifacts, requirements)
+            _refuse_double_meanings(config or {})
             table = {**(config or {}), "runtime": runtime, "requirements": [str(requirements)]}
             settings = load(table, Path.cwd(), environ={}, name="config")
             pipeline.run(Request(settings, artifacts, subject=requirements.name), Reporter(ui))
@@ -62,8 +63,24 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow links
 
 
+def _refuse_double_meanings(config: Mapping[str, object]) -> None:
+    faults = [
+        f"Field `config.{key}` is not taken, since the argument `{argument}` says it"
+        for key, argument in (
+            ("runtime", "runtime"),
+            ("requirements", "requirements_path"),
+            ("build-directory", "artifacts_dir_path"),
+        )
+        if key in config
+    ]
+    if faults:
+        raise ConfigurationError(faults)
+
+
 def _refuse_to_empty(artifacts: Path, requirements: Path) -> None:
     """The folder is replaced as a whole, which must not take the caller's own files with it."""
+    if artifacts.exists() and not artifacts.is_dir():
+        raise ConfigurationError([f"{artifacts} is no folder, and would be replaced by one"])
     for precious in (requirements, Path.cwd()):
         if artifacts == precious or artifacts in precious.parents:
             raise ConfigurationError([f"The folder {artifacts} would be emptied, and it holds {precious}"])

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from hatch_lambda.audit import Fault
     from hatch_lambda.distributions import MissingDependency
 
 
@@ -52,6 +53,14 @@ class MissingDependencyError(LambdaBuildError):
 
     def __init__(self, message: str, missing: Sequence[MissingDependency]) -> None:
         self.missing = tuple(missing)
+        super().__init__(message)
+
+
+class UnfitMachineCodeError(LambdaBuildError):
+    """Something in the bundle could not be loaded on the target. `faults`: file by file."""
+
+    def __init__(self, message: str, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
         super().__init__(message)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.process import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +52,16 @@ def interpreter_to_build_with(settings: Settings) -> Interpreter:
 def _version_of(path: Path) -> tuple[int, int]:
     try:
         answer = subprocess.run(  # noqa: S603 - the interpreter that the user's own settings name
-            [path, "-I", "-c", _ASK_VERSION], capture_output=True, check=True, text=True, timeout=60
-        ).stdout
-        major, minor = answer.split(".")
+            [path, "-I", "-c", _ASK_VERSION], capture_output=True, check=False, text=True, timeout=60
+        )
+        major, minor = answer.stdout.split(".")
         return int(major), int(minor)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise ConfigurationError([f"The interpreter {path} does not start: {error}"]) from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = str(error.strerror if isinstance(error, OSError) else "it does not answer")
+    except ValueError:
+        said = answer.stderr.strip().splitlines()[-1:] or [f"it ends with {answer.returncode} and tells no version"]
+        reason = redact(said[0])
+    raise ConfigurationError([f"The interpreter {path} that `python` names does not work: {reason}"])
 
 
 def _installed(wanted: tuple[int, int]) -> Iterator[Path]:
@@ -94,9 +99,12 @@ def _hatch_pythons() -> Iterator[Path]:
 
 def _is(candidate: PythonVersion, wanted: tuple[int, int]) -> bool:
     """Whether it starts (a pyenv shim may not) and is a CPython of that version with the usual ABI."""
-    return (
-        candidate.is_valid()
-        and (candidate.major, candidate.minor) == wanted
-        and candidate.implementation.lower() == "cpython"
-        and not candidate.freethreaded
-    )
+    try:
+        return (
+            candidate.is_valid()
+            and (candidate.major, candidate.minor) == wanted
+            and candidate.implementation.lower() == "cpython"
+            and not candidate.freethreaded
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False

@@ -17,6 +17,7 @@ say, as a last resort), `report` (where to write what happened).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -89,6 +90,14 @@ def evaluate_markers_for_target(environment: dict[str, str]) -> None:
 
     override(markers, "default_environment", default_environment)
     override(BuildEnvironment, "check_requirements", check_build_requirements)
+    # An experiment of pip's that would resolve build requirements in this process, so for the target.
+    with contextlib.suppress(ImportError):
+        from pip._internal.build_env import InprocessBuildEnvironmentInstaller
+
+        def refuse(*_args: Any, **_kwargs: Any) -> None:
+            raise SeamError("`--use-feature=inprocess-build-deps` cannot be used")
+
+        override(InprocessBuildEnvironmentInstaller, "install", refuse)
 
     for name, value in environment.items():
         if not markers.Marker(f"{name} == '{value}'").evaluate():

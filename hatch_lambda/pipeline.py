@@ -18,7 +18,7 @@ from hatch_lambda.store import user_store
 from hatch_lambda.ui import Reporter, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from hatch_lambda.bundle import Bundle
     from hatch_lambda.distributions import Closure
@@ -53,10 +53,9 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
         return _lay_out(wheels, request, reporter)
 
 
-def _lay_out(wheels: Sequence[StoredWheel], request: Request, reporter: Reporter) -> Bundle:
-    target = request.settings.target
+def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, reporter: Reporter) -> Bundle:
     return reporter.stage(
-        8, "unpack", lambda: unpack(wheels, target, request.directory, request.state), _what_is_laid_out
+        8, "unpack", lambda: unpack(wheels, request.settings, request.directory, request.state), _what_is_laid_out
     )
 
 
@@ -64,6 +63,7 @@ def resolve(job: Job, store: Store) -> Closure:
     """Stages 1 to 7: choose the closure, and come by a wheel for the target of each member."""
     # Imported here, for most builds reuse what an earlier one resolved.
     from hatch_lambda.stages.allow import allow
+    from hatch_lambda.stages.audit import audit
     from hatch_lambda.stages.build import build
     from hatch_lambda.stages.download import download
     from hatch_lambda.stages.download_wheels import download_wheels
@@ -73,12 +73,14 @@ def resolve(job: Job, store: Store) -> Closure:
 
     stage = job.reporter.stage
     chosen = stage(1, "download", lambda: download(job), _what_came)
-    sorted_out = stage(2, "sort", lambda: sort(chosen, job.target), _what_serves)
+    sorted_out = stage(2, "sort", lambda: sort(chosen, job.target, store), _what_serves)
     asked = stage(3, "download wheels", lambda: download_wheels(sorted_out, job), _gain(sorted_out))
     built = stage(4, "build", lambda: build(asked, job, HostCompilers(), store), _gain(asked))
     rebuilt = stage(5, "build without compiler", lambda: build(built, job, NoCompilers(), store), _gain(built))
     allowed = stage(6, "allow", lambda: allow(rebuilt, job.settings), _gain(rebuilt))
-    return stage(7, "report unmet", lambda: report_unmet(allowed, job), _what_is_left_out(allowed))
+    complete = stage(7, "report unmet", lambda: report_unmet(allowed, job), _what_is_left_out(allowed))
+    stage(7, "audit", lambda: audit(complete, job, store), _what_was_audited)
+    return complete
 
 
 def _reuse(state: Path, key: str, store: Store, reporter: Reporter) -> tuple[StoredWheel, ...] | None:
@@ -145,5 +147,9 @@ def _what_is_left_out(before: Closure) -> Callable[[Closure], str]:
     return tell
 
 
+def _what_was_audited(files: int) -> str:
+    return f"{counted(files, 'file')} of machine code, all fit"
+
+
 def _what_is_laid_out(bundle: Bundle) -> str:
-    return f"{counted(len(bundle.files), 'file')} of {counted(len(bundle.distributions), 'distribution')}"
+    return f"{counted(len(bundle.files), 'file')} of {counted(len(bundle.wheels), 'distribution')}"

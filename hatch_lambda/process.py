@@ -120,6 +120,8 @@ _NOISE = re.compile(
     r"subprocess-exited-with-error|did not run successfully|This error originates from a subprocess|"
     r"Failed to build one or more wheels|ERROR: Failed building wheel|"
     r"Failed to build \S+$|metadata-generation-failed|Building wheel for .* error|See above|error: subprocess|"
-    r"^\s*raise ",
+    r"^\s*raise |finished with status 'error'|Encountered error while generating package metadata|"
+    # a compiler's command line, for its flags and file names
+    r"^\s*(?:\S*/)?\S*(?:gcc|g\+\+|cc|c\+\+|clang\S*|rustc|ld)\s+-",
     re.IGNORECASE,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.wheel import WheelBuilder
 
+from hatch_lambda.archive import EPOCH_VARIABLE, source_date_epoch
 from hatch_lambda.errors import LambdaBuildError
 from hatch_lambda.hatch_ui import raised_by_hatch
 from hatch_lambda.settings import TARGET_TABLE
@@ -30,7 +32,7 @@ FILE_SELECTION = (
 # All that Hatch reads in a target's table: https://hatch.pypa.io/latest/config/build/
 HATCH_KEYS = (
     *FILE_SELECTION,
-    *("dependencies", "directory", "hooks", "reproducible", "versions"),
+    *("dependencies", "dev-mode-dirs", "dev-mode-exact", "directory", "hooks", "reproducible", "versions"),
     *("require-runtime-dependencies", "require-runtime-features"),
 )
 
@@ -42,7 +44,7 @@ def build_wheel(builder: BuilderInterface[Any, Any], directory: Path, build_data
     Raises `LambdaBuildError` for faults in the configuration.
     """
     wheel_builder = _ProjectWheelBuilder.of(builder, build_data)
-    with wheel_builder.explaining_faults(), _temporary_files_in(directory):
+    with wheel_builder.explaining_faults(), _temporary_files_in(directory), _epoch_within_bounds():
         (wheel,) = wheel_builder.build(
             directory=str(directory), versions=["standard"], hooks_only=False, clean=False, clean_hooks_after=False
         )
@@ -117,6 +119,19 @@ class _ProjectWheelBuilder(WheelBuilder):
             f"[{TARGET_TABLE}]\n"
             f"only-include = [{selected}]"
         )
+
+
+@contextmanager
+def _epoch_within_bounds() -> Iterator[None]:
+    """Hatch keeps `SOURCE_DATE_EPOCH` from being too early for a zip, but not from being too late."""
+    former = os.environ.get(EPOCH_VARIABLE)
+    if former is not None:
+        os.environ[EPOCH_VARIABLE] = str(source_date_epoch())
+    try:
+        yield
+    finally:
+        if former is not None:
+            os.environ[EPOCH_VARIABLE] = former
 
 
 @contextmanager

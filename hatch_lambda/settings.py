@@ -6,12 +6,15 @@ import difflib
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import NormalizedName, canonicalize_name
+from pathspec import GitIgnoreSpec
 
 from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.process import redact
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ class Settings:
     prefer_binary: bool = True
     python: Path | None = None
     pip_args: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     build_directory: Path = Path(".hatch/lambda")
 
     @property
@@ -50,6 +54,14 @@ class Settings:
     @property
     def bundle_directory(self) -> Path:
         return self.target_directory / "bundle"
+
+    @cached_property
+    def is_excluded(self) -> Callable[[str], bool]:
+        """Whether a file of a dependency, by its path in the bundle, is to be left out; `.dist-info` always stays."""
+        if not self.exclude:
+            return lambda _path: False
+        spec = GitIgnoreSpec.from_lines(self.exclude)
+        return lambda path: ".dist-info/" not in path and spec.match_file(path)
 
     def directories_of_targets(self) -> tuple[Path, ...]:
         """The folders that builds for this or any other target make below the build directory."""
@@ -142,8 +154,8 @@ def _choices(names: Iterable[str]) -> str:
 
 
 def _found(value: object) -> str:
-    """A wrong value as its writer knows it from TOML."""
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
+    """A wrong value as its writer knows it from TOML, but for credentials in it."""
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else redact(repr(value))
 
 
 def _one_of(choices: Iterable[str]) -> Callable[[object, Path], str]:
@@ -170,6 +182,15 @@ def _strings(value: object, _root: Path) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _patterns(value: object, root: Path) -> tuple[str, ...]:
+    patterns = _strings(value, root)
+    try:
+        GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise ValueError(f"must be an array of gitignore patterns: {error}") from None
+    return patterns
+
+
 def _names(value: object, root: Path) -> frozenset[NormalizedName]:
     names = set()
     for name in _strings(value, root):
@@ -181,11 +202,10 @@ def _names(value: object, root: Path) -> frozenset[NormalizedName]:
 
 
 def _files(value: object, root: Path) -> tuple[Path, ...]:
-    paths = tuple(root / name for name in _strings(value, root))
-    for path, name in zip(paths, _strings(value, root), strict=True):
-        if not path.is_file():
-            raise ValueError(f"names {name!r}, and there is no such file: {path}")
-    return paths
+    names = _strings(value, root)
+    if missing := [name for name in names if not (root / name).is_file()]:
+        raise ValueError(f"names what is no file below {root}: {', '.join(map(_found, missing))}")
+    return tuple(root / name for name in names)
 
 
 def _directory(value: object, root: Path) -> Path:
@@ -201,11 +221,13 @@ def _interpreter(value: object, root: Path) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError(f"must be the path of an interpreter, not {_found(value)}")
     path = root / Path(value).expanduser()
-    if not path.is_file() and Path(value).name == value and (on_path := shutil.which(value)):
+    if path.is_file():
+        return path
+    if Path(value).name != value:
+        raise ValueError(f"names {_found(value)}, and there is no such file below {root}")
+    if on_path := shutil.which(value):
         return Path(on_path)
-    if not path.is_file():
-        raise ValueError(f"names {value!r}, and there is no such file: {path}")
-    return path
+    raise ValueError(f"names {_found(value)}, and there is no such file in {root}, nor a program of that name on PATH")
 
 
 FIELDS: dict[str, Field] = {
@@ -217,6 +239,7 @@ FIELDS: dict[str, Field] = {
         Field("constraints", "list of files", "`[]`", _files),
         Field("compatible", "list of names", "`[]`", _names),
         Field("on-missing", "string", "`error`", _one_of(("error", "warn"))),
+        Field("exclude", "list of gitignore patterns", "`[]`", _patterns),
         Field("prefer-binary", "boolean", "`true`", _boolean),
         Field("python", "path", "none", _interpreter),
         Field("pip-args", "list", "`[]`", _strings),
@@ -229,7 +252,6 @@ LATER_FIELDS = (
     "dependency-groups",
     "lock-file",
     "provided",
-    "exclude",
     "prune",
     "compile-bytecode",
     "with-wheel",

@@ -86,6 +86,16 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def keep_note(self, sha256: str, text: str) -> None:
+        """Keep what was found out about a wheel."""
+        write_whole(self._note(sha256), text.encode("utf-8"))
+
+    def note(self, sha256: str) -> str | None:
+        try:
+            return self._note(sha256).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return None
+
     @contextlib.contextmanager
     def alone_with(self, folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
         """Keep other builds from a folder as long as this one works in it; `on_wait` is called if one does already."""
@@ -119,13 +129,16 @@ class Store:
                 path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
-        for path in self.root.glob("built/*.json"):
+        for path in (*self.root.glob("built/*.json"), *self.root.glob("notes/*.json"), *self.root.glob("locks/*.lock")):
             if _age(path) > UNUSED_FOR:
                 path.unlink(missing_ok=True)
 
     def _place(self, sha256: str, filename: str) -> Path:
         # By name too, since a wheel says with its name what it is, and by whole folders, so that names cannot clash.
         return self.root / "wheels" / sha256[:2] / sha256 / Path(filename).name
+
+    def _note(self, sha256: str) -> Path:
+        return self.root / "notes" / f"{sha256}.json"
 
     def _recipe(self, recipe: str) -> Path:
         return self.root / "built" / f"{recipe}.json"

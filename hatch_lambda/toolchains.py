@@ -73,10 +73,10 @@ class NoCompilers:
 # Programs that turn source code of C, C++, Objective-C, Fortran, Rust, Go, Zig, Swift or Nim into machine code,
 # with cross-compiler prefixes and version suffixes: `aarch64-linux-gnu-gcc-12`, `clang++-17`.
 _COMPILER_NAME = re.compile(
-    r"""(?:[\w.]+-)*
-        (?:cc|c\+\+|gcc|g\+\+|c89|c99|clang|clang\+\+|clang-cl|tcc|icc|icpc|icx|icpx|dpcpp|nvcc|hipcc|pgcc|nvc|nvc\+\+
-          |gfortran|flang|flang-new|ifort|ifx|f77|f90|f95|nvfortran|pgfortran|cl|zig|swiftc|nim
-          |rustc|cargo|rustup|go|gccgo|tinygo|emcc|em\+\+|ccache|sccache|distcc|xcrun)
+    r"""(?:(?:[\w.]+-)*
+        (?:cc|c\+\+|gcc|g\+\+|c89|c99|clang|clang\+\+|clang-cl|gfortran|flang|flang-new|gccgo)
+        |(?:tcc|icc|icpc|icx|icpx|dpcpp|nvcc|hipcc|pgcc|nvc|nvc\+\+|ifort|ifx|f77|f90|f95|nvfortran|pgfortran|cl|zig|swiftc
+          |nim|rustc|cargo|rustup|go|tinygo|emcc|em\+\+|ccache|sccache|distcc|xcrun))
         (?:-?\d+(?:\.\d+)*)?(?:\.exe|\.bat|\.cmd)?""",
     re.VERBOSE,
 )

@@ -70,7 +70,7 @@ def machine_code_of(wheel: Path) -> tuple[MachineCode, ...]:
 
 # From this version on glibc has what the symbol stands for; it is no version of its own.
 # https://sourceware.org/git/?p=glibc.git;a=blob;f=NEWS, under 2.36
-_ABI_SYMBOLS = {"GLIBC_ABI_DT_RELR": Version("2.36")}
+ABI_SYMBOLS = {"GLIBC_ABI_DT_RELR": Version("2.36")}
 
 
 def _fault(code: MachineCode, target: Target) -> str | None:
@@ -80,7 +80,7 @@ def _fault(code: MachineCode, target: Target) -> str | None:
         return f"its {code.path} is {code.kind} machine code for {code.architecture}"
     if code.musl:
         return f"its {code.path} needs musl, the runtime has glibc"
-    needed = [_ABI_SYMBOLS[symbol] for _library, symbol in code.needs if symbol in _ABI_SYMBOLS]
+    needed = [ABI_SYMBOLS[symbol] for _library, symbol in code.needs if symbol in ABI_SYMBOLS]
     newest = max([*needed, *filter(None, [code.glibc])], default=None)
     if newest and newest > Version(target.glibc):
         return f"its {code.path} needs glibc {newest}, the runtime has {target.glibc}"

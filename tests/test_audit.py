@@ -13,7 +13,7 @@ from elf import ET_EXEC, ET_REL, make_elf
 from packages import make_wheel
 
 from hatch_lambda import system_libraries
-from hatch_lambda.audit import Fault, audit, ballast, report, scan
+from hatch_lambda.audit import Fault, ballast, judge, report, scan
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.wheel_check import check_wheels
@@ -36,9 +36,9 @@ def faults(tmp_path: Path) -> Callable[..., tuple[Fault, ...]]:
     """The faults of wheels by distribution (`foo` where only files are given)."""
 
     def run(
-        files: Mapping[str, Any], target: Target = X86, *, exempt: frozenset[str] = frozenset()
+        files: Mapping[str, Any], target: Target = X86, *, vouched_for: frozenset[str] = frozenset()
     ) -> tuple[Fault, ...]:
-        return audit(wheels(tmp_path, files), target, exempt=exempt)
+        return judge(scan(wheels(tmp_path, files)), target, vouched_for=vouched_for)
 
     return run
 
@@ -102,7 +102,7 @@ class TestOtherSystems:
     def test_what_is_named_for_another_system_is_ballast(self, tmp_path: Path, path: str, content: bytes) -> None:
         bundle = wheels(tmp_path, {path: content, "foo/__init__.py": ""})
 
-        assert audit(bundle, X86) == ()
+        assert judge(scan(bundle), X86) == ()
         assert ballast(scan(bundle), X86) == (("foo 1.0", path),)
 
     @pytest.mark.parametrize("path", ["foo/libfoo.so", "foo/libfoo.so.1", "foo/helper", "foo-1.0.data/scripts/foo"])
@@ -308,13 +308,16 @@ class TestLibc:
 
 
 class TestEscapes:
-    def test_a_distribution_that_is_exempt(self, faults: Callable[..., Any]) -> None:
-        assert faults({"Foo-Bar": {"x.so": make_elf()}}, ARM, exempt=frozenset({"foo_bar"})) == ()
+    def test_a_library_may_be_missing_where_its_user_vouches_for_the_distribution(
+        self, faults: Callable[..., Any]
+    ) -> None:
+        files = {"Foo-Bar": {"foo.so": make_elf(needed=("libodbc.so.2",))}}
 
-    def test_a_library_that_a_layer_has(self, faults: Callable[..., Any]) -> None:
-        files = {"foo.so": make_elf(needed=("libodbc.so.2", "libx.so.1"))}
+        assert needs(faults(files)) == [("foo.so", "the library libodbc.so.2")]
+        assert faults(files, vouched_for=frozenset({"foo-bar"})) == ()
 
-        assert needs(faults(files, exempt=frozenset({"libodbc.so.2"}))) == [("foo.so", "the library libx.so.1")]
+    def test_nobody_can_vouch_for_another_machine(self, faults: Callable[..., Any]) -> None:
+        assert faults({"foo": {"x.so": make_elf()}}, ARM, vouched_for=frozenset({"foo"}))
 
     def test_what_is_known_to_do_without(self, faults: Callable[..., Any]) -> None:
         helper = "debugpy/_vendored/pydevd/pydevd_attach_to_process/attach_linux_amd64.so"
@@ -365,12 +368,12 @@ def test_real_wheels_raise_no_false_alarm(target: Target) -> None:
         wheels_of_index = download(target, Path(folder))
         assert len(wheels_of_index) == len(POPULAR)
 
-        assert audit(wheels_of_index, target) == ()
+        assert judge(scan(wheels_of_index), target) == ()
         check_wheels([wheel for _, wheel in wheels_of_index])
 
         heavy = [(label, wheel) for label, wheel in wheels_of_index if label.split()[0] in {"numpy", "pandas", "scipy"}]
         start = time.process_time()
-        audit(heavy, target)
+        judge(scan(heavy), target)
         assert time.process_time() - start < 3  # a fraction of it; machines differ
 
 

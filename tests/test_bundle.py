@@ -10,11 +10,10 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from elf import make_elf
 from packages import make_wheel, record
 
-from hatch_lambda.bundle import BundleFile, lay_out, make_sure_that_it_loads, union
-from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError, LambdaBuildError
+from hatch_lambda.bundle import BundleFile, lay_out, union
+from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
@@ -450,40 +449,3 @@ class TestUnion:
         assert "a 1.0" in str(raised.value)
         assert "b 1.0" in str(raised.value)
         assert "`tools`" in str(raised.value)
-
-
-class TestTheProjectsOwnWheel:
-    @pytest.mark.parametrize(
-        "files",
-        [
-            {"orders.py": ""},
-            {"orders.so": make_elf("x86_64", versions={"libc.so.6": ("GLIBC_2.34",)})},
-            {"orders/launcher.exe": b"MZ" + bytes(200)},
-        ],
-        ids=["pure", "fitting", "launcher"],
-    )
-    def test_one_that_loads_is_let_through(self, files: dict[str, Content], tmp_path: Path) -> None:
-        make_sure_that_it_loads(wheel_of(tmp_path, files), TARGET)
-
-    @pytest.mark.parametrize(
-        ("content", "reason"),
-        [
-            (make_elf("aarch64"), "its orders/fast.so is ELF machine code for aarch64"),
-            (
-                make_elf("x86_64", versions={"libc.so.6": ("GLIBC_2.38",)}),
-                "its orders/fast.so needs glibc 2.38, the runtime has 2.34",
-            ),
-        ],
-        ids=["another architecture", "newer glibc"],
-    )
-    def test_one_that_does_not_is_refused_with_the_file_the_reason_and_what_to_do(
-        self, content: bytes, reason: str, tmp_path: Path
-    ) -> None:
-        wheel = wheel_of(tmp_path, {"orders/fast.so": content})
-
-        with pytest.raises(LambdaBuildError) as raised:
-            make_sure_that_it_loads(wheel, TARGET)
-
-        message = str(raised.value)
-        assert message.startswith(f"The project's own wheel {wheel.name} does not fit {TARGET.description}: {reason}")
-        assert "`exclude` under `tool.hatch.build.targets.lambda`" in message

@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from hatch_lambda.inspection import inspect
 from hatch_lambda.verdicts import judge
 
 if TYPE_CHECKING:
     from hatch_lambda.distributions import Closure, Distribution
+    from hatch_lambda.store import Store
     from hatch_lambda.target import Target
 
 
-def sort(closure: Closure, target: Target) -> Closure:
-    """Tell compatible wheels from incompatible ones; what has neither has sources."""
+def sort(closure: Closure, target: Target, store: Store) -> Closure:
+    """Tell compatible wheels from incompatible ones; what has neither has sources.
+
+    Raises `BrokenWheelError` for what is no sound wheel.
+    """
+    inspect([(str(found), wheel.path) for found in closure.distributions for wheel in found.wheels], store)
 
     def with_verdicts(found: Distribution) -> Distribution:
         judged = tuple(dataclasses.replace(wheel, verdict=judge(wheel.path, target)) for wheel in found.wheels)

@@ -19,8 +19,8 @@ from hatch_lambda.store import write_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from hatch_lambda.settings import Settings
     from hatch_lambda.store import StoredWheel
-    from hatch_lambda.target import Target
 
 MANIFEST_NAME = "bundle.json"
 
@@ -36,16 +36,16 @@ class _OnDisk(NamedTuple):
     mode: int
 
 
-def unpack(wheels: Sequence[StoredWheel], target: Target, directory: Path, state: Path | None) -> Bundle:
+def unpack(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path, state: Path | None) -> Bundle:
     """Fill a new folder and put it in the place of the former bundle, of which nothing is left.
 
     With a state folder, a manifest of what was laid out is kept there. What it says of a file that has not been touched
     since need not be done again; and where that is so for all of them, nothing is done.
     """
-    layouts = [lay_out(wheel.path, target) for wheel in wheels]
+    layouts = [lay_out(wheel.path, settings.target, settings.is_excluded) for wheel in wheels]
     files = union(layouts)
     origins = {file.path: wheel.sha256 for wheel, layout in zip(wheels, layouts, strict=True) for file in layout}
-    bundle = Bundle(directory, files, tuple(wheel.distribution for wheel in wheels))
+    bundle = Bundle(directory, files, wheels)
     manifest = state / MANIFEST_NAME if state else None
     noted = _read_manifest(manifest) if manifest else {}
     seen = _look(directory, {path: facts.origin for path, facts in noted.items()}) if noted else {}

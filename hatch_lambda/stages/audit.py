@@ -1,0 +1,34 @@
+"""Before anything is unpacked: whether the target can load every file of machine code in the bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from hatch_lambda.audit import Scan, make_sure_that_it_loads, path_in_bundle
+from hatch_lambda.inspection import inspect
+
+if TYPE_CHECKING:
+    from hatch_lambda.distributions import Closure
+    from hatch_lambda.job import Job
+    from hatch_lambda.settings import Settings
+    from hatch_lambda.store import Store
+
+
+def audit(closure: Closure, job: Job, store: Store) -> int:
+    """The number of such files. Raises `UnfitMachineCodeError` or `BrokenWheelError`."""
+    wheels = [(str(found), found.wheel.path) for found in closure.distributions if found.wheel]
+    scans = [without_excluded(scan, job.settings) for scan in inspect(wheels, store)]
+    make_sure_that_it_loads(scans, job.target, vouched_for=job.settings.compatible)
+    return sum(len(scan.machine_code) for scan in scans)
+
+
+def without_excluded(scan: Scan, settings: Settings) -> Scan:
+    """What a wheel carries, less what `exclude` keeps out of the bundle."""
+    if not settings.exclude:
+        return scan
+    return dataclasses.replace(
+        scan,
+        machine_code=tuple(code for code in scan.machine_code if not settings.is_excluded(path_in_bundle(code.path))),
+        names=frozenset(name for name in scan.names if not settings.is_excluded(path_in_bundle(name))),
+    )
