@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-UNZIPPED_LIMIT = 262_144_000
-DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
-
 EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
 # Hatch's own moment for reproducible builds, so that wheel and zip agree: 2020-02-02.
 _DEFAULT_EPOCH = 1_580_601_600

@@ -43,8 +43,9 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_function(self, directory: str, **build_data: Any) -> str:
         """The zip of project and dependencies, at its root, as Lambda unpacks it to `/var/task`."""
-        from hatch_lambda import archive, bundle, project
+        from hatch_lambda import archive, bundle, limits, project
         from hatch_lambda.hatch_ui import HatchUI
+        from hatch_lambda.sensitive_files import likely_secrets
         from hatch_lambda.ui import Reporter
 
         settings: Settings = build_data[SETTINGS_KEY]
@@ -56,7 +57,12 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             own_files = bundle.lay_out(wheel, settings.target)
             if all(".dist-info/" in file.path for file in own_files):
                 reporter.warn("no file of the project itself is selected; the zip has its metadata alone")
+            if secrets := likely_secrets(own_files):
+                reporter.warn(
+                    f"these files often hold secrets, and whoever gets the zip can read them: {', '.join(secrets)}"
+                )
             files = bundle.union([own_files, dependencies.files])
+            limits.make_sure_that_it_fits(files)
             made = archive.write(Path(directory, self._archive_name(settings)), files)
         reporter.line(_summary(made, dependencies))
         return str(made.path)
@@ -103,7 +109,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
 
 def _summary(made: Archive, dependencies: Bundle) -> str:
-    from hatch_lambda.archive import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
+    from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
     from hatch_lambda.ui import counted, megabytes
 
     zipped, unzipped = megabytes(made.zipped), megabytes(made.unzipped)
@@ -114,6 +120,4 @@ def _summary(made: Archive, dependencies: Bundle) -> str:
     ]
     if made.zipped > DIRECT_UPLOAD_LIMIT:
         lines.append("Warning: it is too large for a direct upload; upload it by way of S3.")
-    if made.unzipped > UNZIPPED_LIMIT:
-        lines.append("Warning: Lambda will refuse it, for it is too large when unzipped.")
     return "\n".join(lines)

@@ -61,6 +61,10 @@ class Text:
 
     content: bytes
 
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
     def read(self) -> bytes:
         return self.content
 

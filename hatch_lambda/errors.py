@@ -73,6 +73,14 @@ class BrokenWheelError(LambdaBuildError):
         super().__init__(f"{filename} is not a usable wheel: {reason}")
 
 
+class TooLargeError(LambdaBuildError):
+    """The bundle is over Lambda's limit. `sizes`: bytes by distribution, the largest first."""
+
+    def __init__(self, message: str, sizes: Sequence[tuple[str, int]]) -> None:
+        self.sizes = tuple(sizes)
+        super().__init__(message)
+
+
 class ConflictingFilesError(LambdaBuildError):
     """Two distributions bring a file of the same path with different content."""
 

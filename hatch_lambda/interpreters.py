@@ -61,7 +61,7 @@ def _version_of(path: Path) -> tuple[int, int]:
     except ValueError:
         said = answer.stderr.strip().splitlines()[-1:] or [f"it ends with {answer.returncode} and tells no version"]
         reason = redact(said[0])
-    raise ConfigurationError([f"The interpreter {path} that `python` names does not work: {reason}"])
+    raise ConfigurationError([f"The interpreter {path} does not start: {reason}"])
 
 
 def _installed(wanted: tuple[int, int]) -> Iterator[Path]:

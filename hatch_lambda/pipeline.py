@@ -78,9 +78,7 @@ def resolve(job: Job, store: Store) -> Closure:
     built = stage(4, "build", lambda: build(asked, job, HostCompilers(), store), _gain(asked))
     rebuilt = stage(5, "build without compiler", lambda: build(built, job, NoCompilers(), store), _gain(built))
     allowed = stage(6, "allow", lambda: allow(rebuilt, job.settings), _gain(rebuilt))
-    complete = stage(7, "report unmet", lambda: report_unmet(allowed, job), _what_is_left_out(allowed))
-    stage(7, "audit", lambda: audit(complete, job, store), _what_was_audited)
-    return complete
+    return stage(7, "report unmet", lambda: audit(report_unmet(allowed, job), job, store), _what_is_left_out(allowed))
 
 
 def _reuse(state: Path, key: str, store: Store, reporter: Reporter) -> tuple[StoredWheel, ...] | None:
@@ -142,13 +140,10 @@ def _gain(before: Closure) -> Callable[[Closure], str]:
 
 def _what_is_left_out(before: Closure) -> Callable[[Closure], str]:
     def tell(_after: Closure) -> str:
-        return f"{', '.join(map(str, before.unmet))} left out" if before.unmet else "nothing is missing"
+        missing = f"{', '.join(map(str, before.unmet))} left out" if before.unmet else "nothing is missing"
+        return f"{missing}, all machine code fits"
 
     return tell
-
-
-def _what_was_audited(files: int) -> str:
-    return f"{counted(files, 'file')} of machine code, all fit"
 
 
 def _what_is_laid_out(bundle: Bundle) -> str:

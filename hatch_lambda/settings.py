@@ -204,8 +204,15 @@ def _names(value: object, root: Path) -> frozenset[NormalizedName]:
 def _files(value: object, root: Path) -> tuple[Path, ...]:
     names = _strings(value, root)
     if missing := [name for name in names if not (root / name).is_file()]:
-        raise ValueError(f"names what is no file below {root}: {', '.join(map(_found, missing))}")
+        raise ValueError(f"names {', '.join(map(_found, missing))}, and there is no such file{_places(missing, root)}")
     return tuple(root / name for name in names)
+
+
+def _places(names: list[str], root: Path) -> str:
+    """Where files were looked for; a URL that was taken for a path would only look odd, and may carry credentials."""
+    if any("://" in name for name in names):
+        return ""
+    return f": {', '.join(str(root / name) for name in names)}"
 
 
 def _directory(value: object, root: Path) -> Path:
@@ -224,7 +231,7 @@ def _interpreter(value: object, root: Path) -> Path:
     if path.is_file():
         return path
     if Path(value).name != value:
-        raise ValueError(f"names {_found(value)}, and there is no such file below {root}")
+        raise ValueError(f"names {_found(value)}, and there is no such file{_places([value], root)}")
     if on_path := shutil.which(value):
         return Path(on_path)
     raise ValueError(f"names {_found(value)}, and there is no such file in {root}, nor a program of that name on PATH")

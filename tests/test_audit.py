@@ -342,8 +342,7 @@ def test_a_report_tells_alike_faults_together(faults: Callable[..., Any]) -> Non
         "  and 2 more\n"
         "    needs the library libGL.so.1\n"
         "  but neither the bundle nor the runtime (Amazon Linux 2023) has it\n"
-        "  what you can do: take a wheel that brings it, or put it where the loader looks: `lib` of a layer or of the "
-        "function"
+        '  what you can do: take a wheel that brings it; if a layer of yours has it, say so: `compatible = ["foo"]`'
     )
 
 

@@ -848,13 +848,31 @@ def test_verbose_shows_the_words_of_pip(new_project: NewProject, index: Path) ->
     assert "Successfully downloaded foo" in shown
 
 
-def test_a_zip_beyond_the_limits_is_warned_of(new_project: NewProject) -> None:
-    project = new_project(files={**PACKAGE, "orders/huge.bin": bytes(262_144_001)})
+def test_a_zip_that_lambda_would_refuse_is_not_made_and_the_largest_in_it_are_named(
+    new_project: NewProject, index: Path
+) -> None:
+    for number in range(12):
+        make_wheel(index, f"part{number:02}", files={f"part{number:02}/data.bin": bytes(22_000_000 + number)})
+    names = [f"part{number:02}" for number in range(12)]
+    project = new_project(project=f"dependencies = {names}")
 
-    shown = project.build()
+    shown = project.fail("-t", "lambda")
 
-    assert "Warning: Lambda will refuse it" in shown
-    assert "by way of S3" not in shown
+    assert "The zip would have 251.8 MB unzipped" in shown
+    assert "Lambda takes 250.0 MB, layers included" in shown
+    assert re.findall(r"MB  (part\d+) 1\.0", shown) == sorted(names, reverse=True)[:10]
+
+
+def test_files_that_often_hold_secrets_are_named(new_project: NewProject) -> None:
+    secret = "--index-url https://bob:hunter2@index.example/simple"
+    extra = {".env": "A=1", "server.pem": "x", "requirements.txt": secret, "requirements-dev.txt": "a", "key.py": ""}
+    project = new_project(files={**PACKAGE, **{f"orders/{name}": text for name, text in extra.items()}})
+
+    shown = project.build("-t", "lambda")
+
+    (warning,) = [line for line in shown.splitlines() if "secrets" in line]
+    assert warning.endswith(": orders/.env, orders/requirements.txt, orders/server.pem")
+    assert "hunter2" not in shown
 
 
 # --- What other targets pay ---

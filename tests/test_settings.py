@@ -110,6 +110,7 @@ A_VALUE_OF_EACH: dict[str, tuple[Any, str]] = {
     "python": (sys.executable, "python"),
     "pip-args": (["--pre"], "pip_args"),
     "build-directory": ("build/lambda", "build_directory"),
+    "exclude": (["*.md"], "exclude"),
 }
 
 
@@ -420,7 +421,8 @@ class TestAllFaultsAtOnce:
             "python": "gone/python",
             "pip-args": "--pre",
             "build-directory": ".",
-            "exclude": ["*.md"],
+            "exclude": "*.md",
+            "prune": ["tests"],
             "runtme": "python3.13",
         }
 

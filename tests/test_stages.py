@@ -398,7 +398,7 @@ class TestStage8Unpack:
                 f"{data}/scripts/shell-script": "#!/bin/sh\necho shell\n",
                 "tools/__pycache__/x.cpython-313.pyc": b"\0",
                 "tools-1.0.dist-info/entry_points.txt": "[console_scripts]\ntools = tools:main\n",
-                "native/tool": b"\x7fELF by name only",
+                "native/tool": make_elf(),
             },
             executables=["native/tool"],
         )
@@ -452,6 +452,22 @@ class TestStage8Unpack:
         assert {name for name in files_in(folder) if ".dist-info/" not in name} == {"shared.py"}
         assert module_text(folder / "shared.py") == "NEW = 1\n"
         assert {path.name for path in folder.iterdir()} == {"shared.py", "new-1.0.dist-info"}
+
+    def test_what_exclude_names_stays_out_and_record_is_true_to_that(
+        self, bundle_of: Callable[..., Bundle], index: Path
+    ) -> None:
+        files = {"big/__init__.py": "", "big/core.pyx": "source", "big/tests/test_a.py": "", "big/data/LICENSE.pyx": ""}
+        make_wheel(index, "big", files=files)
+
+        folder = bundle_of("big", exclude=["*.pyx", "big/tests/", "METADATA", "!big/data/*"]).directory
+
+        content = files_in(folder)
+        assert [path for path in sorted(content) if ".dist-info/" not in path] == [
+            "big/__init__.py",
+            "big/data/LICENSE.pyx",
+        ]
+        assert "big-1.0.dist-info/METADATA" in content
+        self.assert_true_record(folder, "big-1.0.dist-info")
 
     @pytest.mark.parametrize(
         "inits",

@@ -1,4 +1,4 @@
-"""Before anything is unpacked: whether the target can load every file of machine code in the bundle."""
+"""Stage 7, too: before anything is unpacked, whether the target can load all machine code in the bundle."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from hatch_lambda.store import Store
 
 
-def audit(closure: Closure, job: Job, store: Store) -> int:
-    """The number of such files. Raises `UnfitMachineCodeError` or `BrokenWheelError`."""
+def audit(closure: Closure, job: Job, store: Store) -> Closure:
+    """Pass the closure on if it is so. Raises `UnfitMachineCodeError` or `BrokenWheelError`."""
     wheels = [(str(found), found.wheel.path) for found in closure.distributions if found.wheel]
     scans = [without_excluded(scan, job.settings) for scan in inspect(wheels, store)]
     make_sure_that_it_loads(scans, job.target, vouched_for=job.settings.compatible)
-    return sum(len(scan.machine_code) for scan in scans)
+    return closure
 
 
 def without_excluded(scan: Scan, settings: Settings) -> Scan:

@@ -1,0 +1,42 @@
+"""What Lambda takes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from hatch_lambda.errors import TooLargeError
+from hatch_lambda.ui import megabytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hatch_lambda.bundle import BundleFile
+
+UNZIPPED_LIMIT = 262_144_000
+"""Bytes, layers included."""
+DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
+"""Bytes zipped; what is larger goes by way of S3."""
+
+_SHOWN = 10
+
+
+def make_sure_that_it_fits(files: Sequence[BundleFile]) -> None:
+    """Refuse what Lambda would refuse after the upload. Raises `TooLargeError`."""
+    sizes: Counter[str] = Counter()
+    for file in files:
+        sizes[file.owner] += file.source.size
+    total = sum(sizes.values())
+    if total <= UNZIPPED_LIMIT:
+        return
+    largest = sizes.most_common()
+    lines = [
+        (
+            f"The zip would have {megabytes(total)} unzipped ({total:,} bytes); Lambda takes {megabytes(UNZIPPED_LIMIT)}, "
+            "layers included."
+        ),
+        "The largest in it:",
+        *(f"  {megabytes(size):>9}  {owner}" for owner, size in largest[:_SHOWN]),
+        "What you can do: leave out what the function does not need, by `exclude` or by fewer dependencies.",
+    ]
+    raise TooLargeError("\n".join(lines), largest)

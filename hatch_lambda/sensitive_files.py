@@ -1,0 +1,43 @@
+"""Files of a project that are likely to hold secrets, which a zip would hand to everyone who can read the function."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from pathspec import GitIgnoreSpec
+
+from hatch_lambda.process import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hatch_lambda.bundle import BundleFile
+
+_LIKELY = GitIgnoreSpec.from_lines(
+    (
+        *(".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template", "*.env"),
+        *(".git/", ".hg/", ".svn/", ".aws/", ".ssh/", ".gnupg/", ".docker/"),
+        *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "id_rsa", "id_ecdsa", "id_ed25519"),
+        *("credentials", "credentials.json", "client_secret*.json", "service-account*.json", "secrets.*", "*.tfstate"),
+        *(".netrc", "_netrc", ".pypirc", ".npmrc", "pip.conf", "pip.ini", ".htpasswd", ".git-credentials"),
+        # code, whatever its name
+        *("!*.py", "!*.pyi", "!*.pyc"),
+    )
+)
+# Texts that may name an index together with its password.
+_MAY_HAVE_URLS = re.compile(r"(?:requirements|constraints).*\.(?:txt|in)|uv\.lock|poetry\.lock|Pipfile(?:\.lock)?")
+_LOOKED_INTO = 1024 * 1024
+
+
+def likely_secrets(files: Iterable[BundleFile]) -> tuple[str, ...]:
+    """The paths of such files, by their names; of requirements files, those with credentials in a URL."""
+    return tuple(file.path for file in files if _LIKELY.match_file(file.path) or _has_credentials(file))
+
+
+def _has_credentials(file: BundleFile) -> bool:
+    if not _MAY_HAVE_URLS.fullmatch(PurePosixPath(file.path).name):
+        return False
+    text = file.source.read()[:_LOOKED_INTO].decode("utf-8", errors="replace")
+    return redact(text) != text
