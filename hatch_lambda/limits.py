@@ -30,11 +30,9 @@ def make_sure_that_it_fits(files: Sequence[BundleFile]) -> None:
     if total <= UNZIPPED_LIMIT:
         return
     largest = sizes.most_common()
+    has, takes = megabytes(total), megabytes(UNZIPPED_LIMIT)
     lines = [
-        (
-            f"The zip would have {megabytes(total)} unzipped ({total:,} bytes); Lambda takes {megabytes(UNZIPPED_LIMIT)}, "
-            "layers included."
-        ),
+        f"The zip would have {has} unzipped ({total:,} bytes); Lambda takes {takes}, layers included.",
         "The largest in it:",
         *(f"  {megabytes(size):>9}  {owner}" for owner, size in largest[:_SHOWN]),
         "What you can do: leave out what the function does not need, by `exclude` or by fewer dependencies.",

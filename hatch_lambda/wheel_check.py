@@ -27,6 +27,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.limits import UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: what a function may weigh unzipped. A wheel
 # that is some way beyond may still fit, once what Lambda does not need is left out.
-LAMBDA_LIMIT = 262_144_000
-_MOST_UNPACKED = 4 * LAMBDA_LIMIT
+_MOST_UNPACKED = 4 * UNZIPPED_LIMIT
 # RECORD and METADATA are read as a whole.
 _MOST_METADATA = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
@@ -180,9 +180,9 @@ def _check_kinds(entries: list[zipfile.ZipInfo]) -> None:
 
 # Deflate cannot do better (https://zlib.net/zlib_tech.html, "Maximum Compression Factor").
 _BEST_DEFLATE = 1032
-# A wheel of native code unpacks to 3 or 4 times its size, one of data seldom to 20 times.
+# A wheel of native code unpacks to 3 or 4 times its size, one of data seldom to 20 times; tables of zeros may be dense.
 _ABSURD_RATIO = 200
-_ABSURD_FROM = 16 * 1024 * 1024
+_ABSURD_FROM = 64 * 1024 * 1024
 
 
 def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
@@ -197,7 +197,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
         if entry.file_size > max(_ABSURD_FROM, _ABSURD_RATIO * entry.compress_size):
             raise _FaultError(f"its entry `{name}` unpacks to more than {_ABSURD_RATIO} times its size")
     if (total := sum(entry.file_size for entry in entries)) > _MOST_UNPACKED:
-        raise _FaultError(f"it unpacks to {total:,} bytes, and Lambda takes {LAMBDA_LIMIT:,} in all")
+        raise _FaultError(f"it unpacks to {total:,} bytes, and Lambda takes {UNZIPPED_LIMIT:,} in all")
 
 
 # --- The archive ---

@@ -339,7 +339,7 @@ class TestSizes:
         assert reason == "its entry `foo.py` says that it unpacks to more than its data can hold"
 
     def test_an_absurd_ratio(self, tmp_path: Path) -> None:
-        path = write(tmp_path, files(**{"zeros.bin": bytes(17 * 1024 * 1024)}))
+        path = write(tmp_path, files(**{"zeros.bin": bytes(65 * 1024 * 1024)}))
 
         assert refused(path) == "its entry `zeros.bin` unpacks to more than 200 times its size"
 
