@@ -98,10 +98,13 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def _audit(self, wheel: Path, dependencies: Bundle, settings: Settings) -> None:
         """Machine code of the project's own is judged together with what the dependencies bring."""
         from hatch_lambda.audit import make_sure_that_it_loads, scan
+        from hatch_lambda.stages.audit import scans_of
+        from hatch_lambda.store import user_store
 
         (own,) = scan([(self.project_id, wheel)])
         if own.machine_code:
-            others = scan([(kept.distribution, kept.path) for kept in dependencies.wheels])
+            kept = [(kept.distribution, kept.path) for kept in dependencies.wheels]
+            others = scans_of(kept, settings, user_store(settings.fallback_store))
             make_sure_that_it_loads([own, *others], settings.target, vouched_for=settings.compatible)
 
     def _archive_name(self, settings: Settings) -> str:

@@ -128,6 +128,8 @@ class Closure:
     """Lines of a requirements file: where stage 1 looked. They may carry credentials and are never shown."""
     offers: Mapping[NormalizedName, tuple[IndexFile, ...]] = field(default_factory=dict)
     """What the index has of each project that pip looked at."""
+    left_out: tuple[str, ...] = ()
+    """`name version` of what is missing, where the user is content with a warning."""
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
@@ -140,7 +142,8 @@ class Closure:
 
     @property
     def only_met(self) -> Closure:
-        return dataclasses.replace(self, distributions=tuple(found for found in self.distributions if found.wheel))
+        met = tuple(found for found in self.distributions if found.wheel)
+        return dataclasses.replace(self, distributions=met, left_out=tuple(map(str, self.unmet)))
 
     def each(self, step: Callable[[Distribution], Distribution]) -> Closure:
         """The same closure with a step taken for every distribution."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hatch_lambda.errors import LambdaBuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hatchling.bridge.app import Application
 
@@ -33,6 +35,7 @@ class HatchUI:
 @contextmanager
 def aborting(app: Application) -> Iterator[None]:
     """Let an error that is meant for the user end the build as such: its text, no traceback, exit code 1."""
+    former = _interrupted_by_sigterm()
     try:
         yield
     except LambdaBuildError as error:
@@ -45,6 +48,16 @@ def aborting(app: Application) -> Iterator[None]:
         app.abort(str(error))
     except KeyboardInterrupt:
         app.abort("Interrupted; what stood in the output folder is as it was.", code=_INTERRUPTED)
+    finally:
+        if former is not None:
+            signal.signal(signal.SIGTERM, former)
+
+
+def _interrupted_by_sigterm() -> Callable[..., object] | int | None:
+    """Have the signal by which a CI ends its jobs clean up as Ctrl-C does; gives the former handler, to be put back."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def raised_by_hatch(error: BaseException) -> bool:

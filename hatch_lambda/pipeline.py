@@ -34,7 +34,7 @@ def run(request: Request, reporter: Reporter) -> Bundle:
     target = request.settings.target
     reporter.line(f"Bundle for {target.description}")
     _warn_of_deprecation(target.runtime, reporter)
-    store = user_store(fallback=request.settings.build_directory / "store")
+    store = user_store(request.settings.fallback_store)
     store.tidy()
     with store.alone_with(request.directory, lambda: reporter.line("  waiting for another build of the same bundle")):
         return _run(request, store, reporter)
@@ -48,7 +48,7 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
     with _scratch(reporter) as scratch:
         closure = resolve(Job(request, scratch, reporter), store)
         wheels = tuple(store.keep(found.wheel.path, str(found)) for found in closure.distributions if found.wheel)
-        if request.state and key:
+        if request.state and key and not closure.left_out:  # the next build is to warn as well
             resolution.keep(request.state, key, closure, wheels, request.settings.target)
         return _lay_out(wheels, request, reporter)
 
@@ -78,7 +78,7 @@ def resolve(job: Job, store: Store) -> Closure:
     built = stage(4, "build", lambda: build(asked, job, HostCompilers(), store), _gain(asked))
     rebuilt = stage(5, "build without compiler", lambda: build(built, job, NoCompilers(), store), _gain(built))
     allowed = stage(6, "allow", lambda: allow(rebuilt, job.settings), _gain(rebuilt))
-    return stage(7, "report unmet", lambda: audit(report_unmet(allowed, job), job, store), _what_is_left_out(allowed))
+    return stage(7, "report unmet", lambda: audit(report_unmet(allowed, job), job, store), _what_is_left_out)
 
 
 def _reuse(state: Path, key: str, store: Store, reporter: Reporter) -> tuple[StoredWheel, ...] | None:
@@ -138,12 +138,9 @@ def _gain(before: Closure) -> Callable[[Closure], str]:
     return tell
 
 
-def _what_is_left_out(before: Closure) -> Callable[[Closure], str]:
-    def tell(_after: Closure) -> str:
-        missing = f"{', '.join(map(str, before.unmet))} left out" if before.unmet else "nothing is missing"
-        return f"{missing}, all machine code fits"
-
-    return tell
+def _what_is_left_out(closure: Closure) -> str:
+    missing = f"{', '.join(closure.left_out)} left out" if closure.left_out else "nothing is missing"
+    return f"{missing}, all machine code fits"
 
 
 def _what_is_laid_out(bundle: Bundle) -> str:

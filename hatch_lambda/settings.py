@@ -63,6 +63,11 @@ class Settings:
         spec = GitIgnoreSpec.from_lines(self.exclude)
         return lambda path: ".dist-info/" not in path and spec.match_file(path)
 
+    @property
+    def fallback_store(self) -> Path:
+        """Where wheels are kept if the user's cache folder cannot be written to."""
+        return self.build_directory / "store"
+
     def directories_of_targets(self) -> tuple[Path, ...]:
         """The folders that builds for this or any other target make below the build directory."""
         return tuple(self.build_directory / str(target) for target in all_targets())

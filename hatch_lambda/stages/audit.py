@@ -9,6 +9,9 @@ from hatch_lambda.audit import Scan, make_sure_that_it_loads, path_in_bundle
 from hatch_lambda.inspection import inspect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from hatch_lambda.distributions import Closure
     from hatch_lambda.job import Job
     from hatch_lambda.settings import Settings
@@ -18,12 +21,17 @@ if TYPE_CHECKING:
 def audit(closure: Closure, job: Job, store: Store) -> Closure:
     """Pass the closure on if it is so. Raises `UnfitMachineCodeError` or `BrokenWheelError`."""
     wheels = [(str(found), found.wheel.path) for found in closure.distributions if found.wheel]
-    scans = [without_excluded(scan, job.settings) for scan in inspect(wheels, store)]
+    scans = scans_of(wheels, job.settings, store)
     make_sure_that_it_loads(scans, job.target, vouched_for=job.settings.compatible)
     return closure
 
 
-def without_excluded(scan: Scan, settings: Settings) -> Scan:
+def scans_of(wheels: Sequence[tuple[str, Path]], settings: Settings, store: Store) -> list[Scan]:
+    """What dependencies bring into the bundle, each given as `name version` and wheel."""
+    return [_without_excluded(scan, settings) for scan in inspect(wheels, store)]
+
+
+def _without_excluded(scan: Scan, settings: Settings) -> Scan:
     """What a wheel carries, less what `exclude` keeps out of the bundle."""
     if not settings.exclude:
         return scan

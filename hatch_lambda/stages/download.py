@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from hatch_lambda import pip_process
 from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError
 from hatch_lambda.process import redact, resolver_words
-from hatch_lambda.stages.report_unmet import no_candidate_message
+from hatch_lambda.stages.report_unmet import BINARY_SIBLINGS, no_candidate_message
 from hatch_lambda.store import sha256_of
 
 if TYPE_CHECKING:
@@ -136,11 +137,22 @@ def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
     message = f"The dependencies of {subject} cannot be resolved for {target}. pip says:\n\n{words}"
     for unreachable in dict.fromkeys(answer.findings.get("unreachable", ())):
         message += f"\n\n{redact(unreachable)}"
+    for name in _names_at_work(output):
+        if sibling := BINARY_SIBLINGS.get(name):
+            message += f"\n\nWhat you can do: depend on `{sibling}` instead of `{name}`; it comes as wheels."
     offers = _offers(answer)
     for name in answer.findings.get("starved", ()):
         if more := no_candidate_message(canonicalize_name(name), offers.get(canonicalize_name(name), ()), job.target):
             message += f"\n\n{more}"
     return ResolutionError(message, output=output)
+
+
+def _names_at_work(output: str) -> list[NormalizedName]:
+    """What pip took up last, where it failed to build something for its metadata."""
+    if "subprocess-exited-with-error" not in output:
+        return []
+    names = re.findall(r"^\s*Collecting ([A-Za-z0-9._-]+)", output, flags=re.MULTILINE)
+    return [canonicalize_name(name) for name in names[-1:]]
 
 
 def _by_name(output: str, job: Job) -> str:
