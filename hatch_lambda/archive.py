@@ -100,7 +100,8 @@ class _Writer:
         if isinstance(file.source, Member):
             self._copy(file, file.source)
         else:
-            self._write_content(file, file.source.read())
+            content = file.source.read()
+            self._write_content(file, [content], zlib.crc32(content))
 
     def finish(self) -> None:
         """The central directory and its end (4.3.6)."""
@@ -117,20 +118,33 @@ class _Writer:
 
     def _copy(self, file: BundleFile, member: Member) -> None:
         """Take over what a wheel has compressed already."""
-        if member.method != DEFLATED:
-            self._write_content(file, member.read())  # deflate may do better, and Lambda knows no other method
+        if member.method not in {STORED, DEFLATED}:
+            self._write_content(file, [member.read()], member.crc)  # Lambda knows no other method
+            return
+        pieces = raw_pieces(self._wheel(member.wheel), member)
+        if member.method == STORED:
+            self._write_content(file, pieces, member.crc)
             return
         self._put_header(file, member.method, member.crc, member.compressed_size, member.size)
-        for piece in raw_pieces(self._wheel(member.wheel), member):
+        for piece in pieces:
             self._put(piece)
 
-    def _write_content(self, file: BundleFile, content: bytes) -> None:
+    def _write_content(self, file: BundleFile, pieces: Iterable[bytes], crc: int) -> None:
+        """Deflate what is not compressed yet; where that would be larger, it stays as it is."""
         compressor = zlib.compressobj(self.level, zlib.DEFLATED, -zlib.MAX_WBITS)
-        data, method = compressor.compress(content) + compressor.flush(), DEFLATED
-        if len(data) >= len(content):
-            data, method = content, STORED
-        self._put_header(file, method, zlib.crc32(content), len(data), len(content))
-        self._put(data)
+        size = 0
+        with tempfile.SpooledTemporaryFile(_BUFFER) as content, tempfile.SpooledTemporaryFile(_BUFFER) as deflated:
+            for piece in pieces:
+                size += len(piece)
+                content.write(piece)
+                deflated.write(compressor.compress(piece))
+            deflated.write(compressor.flush())
+            shrunk = deflated.tell() < size
+            data, method = (deflated, DEFLATED) if shrunk else (content, STORED)
+            self._put_header(file, method, crc, data.tell(), size)
+            data.seek(0)
+            while piece := data.read(_BUFFER):
+                self._put(piece)
 
     def _wheel(self, path: Path) -> BinaryIO:
         if path not in self.wheels:

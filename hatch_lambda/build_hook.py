@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 if TYPE_CHECKING:
+    from hatchling.builders.config import BuilderConfig
+
     from hatch_lambda.settings import Settings
 
 TARGET = "lambda"
@@ -30,16 +31,23 @@ class LambdaBuildHook(BuildHookInterface[Any]):
 
     PLUGIN_NAME = "lambda"
 
+    cleaned = False
+
     def clean(self, versions: list[str]) -> None:
+        """Forget what was resolved and laid out for this target; that for others stays."""
         del versions
         if self.target_name != TARGET:
             return
         from hatch_lambda.hatch_ui import aborting
+        from hatch_lambda.stages.unpack import remove_folder
+        from hatch_lambda.store import user_store
 
+        self.cleaned = True
         with aborting(self.app):
-            for directory in self._settings().directories_of_targets():
-                if directory.is_dir():
-                    shutil.rmtree(directory)
+            settings = self._settings()
+            store = user_store(settings.fallback_store)
+            with store.alone_with(settings.bundle_directory, lambda: None):
+                remove_folder(settings.target_directory)
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         del version
@@ -59,17 +67,23 @@ class LambdaBuildHook(BuildHookInterface[Any]):
                 subject=self.metadata.name,
                 requirements=self._dependencies(),
                 state=settings.target_directory,
+                anew=self.cleaned,
             )
             build_data[BUNDLE_KEY] = pipeline.run(request, Reporter(HatchUI(self.app), verbose=self.app.verbosity > 0))
 
     def _settings(self) -> Settings:
-        from hatch_lambda.settings import HOOK_TABLE, TARGET_TABLE, load
-
-        # A hook's table under a target replaces the general one (https://hatch.pypa.io/latest/config/build/#build-hooks).
-        of_target = "lambda" in self.build_config.target_config.get("hooks", {})
-        table = {key: value for key, value in self.config.items() if key not in _HATCH_OWN_KEYS}
-        return load(table, Path(self.root), name=f"{TARGET_TABLE}.hooks.lambda" if of_target else HOOK_TABLE)
+        return load_settings(self.config, self.build_config, self.root)
 
     def _dependencies(self) -> tuple[str, ...]:
         """`[project] dependencies`, with what metadata hooks make of them and Hatch's context fields filled in."""
         return tuple(self.metadata.core.dependencies)
+
+
+def load_settings(table: dict[str, Any], config: BuilderConfig, root: str) -> Settings:
+    """The hook's table as settings, under the name that it has in the project. Raises `ConfigurationError`."""
+    from hatch_lambda.settings import HOOK_TABLE, TARGET_TABLE, load
+
+    # A hook's table under a target replaces the general one (https://hatch.pypa.io/latest/config/build/#build-hooks).
+    of_target = LambdaBuildHook.PLUGIN_NAME in config.target_config.get("hooks", {})
+    own = {key: value for key, value in table.items() if key not in _HATCH_OWN_KEYS}
+    return load(own, Path(root), name=f"{TARGET_TABLE}.hooks.lambda" if of_target else HOOK_TABLE)

@@ -45,7 +45,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """The zip of project and dependencies, at its root, as Lambda unpacks it to `/var/task`."""
         from hatch_lambda import archive, bundle, limits, project
         from hatch_lambda.hatch_ui import HatchUI
-        from hatch_lambda.sensitive_files import likely_secrets
+        from hatch_lambda.sensitive_files import likely_secrets, refuse_credentials_in_metadata
         from hatch_lambda.ui import Reporter
 
         settings: Settings = build_data[SETTINGS_KEY]
@@ -55,26 +55,35 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             wheel = project.build_wheel(self, Path(scratch), build_data)
             self._audit(wheel, dependencies, settings)
             own_files = bundle.lay_out(wheel, settings.target)
+            refuse_credentials_in_metadata(own_files)
             if all(".dist-info/" in file.path for file in own_files):
                 reporter.warn("no file of the project itself is selected; the zip has its metadata alone")
             if secrets := likely_secrets(own_files):
                 reporter.warn(
                     f"these files often hold secrets, and whoever gets the zip can read them: {', '.join(secrets)}"
                 )
-            files = bundle.union([own_files, dependencies.files])
+            # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
+            others = tuple(file for file in dependencies.files if file.owner != own_files[0].owner)
+            files = bundle.union([own_files, others])
             limits.make_sure_that_it_fits(files)
             made = archive.write(Path(directory, self._archive_name(settings)), files)
         reporter.line(_summary(made, dependencies))
         return str(made.path)
 
     def clean(self, directory: str, versions: list[str]) -> None:
-        """Remove the zips of this project, whatever their version, runtime and architecture."""
+        """Remove the zips of this project for the target at hand, whatever their version; those for others stay."""
         del versions
         name = re.escape(self.normalize_file_name_component(self.metadata.core.name))
-        ours = re.compile(rf"{name}-.+-python3\.\d+-(?:x86_64|arm64)\.zip")
+        ours = re.compile(rf"{name}-.+-{re.escape(str(self._settings().target))}\.zip")
         for path in Path(directory).iterdir():
             if ours.fullmatch(path.name):
                 path.unlink()
+
+    def _settings(self) -> Settings:
+        """What the hook was told, which the build data have in a build."""
+        from hatch_lambda.build_hook import load_settings
+
+        return load_settings(self.config.hook_config.get(HOOK, {}), self.config, self.root)
 
     def _check(self, versions: list[str]) -> None:
         """Say at once what would stop the build later, or with a traceback of Hatch's."""

@@ -161,7 +161,8 @@ def _parents(path: str) -> Iterator[str]:
 def _conflict(one: BundleFile, other: BundleFile, what: str) -> ConflictingFilesError:
     return ConflictingFilesError(
         f"{one.owner} and {other.owner} {what}.\n"
-        "One would overwrite the other. Depend on one of the two, or on versions that do not collide."
+        f'One would overwrite the other. If Lambda needs neither, leave them out: `exclude = ["/{other.path}"]`; else '
+        "depend on one of the two, or on versions that do not collide."
     )
 
 
@@ -237,7 +238,7 @@ class _Layout:
         path, parts = member.filename, self._checked_parts(member)
         executable = bool(member.external_attr >> 16 & stat.S_IXUSR)
         source: Member | Text = self._member(member)
-        if parts[0] == self.data:
+        if parts[0].lower() == self.data.lower():
             if len(parts) < 3:  # noqa: PLR2004 - name.data/scheme/file
                 raise self._broken(f"{member.filename} is in no scheme")
             scheme, path = parts[1], "/".join(parts[2:])

@@ -57,6 +57,9 @@ class PythonPipDependencyBuilder:
         except LambdaBuildError as error:
             ui.error(str(error))
             raise
+        except OSError as error:
+            ui.error(f"The build stopped: {error}")
+            raise LambdaBuildError(f"The build stopped: {error}") from error
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

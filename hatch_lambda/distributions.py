@@ -21,6 +21,8 @@ class Sdist:
     path: Path
     sha256: str
     url: str
+    subdirectory: str | None = None
+    """Where in the archive the project is, as the fragment of a direct reference says."""
 
     @property
     def label(self) -> str:

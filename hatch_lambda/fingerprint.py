@@ -5,17 +5,22 @@ Rather too much goes in than too little: a miss costs a resolution, a wrong hit 
 
 from __future__ import annotations
 
+import configparser
 import dataclasses
 import hashlib
 import json
 import os
 import platform
 import re
+import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from hatch_lambda.pip_variables import NOT_FOR_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,27 +29,39 @@ if TYPE_CHECKING:
 
 # Of the environment: pip's own settings, and what compilers and build backends listen to.
 _TELLING_VARIABLES = re.compile(
-    r"PIP_.*|CC|CXX|CPP|FC|F77|AR|LD|LDSHARED|.*FLAGS|CMAKE_.*|SKBUILD_.*|CARGO_.*|RUST.*|SETUPTOOLS_.*|SOURCE_DATE_EPOCH"
+    r"PIP_.*|CC|CXX|CPP|FC|F77|AR|LD|LDSHARED|.*FLAGS|CPATH|.*_INCLUDE_PATH|LIBRARY_PATH|PKG_CONFIG.*|CMAKE_.*|SKBUILD_.*|"
+    r"CARGO_.*|RUST.*|PYO3_.*|MATURIN_.*|SETUPTOOLS_.*|_PYTHON_HOST_PLATFORM"
 )
 _OF_NO_EFFECT = re.compile(
-    r"PIP_(?:CACHE_DIR|NO_CACHE_DIR|DISABLE_PIP_VERSION_CHECK|TIMEOUT|DEFAULT_TIMEOUT|RETRIES|CERT)"
+    r"PIP_(?:CACHE_DIR|NO_CACHE_DIR|DISABLE_PIP_VERSION_CHECK|TIMEOUT|DEFAULT_TIMEOUT|RETRIES|CERT|LOG|BUILD_TRACKER|"
+    r"NO_COLOR|NO_INPUT|PROGRESS_BAR|KEYRING_PROVIDER)"
 )
 
-_INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[\s=]*(?P<file>\S+)", re.MULTILINE)
-_NOT_SOURCES = frozenset(
-    {"__pycache__", "build", "dist", ".git", ".hg", ".hatch", ".venv", "venv", ".tox", ".nox", "node_modules"}
+_NOISE = re.compile(
+    r"_|PWD|OLDPWD|SHLVL|TERM.*|COLORTERM|COLUMNS|LINES|LS_COLORS|TMPDIR|TEMP|TMP|WINDOWID|STY|TMUX.*|SSH_.*|DISPLAY|XDG_.*|"
+    r"VSCODE_.*|GIT_.*|CI_.*|GITHUB_.*|RUNNER_.*|BUILD_.*|JENKINS_.*|BUILDKITE.*|CIRCLE_.*|TRAVIS_.*|HATCH_.*|PYTEST_.*|"
+    r"COVERAGE_.*|COV_.*|VIRTUAL_ENV.*|PS1|PIP_BUILD_TRACKER|PIP_CACHE_DIR|PYTHONHASHSEED|.*TOKEN.*|.*SECRET.*|.*PASSWORD.*|"
+    r"AWS_.*|USER|LOGNAME|HOSTNAME|PATH"
+)
+
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # as pip expands them in requirements files
+_INCLUDING = frozenset({"-r", "--requirement", "-c", "--constraint"})
+_URL = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+# What is in a project's folder and is no source: what builds and tools leave there.
+_NOT_SOURCES_ANYWHERE = frozenset({"__pycache__", ".git", ".hg"})
+_NOT_SOURCES_AT_THE_TOP = frozenset(
+    {"build", "dist", ".hatch", ".venv", "venv", ".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+    | {"node_modules"}
 )
 
 
 def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
     """A hash in hexadecimal; none where the result depends on something that only asking can tell."""
-    files = [*settings.requirements, *settings.constraints]
-    texts = dict(_with_includes(files))
-    if any(_INCLUDE_BY_URL.search(text) for text in texts.values()):
+    try:
+        inputs = _Inputs.of(settings, requirements)
+    except _OnlyTheNetworkKnowsError:
         return None
-    configuration = {str(path): _read(path) for path in _pip_configuration_files()}
-    environment = telling_environment(os.environ)
-    words = [*requirements, *settings.pip_args, *environment.values(), *texts.values(), *configuration.values()]
     facts = {
         "settings": {
             field.name: str(sorted(value) if isinstance(value, frozenset) else value)
@@ -52,11 +69,12 @@ def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
             for value in [getattr(settings, field.name)]
         },
         "requirements": list(requirements),
-        "files": {str(path): text for path, text in texts.items()},
-        "environment": environment,
-        "configuration": configuration,
-        "folders": {str(path): _listing(path) for path in _local_paths(words, settings.root)},
-        "machine": [*this_machine(), sys.executable, sys.version],
+        "files": {str(path): text for path, text in sorted(inputs.texts.items())},
+        "variables": {name: os.environ.get(name) for name in sorted(inputs.variables)},
+        "paths": {str(path): listing(path) for path in sorted(inputs.paths)},
+        "environment": telling_environment(os.environ),
+        # The interpreter itself, not the link to it that an environment has.
+        "machine": [*this_machine(), os.path.realpath(sys.executable), sys.version],
         "versions": [metadata.version("hatch-lambda"), metadata.version("pip")],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8")).hexdigest()
@@ -67,8 +85,13 @@ def telling_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in sorted(environment.items())
-        if _TELLING_VARIABLES.fullmatch(name) and not _OF_NO_EFFECT.fullmatch(name)
+        if _TELLING_VARIABLES.fullmatch(name) and not _OF_NO_EFFECT.fullmatch(name) and name not in NOT_FOR_US
     }
+
+
+def build_environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a build may listen to: the whole environment, less what differs from one terminal or CI job to the next."""
+    return {name: value for name, value in sorted(environment.items()) if not _NOISE.fullmatch(name)}
 
 
 def this_machine() -> list[str]:
@@ -76,20 +99,109 @@ def this_machine() -> list[str]:
     return [sys.platform, platform.machine(), *platform.libc_ver()]
 
 
-_INCLUDE_BY_URL = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[\s=]*\w+://", re.MULTILINE)
+class _OnlyTheNetworkKnowsError(Exception):
+    """A requirements or constraints file lies behind a URL."""
 
 
-def _with_includes(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Requirements files with all that they include; an included path is relative to the including file."""
-    waiting, seen = list(files), set()
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        text = _read(path)
-        yield path, text
-        waiting += [path.parent / match["file"] for match in _INCLUDE.finditer(text)]
+class _Inputs:
+    """Everything on this machine that a resolution may read: texts with all that they include, and what those name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.texts: dict[Path, str] = {}
+        self.paths: set[Path] = set()
+        self.variables: set[str] = set()
+
+    @classmethod
+    def of(cls, settings: Settings, requirements: Sequence[str]) -> _Inputs:
+        inputs = cls(settings.root)
+        for path in (*settings.requirements, *settings.constraints):
+            inputs.include(str(path), settings.root)
+        for line in requirements:
+            inputs.name(line.split(), settings.root)
+        inputs.take(settings.pip_args, settings.root)
+        for variable, value in telling_environment(os.environ).items():
+            if variable == "PIP_CONSTRAINT":
+                for file in value.split():
+                    inputs.include(file, settings.root)
+            elif variable.startswith("PIP_"):
+                inputs.name([value, *value.split()], settings.root)
+        for configuration in _pip_configuration_files():
+            inputs.take_configuration(configuration)
+        return inputs
+
+    def include(self, name: str, folder: Path) -> None:
+        """A requirements or constraints file; what it includes is relative to its own folder."""
+        if _URL.match(name):
+            raise _OnlyTheNetworkKnowsError
+        path = _as_path(name, folder)
+        if path in self.texts:
+            return
+        self.texts[path] = text = _read(path)
+        self.variables.update(_VARIABLE.findall(text))
+        text = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), text)
+        for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+            self.take(_words(line), path.parent)
+
+    def take(self, arguments: Sequence[str], folder: Path) -> None:
+        """Arguments of pip's, on a command line or in a line of a file."""
+        waiting = list(arguments)
+        while waiting:
+            word = waiting.pop(0)
+            option, equals, value = word.partition("=")
+            if option in _INCLUDING and (equals or waiting):
+                self.include(value if equals else waiting.pop(0), folder)
+            elif word[:2] in {"-r", "-c"} and len(word) > 2:  # noqa: PLR2004 - `-rfile`
+                self.include(word[2:].lstrip("= "), folder)
+            else:
+                self.name([word, value], folder)
+
+    def take_configuration(self, path: Path) -> None:
+        self.texts[path] = text = _read(path)
+        parser = configparser.RawConfigParser(strict=False)
+        try:
+            parser.read_string(text)
+        except configparser.Error:
+            return  # pip will say so
+        for section in parser.sections():
+            for key, value in parser.items(section):
+                if key in {"constraint", "requirement"}:
+                    for file in value.split():
+                        self.include(file, self.root)
+                elif key not in {"cache-dir", "log", "cert", "client-cert"}:
+                    self.name([value, *value.split()], self.root)
+
+    def name(self, words: Iterable[str], folder: Path) -> None:
+        """Words that may name a file or folder of this machine: where there is one, what is in it counts."""
+        for word in words:
+            bare = re.sub(r"[\[#;].*", "", word) if not word.startswith("file:") else word
+            for candidate in {word, bare, *re.findall(r"file:\S+", word)} - {""}:
+                self.paths.update(
+                    path
+                    for path in (_as_path(candidate, folder), _as_path(candidate, self.root))
+                    if _exists(path) and path != Path(os.devnull)
+                )
+
+
+def _as_path(name: str, folder: Path) -> Path:
+    if name.startswith("file:"):
+        name = url2pathname(unquote(urlsplit(name).path)) if os.name == "nt" else unquote(urlsplit(name).path)
+    return Path(os.path.abspath(folder / os.path.expanduser(name)))  # noqa: PTH100, PTH111 - pip does it this way
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False  # too long for a name, or with a NUL in it
+
+
+def _words(line: str) -> list[str]:
+    line = re.sub(r"(^|\s+)#.*$", "", line)
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()
 
 
 def _read(path: Path) -> str:
@@ -116,40 +228,39 @@ def _pip_configuration_files() -> Iterator[Path]:
     return (path for path in dict.fromkeys(candidates) if path.is_file())
 
 
-def _local_paths(texts: Iterable[str], root: Path) -> list[Path]:
-    """Every file and folder of this machine that the texts name: `--find-links` folders, source trees, archives."""
-    found = set()
-    for text in texts:
-        for word in re.split(r"[\s,=\"']+|@ ", text):
-            candidate = unquote(urlsplit(word).path) if word.startswith("file:") else re.sub(r"[\[#;].*", "", word)
-            looks_like_path = candidate and (os.sep in candidate or "/" in candidate or candidate.startswith("."))
-            if looks_like_path and (path := root / candidate).exists() and path != root:
-                found.add(path)
-    return sorted(found)
+def is_no_source(name: str, *, at_the_top: bool) -> bool:
+    """Whether a folder of a source tree is no part of the sources: below the top, `build` may well be a package."""
+    return name in _NOT_SOURCES_ANYWHERE or (
+        at_the_top and (name in _NOT_SOURCES_AT_THE_TOP or name.endswith(".egg-info"))
+    )
 
 
-def _listing(path: Path) -> list[tuple[str, str]]:
+def listing(path: Path) -> list[tuple[str, str]]:
     """What is at a path: of a source tree the content, of other folders and files name, size and time."""
     if path.is_file():
         return [("", _size_and_time(path))]
     if not path.is_dir():
-        return []  # the null device, say
+        return []  # a device, say
     if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
         return sorted((entry.name, _size_and_time(entry)) for entry in path.iterdir())
-    listing = []
+    found = []
     for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if name not in _NOT_SOURCES and not name.endswith(".egg-info"))
+        folders[:] = sorted(name for name in folders if not is_no_source(name, at_the_top=Path(folder) == path))
         for name in sorted(names):
             file = Path(folder, name)
-            listing.append(
-                (
-                    str(file.relative_to(path)),
-                    hashlib.sha256(_read(file).encode("utf-8", "surrogateescape")).hexdigest(),
-                )
-            )
-    return listing
+            digest = hashlib.sha256(_read(file).encode("utf-8", "surrogateescape")).hexdigest()
+            executable = "x" if os.access(file, os.X_OK) else "-"
+            found.append((str(file.relative_to(path)), f"{executable} {digest}"))
+    return found
+
+
+def digest_of(path: Path) -> str:
+    return hashlib.sha256(json.dumps(listing(path)).encode("utf-8")).hexdigest()
 
 
 def _size_and_time(path: Path) -> str:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError:
+        return "gone"
     return f"{status.st_size} {status.st_mtime_ns}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 import threading
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -41,13 +43,15 @@ def aborting(app: Application) -> Iterator[None]:
     except LambdaBuildError as error:
         app.abort(str(error))
     except OSError as error:
+        if not raised_by(error, "hatch_lambda", "hatchling"):
+            raise  # in somebody else's hook
         app.abort(_about(error))
     except (TypeError, ValueError) as error:
-        if not raised_by_hatch(error):
+        if not raised_by(error, "hatchling"):
             raise
         app.abort(str(error))
     except KeyboardInterrupt:
-        app.abort("Interrupted; what stood in the output folder is as it was.", code=_INTERRUPTED)
+        app.abort("Interrupted; no zip was written.", code=_INTERRUPTED)
     finally:
         if former is not None:
             signal.signal(signal.SIGTERM, former)
@@ -60,12 +64,14 @@ def _interrupted_by_sigterm() -> Callable[..., object] | int | None:
     return signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def raised_by_hatch(error: BaseException) -> bool:
-    """Whether Hatch itself raised it: that is how it reports a fault in the project's configuration."""
-    traceback = error.__traceback__
-    while traceback and traceback.tb_next:
-        traceback = traceback.tb_next
-    return traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith("hatchling.")
+def raised_by(error: BaseException, *packages: str) -> bool:
+    """Whether the innermost code that is not Python's own is of one of the packages.
+
+    Hatch reports faults in a project's configuration as plain `ValueError` and `TypeError`.
+    """
+    frames = [frame.f_globals.get("__name__", "") for frame, _line in traceback.walk_tb(error.__traceback__)]
+    names = [name.partition(".")[0] for name in frames]
+    return next((name for name in reversed(names) if name not in sys.stdlib_module_names), "") in packages
 
 
 def _about(error: OSError) -> str:

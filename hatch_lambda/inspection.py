@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -33,33 +34,40 @@ def inspect(wheels: Sequence[tuple[str, Path]], store: Store) -> tuple[Scan, ...
 
 def _inspect(distribution: str, wheel: Path, store: Store) -> Scan:
     sha256 = sha256_of(wheel)
-    known = _from_json(store.note(sha256), distribution)
+    of = f"{wheel.name} {sha256}"
+    known = _from_json(store.note(sha256), of, distribution)
     if known:
         return known
     check_wheel(wheel)
     (found,) = scan([(distribution, wheel)])
-    store.keep_note(sha256, _as_json(found))
+    store.keep_note(sha256, _as_json(found, of))
     return found
 
 
-def _as_json(found: Scan) -> str:
-    return json.dumps(
-        {
-            "format": _FORMAT,
-            "machine_code": [dataclasses.asdict(code) for code in found.machine_code],
-            "names": sorted(found.names),
-        }
-    )
+def _as_json(found: Scan, of: str) -> str:
+    content = {
+        "format": _FORMAT,
+        "of": of,
+        "machine_code": [dataclasses.asdict(code) for code in found.machine_code],
+        "names": sorted(found.names),
+    }
+    return json.dumps({**content, "digest": _digest(content)})
 
 
-def _from_json(text: str | None, distribution: str) -> Scan | None:
+def _from_json(text: str | None, of: str, distribution: str) -> Scan | None:
+    """A note that was kept, if it is of this very wheel and as it was written."""
     try:
         note: dict[str, Any] = json.loads(text or "")
-        if note["format"] != _FORMAT:
+        if note.pop("digest") != _digest(note) or (note["format"], note["of"]) != (_FORMAT, of):
             return None
         return Scan(distribution, tuple(map(_machine_code, note["machine_code"])), frozenset(note["names"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Against damage; who can write to the store could count it anew, so the store is its user's alone."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def _machine_code(facts: dict[str, Any]) -> MachineCode:

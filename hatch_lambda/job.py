@@ -19,7 +19,7 @@ class Request:
 
     `directory`: where. `subject`: who requires the dependencies, as messages call it. `requirements`: the dependencies
     (PEP 508), used where the settings name no requirements files. `state`: the folder in which a resolution is kept for
-    the next build; without one, every build resolves.
+    the next build; without one, every build resolves. `anew`: build again what an earlier build has built.
     """
 
     settings: Settings
@@ -27,6 +27,7 @@ class Request:
     subject: str
     requirements: tuple[str, ...] = ()
     state: Path | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True)

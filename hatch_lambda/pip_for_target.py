@@ -23,7 +23,7 @@ import logging
 import os
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,13 @@ EXIT_UNSUPPORTED_PIP = 70
 
 class SeamError(Exception):
     """Something of pip's that an override stands on is missing or without effect."""
+
+    heard: ClassVar[list[str]] = []
+    """pip catches what is raised under it, so what was raised is kept."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.heard.append(message)
 
 
 class Findings:
@@ -196,6 +203,25 @@ class UnreachableIndexes(logging.Handler):
             self.findings.unreachable.append(message.removesuffix(" - skipping"))
 
 
+def save_each_in_a_folder_of_its_own() -> None:
+    """Two direct references may end in one file name (`main.zip`), of which pip would save the first alone."""
+    from pip._internal.operations.prepare import RequirementPreparer
+    from pip._vendor.packaging.utils import canonicalize_name
+
+    save = seam(RequirementPreparer, "save_linked_requirement")
+
+    def save_by_name(self: Any, requirement: Any) -> None:
+        folder = seam(self, "download_dir")
+        self.download_dir = os.path.join(folder, canonicalize_name(requirement.name))  # noqa: PTH118
+        os.makedirs(self.download_dir, exist_ok=True)  # noqa: PTH103
+        try:
+            save(self, requirement)
+        finally:
+            self.download_dir = folder
+
+    override(RequirementPreparer, "save_linked_requirement", save_by_name)
+
+
 def note_what_is_resolved(findings: Findings) -> None:
     from pip._internal.cli.req_command import RequirementCommand
 
@@ -248,8 +274,13 @@ def describe(requirement: Any) -> dict[str, Any]:
         "direct": bool(requirement.is_direct),
         "url": link.url,
         "filename": link.filename,
-        "kind": kind_of(link),
-        "folder": link.file_path if link.is_existing_dir() else None,
+        # What `-e` names is cloned already, into the folder that `--src` says, and lies there at its commit.
+        "kind": "directory" if requirement.editable else kind_of(link),
+        "folder": requirement.source_dir
+        if requirement.editable
+        else link.file_path
+        if link.is_existing_dir()
+        else None,
         "commit": download_info.get("vcs_info", {}).get("commit_id"),
         "subdirectory": link.subdirectory_fragment,
         "allowed_hashes": [f"{name}:{value}" for name, values in requirement.hash_options.items() for value in values],
@@ -269,6 +300,7 @@ def install_overrides(request: dict[str, Any], findings: Findings) -> None:
     allow_sdists_for_other_platforms()
     let_in_misdeclared_wheels(frozenset(request["misdeclared"]))
     note_what_the_index_offers(findings)
+    save_each_in_a_folder_of_its_own()
     note_what_is_resolved(findings)
     UnreachableIndexes(findings)
 
@@ -277,6 +309,8 @@ def run_pip(arguments: list[str], findings: Findings) -> int:
     from pip._internal.cli.main import main as pip_main
 
     exit_code = int(pip_main(arguments))
+    if SeamError.heard:
+        raise SeamError(SeamError.heard[0])
     if exit_code == 0 and findings.resolved is None:
         raise SeamError("`pip download` resolved without `RequirementCommand.make_resolver`")
     return exit_code

@@ -14,37 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_lambda import pip_for_target
 from hatch_lambda.errors import UnsupportedPipError
+from hatch_lambda.pip_variables import NOT_FOR_US
 from hatch_lambda.process import Completed, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_lambda.job import Job
-
-# Of pip's own environment variables, those that would send it elsewhere than this job wants: another interpreter,
-# another target, another destination. All the others (indexes, proxies, certificates, caches) hold.
-_NOT_FOR_US = (
-    "PIP_ABI",
-    "PIP_DEST",
-    "PIP_DESTINATION_DIRECTORY",
-    "PIP_DRY_RUN",
-    "PIP_IMPLEMENTATION",
-    "PIP_NO_DEPS",
-    "PIP_PLATFORM",
-    "PIP_PREFIX",
-    "PIP_PYTHON",
-    "PIP_PYTHON_VERSION",
-    "PIP_QUIET",
-    "PIP_REPORT",
-    "PIP_REQUIRE_VIRTUALENV",
-    "PIP_REQUIREMENT",
-    "PIP_ROOT",
-    "PIP_TARGET",
-    "PIP_USER",
-    "PIP_USE_FEATURE",
-    "PIP_VERBOSE",
-    "PIP_WHEEL_DIR",
-)
 
 _QUIET_AND_UNATTENDED = (
     "--disable-pip-version-check",
@@ -147,7 +123,7 @@ def pip_environment(job: Job) -> dict[str, str]:
     """
     temporary = job.scratch / "tmp"
     temporary.mkdir(exist_ok=True)
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_US}
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_US}
     environment.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
     environment["PYTHONIOENCODING"] = "utf-8"
     environment["PYTHONUNBUFFERED"] = "1"  # lines are shown as they come
@@ -164,6 +140,7 @@ def _target_arguments(job: Job) -> list[str]:
         *("--implementation", "cp"),
         *("--abi", target.interpreter),
         *platforms,
+        *("--src", str(job.scratch / "src")),
         *(["--prefer-binary"] if job.settings.prefer_binary else []),
         *(argument for path in job.settings.constraints for argument in ("--constraint", str(path))),
         *job.settings.pip_args,

@@ -45,6 +45,8 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
     kept = _reuse(request.state, key, store, reporter) if request.state and key else None
     if kept is not None:
         return _lay_out(kept, request, reporter)
+    if request.state:
+        resolution.forget(request.state)
     with _scratch(reporter) as scratch:
         closure = resolve(Job(request, scratch, reporter), store)
         wheels = tuple(store.keep(found.wheel.path, str(found)) for found in closure.distributions if found.wheel)

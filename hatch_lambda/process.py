@@ -30,6 +30,11 @@ def redact(text: str) -> str:
     return _CREDENTIALS.sub("****@", text)
 
 
+def without_credentials(url: str) -> str:
+    """A URL that others can use with credentials of their own."""
+    return _CREDENTIALS.sub("", url)
+
+
 def run(
     command: Sequence[str],
     *,
@@ -120,7 +125,8 @@ _NOISE = re.compile(
     r"subprocess-exited-with-error|did not run successfully|This error originates from a subprocess|"
     r"Failed to build one or more wheels|ERROR: Failed building wheel|"
     r"Failed to build \S+$|metadata-generation-failed|Building wheel for .* error|See above|error: subprocess|"
-    r"^\s*raise |finished with status 'error'|Encountered error while generating package metadata|"
+    r"^\s*raise |^\s*(?:copying|creating|adding|writing|running) |Command '\[|finished with status 'error'|"
+    r"Encountered error while generating package metadata|"
     # a compiler's command line, for its flags and file names
     r"^\s*(?:\S*/)?\S*(?:gcc|g\+\+|cc|c\+\+|clang\S*|rustc|ld)\s+-",
     re.IGNORECASE,

@@ -12,7 +12,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 from hatch_lambda.archive import EPOCH_VARIABLE, source_date_epoch
 from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.hatch_ui import raised_by_hatch
+from hatch_lambda.hatch_ui import raised_by
 from hatch_lambda.settings import TARGET_TABLE
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class _ProjectWheelBuilder(WheelBuilder):
         try:
             yield
         except (TypeError, ValueError) as error:
-            if not raised_by_hatch(error):
+            if not raised_by(error, "hatchling"):
                 raise
             message = str(error)
             if message.startswith("Unable to determine which files to ship"):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_lambda.distributions import Sdist, SourceTree
-from hatch_lambda.process import redact
+from hatch_lambda.fingerprint import digest_of
+from hatch_lambda.process import without_credentials
 from hatch_lambda.store import WantedWheel, write_whole
 
 if sys.version_info >= (3, 11):
@@ -17,8 +19,6 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from packaging.markers import Marker
 
     from hatch_lambda.distributions import Closure, Distribution
@@ -38,13 +38,23 @@ class Earlier:
 
 
 def recall(folder: Path, key: str) -> Earlier | None:
-    """What an earlier build with this key chose; none where there was none."""
+    """What an earlier build with this key chose; none where there was none, or its source folders have changed."""
     try:
         table = tomllib.loads((folder / LOCK_NAME).read_text(encoding="utf-8"))["tool"][_TOOL]
+        if table["key"] != key or any(digest_of(Path(path)) != digest for path, digest in table["folders"].items()):
+            return None
         wheels = tuple(WantedWheel(**entry) for entry in table["wheels"])
-        return Earlier(wheels, table["resolved"]) if table["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+        resolved = table["resolved"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    if not isinstance(resolved, date) or not all(wheel.is_plain for wheel in wheels):
+        return None
+    return Earlier(wheels, resolved)
+
+
+def forget(folder: Path) -> None:
+    """Take away what describes a bundle that is about to be replaced."""
+    (folder / LOCK_NAME).unlink(missing_ok=True)
 
 
 def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...], target: Target) -> None:
@@ -66,6 +76,11 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
             _TOOL: {
                 "key": key,
                 "resolved": datetime.now(tz=timezone.utc).date(),
+                "folders": {
+                    str(found.source.folder): digest_of(found.source.folder)
+                    for found in closure.distributions
+                    if isinstance(found.source, SourceTree) and found.source.folder
+                },
                 "wheels": [
                     {"distribution": wheel.distribution, "filename": wheel.filename, "sha256": wheel.sha256}
                     for wheel in wheels
@@ -93,7 +108,7 @@ def _origin(found: Distribution, kept: StoredWheel) -> dict[str, Any]:
     if isinstance(source, SourceTree) and source.folder:
         return {"directory": PackageDirectory(path=str(source.folder), editable=False)}
     if isinstance(source, SourceTree):
-        kind, _, url = redact(source.url.partition("#")[0].rpartition("@")[0]).partition("+")
+        kind, _, url = without_credentials(source.url.partition("#")[0].rpartition("@")[0]).partition("+")
         commit, subdirectory = source.commit or "", source.subdirectory
         return {"vcs": PackageVcs(type=kind, url=url, commit_id=commit, subdirectory=subdirectory)}
     if isinstance(source, Sdist) and not (wheel and wheel.url):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
 
+from hatch_lambda.errors import LambdaBuildError
 from hatch_lambda.process import redact
 
 if TYPE_CHECKING:
@@ -41,3 +42,17 @@ def _has_credentials(file: BundleFile) -> bool:
         return False
     text = file.source.read()[:_LOOKED_INTO].decode("utf-8", errors="replace")
     return redact(text) != text
+
+
+def refuse_credentials_in_metadata(files: Iterable[BundleFile]) -> None:
+    """A direct reference with a password in it would be in the zip's metadata. Raises `LambdaBuildError`."""
+    for file in files:
+        if not file.path.endswith(".dist-info/METADATA"):
+            continue
+        text = file.source.read().decode("utf-8")
+        if redact(text) != text:
+            raise LambdaBuildError(
+                "A dependency in `[project]` has credentials in its URL. They would be in the project's metadata, which "
+                "everyone who gets the zip or the wheel can read.\n"
+                "Take them out of the URL, and give them to pip by netrc, keyring or its configuration."
+            )

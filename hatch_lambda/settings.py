@@ -15,7 +15,7 @@ from pathspec import GitIgnoreSpec
 
 from hatch_lambda.errors import ConfigurationError
 from hatch_lambda.process import redact
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target, all_targets
+from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -67,10 +67,6 @@ class Settings:
     def fallback_store(self) -> Path:
         """Where wheels are kept if the user's cache folder cannot be written to."""
         return self.build_directory / "store"
-
-    def directories_of_targets(self) -> tuple[Path, ...]:
-        """The folders that builds for this or any other target make below the build directory."""
-        return tuple(self.build_directory / str(target) for target in all_targets())
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ Nothing in here is believed: what is read is hashed first, and what is not what 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _DAY = 24 * 60 * 60
 UNUSED_FOR = 60 * _DAY
 """Seconds after which a wheel that no build has used is dropped."""
@@ -36,6 +39,13 @@ class WantedWheel:
     distribution: str
     filename: str
     sha256: str
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it can be a part of a path, since it may come from a file that others can write."""
+        if not all(isinstance(value, str) for value in dataclasses.astuple(self)):
+            return False
+        return self.filename.endswith(".whl") and bool(_SHA256.fullmatch(self.sha256))
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,9 @@ class Store:
         """Take a wheel in, unless the very same one is there already."""
         sha256 = sha256_of(wheel)
         kept = StoredWheel(distribution, wheel.name, sha256, self._place(sha256, wheel.name))
-        if not _is_intact(kept):
+        if _is_intact(kept):
+            _mark_as_used(kept.path)
+        else:
             _copy_whole(wheel, kept.path)
         return kept
 
@@ -82,7 +94,9 @@ class Store:
         """What an earlier build by this recipe gave, if that is still there."""
         try:
             entry = json.loads(self._recipe(recipe).read_text(encoding="utf-8"))
-            return self.find(WantedWheel(distribution, entry["filename"], entry["sha256"]))
+            wanted = WantedWheel(distribution, entry["filename"], entry["sha256"])
+            _mark_as_used(self._recipe(recipe))
+            return self.find(wanted) if wanted.is_plain else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -92,6 +106,7 @@ class Store:
 
     def note(self, sha256: str) -> str | None:
         try:
+            _mark_as_used(self._note(sha256))
             return self._note(sha256).read_text(encoding="utf-8")
         except (OSError, ValueError):
             return None
@@ -121,14 +136,17 @@ class Store:
         if _age(stamp) < _DAY:
             return
         write_whole(stamp, b"")
-        kept = sorted((path for path in self.root.glob("wheels/*/*/*") if path.is_file()), key=_age)
+        kept = sorted((path for path in self.root.glob("wheels/*/*/*.whl") if path.is_file()), key=_age)
         total = 0
         for path in kept:
-            total += path.stat().st_size
+            total += _size(path)
             if total > BOUND or _age(path) > UNUSED_FOR:
                 path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
+        for path in self.root.rglob(".*.part"):  # what a killed build had begun
+            if _age(path) > _DAY:
+                path.unlink(missing_ok=True)
         for path in (*self.root.glob("built/*.json"), *self.root.glob("notes/*.json"), *self.root.glob("locks/*.lock")):
             if _age(path) > UNUSED_FOR:
                 path.unlink(missing_ok=True)
@@ -206,6 +224,13 @@ def _mark_as_used(path: Path) -> None:
     if _age(path) > _DAY:
         with contextlib.suppress(OSError):
             os.utime(path)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # another build has just dropped it
 
 
 def _age(path: Path) -> float:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from hatch_lambda import pip_process
 from hatch_lambda.distributions import Attempt, Sdist, Wheel
-from hatch_lambda.fingerprint import telling_environment, this_machine
+from hatch_lambda.fingerprint import build_environment_facts, is_no_source, this_machine
 from hatch_lambda.interpreters import interpreter_to_build_with
 from hatch_lambda.process import telling_lines
 from hatch_lambda.verdicts import judge
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from hatch_lambda.distributions import Closure, Distribution, SourceTree
     from hatch_lambda.interpreters import Interpreter
@@ -24,11 +28,6 @@ if TYPE_CHECKING:
     from hatch_lambda.process import Completed
     from hatch_lambda.store import Store
     from hatch_lambda.toolchains import Toolchain
-
-# What a source folder may hold that is not its source: earlier builds, environments, caches.
-_NOT_SOURCES = shutil.ignore_patterns(
-    "build", "dist", "*.egg-info", "__pycache__", ".venv", "venv", ".tox", ".nox", "node_modules", ".hatch"
-)
 
 
 def build(closure: Closure, job: Job, toolchain: Toolchain, store: Store) -> Closure:
@@ -53,7 +52,8 @@ class _Build:
 
     def with_wheel(self, store: Store) -> Distribution:
         recipe = self._recipe()
-        if recipe and (kept := store.built(recipe, str(self.found))):
+        kept = store.built(recipe, str(self.found)) if recipe and not self.job.request.anew else None
+        if kept and self._is_of_this(kept.path):
             return self._after("kept from an earlier build", kept.path)
         completed, path = self._run()
         if path is None:
@@ -62,10 +62,20 @@ class _Build:
                 self.toolchain.stage, self._tried, succeeded=False, outcome="the build failed", words=words
             )
             return self.found.after(attempt)
+        if not self._is_of_this(path):
+            outcome = f"the backend made {path.name}, which is not {self.found}"
+            return self.found.after(Attempt(self.toolchain.stage, self._tried, succeeded=False, outcome=outcome))
         after = self._after("a wheel that fits", path)
         if recipe and after.wheel:
             store.remember_built(recipe, store.keep(path, str(self.found)))
         return after
+
+    def _is_of_this(self, wheel: Path) -> bool:
+        """Whether a wheel is of the distribution that was resolved: its backend may say one thing and do another."""
+        try:
+            return parse_wheel_filename(wheel.name)[:2] == (self.found.name, self.found.version)
+        except InvalidWheelFilename:
+            return False
 
     @property
     def _interpreter(self) -> Interpreter:
@@ -98,28 +108,48 @@ class _Build:
         return completed, built[0] if built and completed.exit_code == 0 else None
 
     def _requirement(self, scratch: Path) -> str:
-        if isinstance(self.source, Sdist):
-            return f"{self.found.name} @ {self.source.path.as_uri()} --hash=sha256:{self.source.sha256}"
-        if self.source.folder and self.toolchain.needs_fresh_tree:
-            copy = scratch / "source" / self.source.folder.name
-            shutil.copytree(self.source.folder, copy, symlinks=True, ignore=_NOT_SOURCES)
-            return f"{self.found.name} @ {copy.as_uri()}"
-        return f"{self.found.name} @ {self.source.folder.as_uri() if self.source.folder else self.source.url}"
+        """A line of a requirements file that names the sources, and no others."""
+        name, source = self.found.name, self.source
+        fragment = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+        if isinstance(source, Sdist):
+            return f"{name} @ {source.path.as_uri()}{fragment} --hash=sha256:{source.sha256}"
+        if source.folder is None:
+            return f"{name} @ {source.url}"  # with its fragment
+        folder = source.folder
+        if self.toolchain.needs_fresh_tree:
+            folder = scratch / "source" / folder.name
+            shutil.copytree(source.folder, folder, symlinks=True, ignore=_not_sources_of(source.folder))
+        return f"{name} @ {folder.as_uri()}{fragment}"
 
     def _recipe(self) -> str | None:
         """A hash of what the wheel of an sdist depends on; none for sources that are not one file."""
         if not isinstance(self.source, Sdist):
             return None
         facts = [
-            *(self.source.sha256, self.toolchain.stage, str(self.job.target), pip_process.pip_version()),
-            *(str(self._interpreter.path), self._interpreter.python, *this_machine()),
-            telling_environment(_build_environment(self.job)),
+            *(str(self.found), self.source.sha256, self.source.subdirectory, self.toolchain.stage),
+            *(str(self.job.target), pip_process.pip_version(), self.closure.index_options),
+            *(os.path.realpath(self._interpreter.path), self._interpreter.python, *this_machine()),
+            build_environment_facts(_build_environment(self.job)),
+            [
+                os.path.realpath(shutil.which(name) or name)
+                for name in ("cc", "c++", "gfortran", "rustc", "cargo", "go")
+            ],
         ]
         return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()
 
 
+def _not_sources_of(root: Path) -> Callable[[str, list[str]], set[str]]:
+    """What `shutil.copytree` is to leave out; below the top, `build` may well be a package."""
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if is_no_source(name, at_the_top=Path(folder) == root)}
+
+    return ignored
+
+
 def _build_environment(job: Job) -> dict[str, str]:
-    environment = pip_process.pip_environment(job)
-    # Backends that know it make the same wheel at any time (https://reproducible-builds.org/specs/source-date-epoch/).
-    environment.setdefault("SOURCE_DATE_EPOCH", "1580601600")
-    return environment
+    """Fixed in time, for backends that heed it (https://reproducible-builds.org/specs/source-date-epoch/).
+
+    The moment is not the user's, who may set it to that of each commit: a wheel is built once.
+    """
+    return {**pip_process.pip_environment(job), "SOURCE_DATE_EPOCH": "1580601600"}

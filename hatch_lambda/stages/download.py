@@ -13,7 +13,7 @@ from packaging.version import Version
 from hatch_lambda import pip_process
 from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError
-from hatch_lambda.process import redact, resolver_words
+from hatch_lambda.process import redact, resolver_words, without_credentials
 from hatch_lambda.stages.report_unmet import BINARY_SIBLINGS, no_candidate_message
 from hatch_lambda.store import sha256_of
 
@@ -87,7 +87,7 @@ def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:
 
 
 def _distribution(entry: dict[str, Any], destination: Path) -> Distribution:
-    path = destination / entry["filename"]
+    path = destination / canonicalize_name(entry["name"]) / entry["filename"]
     is_wheel = entry["kind"] == "wheel"
     return Distribution(
         name=canonicalize_name(entry["name"]),
@@ -97,16 +97,16 @@ def _distribution(entry: dict[str, Any], destination: Path) -> Distribution:
         requested=entry["user_supplied"],
         direct=entry["direct"],
         allowed_hashes=tuple(entry["allowed_hashes"]),
-        wheels=(Wheel(path, "downloaded", NOT_JUDGED_YET, redact(entry["url"])),) if is_wheel else (),
+        wheels=(Wheel(path, "downloaded", NOT_JUDGED_YET, without_credentials(entry["url"])),) if is_wheel else (),
         source=None if is_wheel else _source(entry, path),
     )
 
 
 def _source(entry: dict[str, Any], path: Path) -> Sdist | SourceTree:
     if entry["kind"] == "sdist":
-        return Sdist(path, sha256_of(path), redact(entry["url"]))
+        return Sdist(path, sha256_of(path), without_credentials(entry["url"]), entry["subdirectory"])
     if entry["kind"] == "directory":
-        return SourceTree(entry["url"], Path(entry["folder"]))
+        return SourceTree(entry["url"], Path(entry["folder"]), subdirectory=entry["subdirectory"])
     return SourceTree(_pinned_to_commit(entry), None, entry["commit"], entry["subdirectory"])
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from hatch_lambda import pip_process
 from hatch_lambda.distributions import Attempt, Wheel
-from hatch_lambda.process import redact, telling_lines
+from hatch_lambda.process import telling_lines, without_credentials
 from hatch_lambda.stages.allow import listed_as_compatible
 from hatch_lambda.stages.report_unmet import wheels_of_version
 from hatch_lambda.verdicts import judge, wheel_tags
@@ -55,8 +57,8 @@ def _nothing_there(found: Distribution, offered: tuple[IndexFile, ...]) -> Attem
 
 
 def _wheel(entry: Mapping[str, str], destination: Path, job: Job) -> Wheel:
-    path = destination / entry["filename"]
-    return Wheel(path, "downloaded by stage 3", judge(path, job.target), redact(entry["url"]))
+    path = destination / canonicalize_name(entry["name"]) / entry["filename"]
+    return Wheel(path, "downloaded by stage 3", judge(path, job.target), without_credentials(entry["url"]))
 
 
 def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:

@@ -17,7 +17,7 @@ from packaging.utils import (
 from hatch_lambda.distributions import MissingDependency
 from hatch_lambda.errors import MissingDependencyError
 from hatch_lambda.target import Target, all_targets
-from hatch_lambda.verdicts import compressed_tags, fault_of_machine_code
+from hatch_lambda.verdicts import compressed_tags, fault_of_machine_code, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -156,6 +156,9 @@ def _remedies(found: Distribution, offers: Iterable[IndexFile], target: Target) 
         yield _other_version(found.name, fitting, found.version)
     of_version = tuple(file for file in offers if _version(file) == found.version)
     yield from _other_targets(of_version, target)
+    if offers and not any(_could_serve_linux(file) for file in offers):
+        yield f"leave it out on Linux, for which there is nothing of it: `{found.name}; sys_platform != 'linux'`"
+        return
     if sibling := BINARY_SIBLINGS.get(found.name):
         yield f"depend on `{sibling}` instead, which comes as wheels"
     if any(file.refused_by_user for file in of_version):
@@ -166,6 +169,12 @@ def _remedies(found: Distribution, offers: Iterable[IndexFile], target: Target) 
     )
     if any(fault_of_machine_code(wheel.path, target) is None for wheel in found.wheels):
         yield f'if you know that its wheel works on Lambda, say so: `compatible = ["{found.name}"]`'
+
+
+def _could_serve_linux(file: IndexFile) -> bool:
+    return not file.filename.endswith(".whl") or any(
+        tag.platform == "any" or "linux" in tag.platform for tag in wheel_tags(file.filename)
+    )
 
 
 def _other_version(name: str, fitting: list[Version], current: Version | None) -> str:

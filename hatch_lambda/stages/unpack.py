@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 
 MANIFEST_NAME = "bundle.json"
 
-_FILES_AT_ONCE = 64
+_FOLDER_MODE = 0o755
+_LARGE = 256 * 1024
+_PIECE = 1024 * 1024
 
 
 class _OnDisk(NamedTuple):
@@ -44,15 +48,17 @@ def unpack(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path,
     """
     layouts = [lay_out(wheel.path, settings.target, settings.is_excluded) for wheel in wheels]
     files = union(layouts)
-    origins = {file.path: wheel.sha256 for wheel, layout in zip(wheels, layouts, strict=True) for file in layout}
+    origins = _origins(files, {wheel.path: wheel.sha256 for wheel in wheels})
     bundle = Bundle(directory, files, wheels)
     manifest = state / MANIFEST_NAME if state else None
     noted = _read_manifest(manifest) if manifest else {}
     seen = _look(directory, {path: facts.origin for path, facts in noted.items()}) if noted else {}
     untouched = {path for path, facts in seen.items() if noted.get(path) == facts and origins.get(path) == facts.origin}
-    if noted and untouched == seen.keys() == origins.keys():
+    if noted and untouched == seen.keys() == origins.keys() and _folders_are_as_they_should(directory, files):
         return bundle
     directory.parent.mkdir(parents=True, exist_ok=True)
+    for litter in directory.parent.glob(".bundle-*"):  # of builds that were killed; this one is alone here
+        remove_folder(litter)
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
     try:
         _make_folders(fresh, files)
@@ -66,6 +72,16 @@ def unpack(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path,
     if manifest:
         write_whole(manifest, json.dumps(_look(directory, origins)).encode("utf-8"))
     return bundle
+
+
+def _origins(files: Sequence[BundleFile], hashes: Mapping[Path, str]) -> dict[str, str]:
+    """What each file is made from: a wheel, by its hash, or a text that was made here, by its own."""
+    return {
+        file.path: hashes[file.source.wheel]
+        if isinstance(file.source, Member)
+        else hashlib.sha256(file.source.content).hexdigest()
+        for file in files
+    }
 
 
 def _read_manifest(manifest: Path) -> dict[str, _OnDisk]:
@@ -88,7 +104,7 @@ def _look(directory: Path, origins: Mapping[str, str]) -> dict[str, _OnDisk]:
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     try:
         entries = os.scandir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     with entries:
         for entry in entries:
@@ -106,20 +122,32 @@ def _taken_over(former: Path, path: Path) -> bool:
     return False
 
 
+def _folders_of(files: Sequence[BundleFile]) -> set[str]:
+    return {str(parent) for file in files for parent in PurePosixPath(file.path).parents}
+
+
+def _folders_are_as_they_should(root: Path, files: Sequence[BundleFile]) -> bool:
+    seen = {os.path.relpath(folder, root).replace(os.sep, "/") for folder, _, _ in os.walk(root)}
+    if seen != _folders_of(files):
+        return False
+    return os.name == "nt" or all(stat.S_IMODE((root / folder).stat().st_mode) == _FOLDER_MODE for folder in seen)
+
+
 def _make_folders(root: Path, files: Sequence[BundleFile]) -> None:
-    folders = {parent for file in files for parent in PurePosixPath(file.path).parents}
-    for folder in sorted(folders):  # a folder before what is in it
+    for folder in sorted(_folders_of(files)):  # a folder before what is in it
         (root / folder).mkdir(exist_ok=True)
-        (root / folder).chmod(0o755)  # whatever the umask
+        (root / folder).chmod(_FOLDER_MODE)  # whatever the umask
 
 
-def _fill(folder: Path, files: Sequence[BundleFile], there: set[str]) -> None:
-    """Write what is not there yet, on all cores: inflating is the cost, and it lets other threads run."""
+def _fill(root: Path, files: Sequence[BundleFile], there: set[str]) -> None:
+    """Write what is not there yet, large files on all cores: inflating lets other threads run, opening does not."""
     wanted = [file for file in files if file.path not in there]
-    portions = [wanted[start : start + _FILES_AT_ONCE] for start in range(0, len(wanted), _FILES_AT_ONCE)]
+    large = [file for file in wanted if file.source.size >= _LARGE]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(lambda portion: _write(folder, portion), portions):
-            pass
+        pending = [pool.submit(_write, root, [file]) for file in large]
+        _write(root, [file for file in wanted if file.source.size < _LARGE])
+        for done in pending:
+            done.result()
 
 
 def _write(folder: Path, files: Sequence[BundleFile]) -> None:
@@ -143,13 +171,25 @@ def _inflated(member: Member, wheel: BinaryIO) -> Iterator[bytes]:
     inflate = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
     try:
         for raw in raw_pieces(wheel, member):
-            piece = inflate.decompress(raw) if inflate else raw
-            crc = zlib.crc32(piece, crc)
-            yield piece
+            for piece in _pieces(raw, inflate):
+                crc = zlib.crc32(piece, crc)
+                yield piece
     except zlib.error as error:
         raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} cannot be inflated: {error}") from None
     if crc != member.crc:
         raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not what its checksum says")
+
+
+def _pieces(raw: bytes, inflate: zlib._Decompress | None) -> Iterator[bytes]:
+    """What a piece of a wheel's entry unpacks to, not more at once than a file of any size needs."""
+    if inflate is None:
+        yield raw
+        return
+    while raw and not inflate.eof:
+        yield inflate.decompress(raw, _PIECE)
+        raw = inflate.unconsumed_tail
+    while piece := inflate.decompress(b"", _PIECE):
+        yield piece
 
 
 def _put_in_place(fresh: Path, directory: Path) -> None:
@@ -160,7 +200,15 @@ def _put_in_place(fresh: Path, directory: Path) -> None:
     try:
         fresh.rename(directory)
     except BaseException:
-        if former.exists():
+        if former.is_symlink() or former.exists():
             former.rename(directory)
         raise
-    shutil.rmtree(former, ignore_errors=True)
+    remove_folder(former)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, or what stands in its place; of a link, the link and not what it leads to."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
