@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from hatch_lambda.bundle import DEFLATED, LOCAL_HEADER, STORED, BundleFile, Member, raw_pieces
 from hatch_lambda.errors import ConfigurationError, LambdaBuildError, naming
+from hatch_lambda.litter import marked, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,8 @@ def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive
     failure leaves what was there. Raises `ConfigurationError` for a `SOURCE_DATE_EPOCH` that is no number.
     """
     date, moment = _dos_date_time()
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    sweep(path.parent, f".{path.name}-")
+    descriptor, temporary = tempfile.mkstemp(prefix=marked(f".{path.name}-"), dir=path.parent)
     try:
         with naming(path), os.fdopen(descriptor, "wb", _BUFFER) as raw, _Writer(raw, date, moment, level) as writer:
             for file in sorted(files, key=lambda file: file.path):

@@ -39,7 +39,7 @@ class LambdaBuildHook(BuildHookInterface[Any]):
         if self.target_name != TARGET:
             return
         from hatch_lambda.hatch_ui import aborting
-        from hatch_lambda.stages.unpack import remove_folder
+        from hatch_lambda.litter import remove
         from hatch_lambda.store import user_store
 
         self.cleaned = True
@@ -47,7 +47,7 @@ class LambdaBuildHook(BuildHookInterface[Any]):
             settings = self._settings()
             store = user_store(settings.fallback_store)
             with store.alone_with(settings.bundle_directory, lambda: None):
-                remove_folder(settings.target_directory)
+                remove(settings.target_directory)
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         del version

@@ -43,7 +43,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_function(self, directory: str, **build_data: Any) -> str:
         """The zip of project and dependencies, at its root, as Lambda unpacks it to `/var/task`."""
-        from hatch_lambda import archive, bundle, limits, project
+        from hatch_lambda import archive, bundle, limits, litter, project
         from hatch_lambda.hatch_ui import HatchUI
         from hatch_lambda.sensitive_files import likely_secrets, refuse_credentials_in_metadata
         from hatch_lambda.ui import Reporter
@@ -51,7 +51,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         settings: Settings = build_data[SETTINGS_KEY]
         dependencies: Bundle = build_data[BUNDLE_KEY]
         reporter = Reporter(HatchUI(self.app))
-        with tempfile.TemporaryDirectory(prefix="hatch-lambda-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=litter.marked(litter.SCRATCH)) as scratch:
             wheel = project.build_wheel(self, Path(scratch), build_data)
             self._audit(wheel, dependencies, settings)
             own_files = bundle.lay_out(wheel, settings.target)
@@ -74,7 +74,8 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """Remove the zips of this project for the target at hand, whatever their version; those for others stay."""
         del versions
         name = re.escape(self.normalize_file_name_component(self.metadata.core.name))
-        ours = re.compile(rf"{name}-.+-{re.escape(str(self._settings().target))}\.zip")
+        target = re.escape(str(self._settings().target)) if HOOK in self.config.hook_config else r"python3\.\d+-\w+"
+        ours = re.compile(rf"{name}-.+-{target}\.zip")
         for path in Path(directory).iterdir():
             if ours.fullmatch(path.name):
                 path.unlink()

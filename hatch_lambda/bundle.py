@@ -168,7 +168,7 @@ def _conflict(one: BundleFile, other: BundleFile, what: str) -> ConflictingFiles
 
 # The two ways before PEP 420 to say that a package is shared among distributions
 # (https://packaging.python.org/guides/packaging-namespace-packages/).
-_SHARED_PACKAGE = re.compile(rb"pkgutil|declare_namespace")
+_SHARED_PACKAGE = re.compile(rb"\bextend_path\s*\(|\bdeclare_namespace\s*\(")
 
 
 def _interchangeable(one: BundleFile, other: BundleFile) -> bool:
@@ -256,7 +256,7 @@ class _Layout:
         """The path of a member, taken apart."""
         name = member.filename
         parts = name.split("/")
-        if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or ":" in parts[0]:
+        if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or any(part[1:2] == ":" for part in parts):
             raise self._broken(f"its entry {name!r} is not a plain path below the folder that it is unpacked to")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise self._broken(f"its entry {name!r} is a symbolic link")
@@ -291,8 +291,8 @@ class _Layout:
             return
         for name, reference in parser.items("console_scripts"):
             match = _OBJECT_REFERENCE.match(reference)
-            if not match or "/" in name or "\\" in name or name in {"", ".", ".."}:
-                raise self._broken(f"its console script `{name} = {reference}` is malformed")
+            if not match or not re.fullmatch(r"[\w.+@ -]+", name) or set(name) <= {".", " "}:
+                raise self._broken(f"its console script {name!r} = {reference!r} is malformed")
             content = _CONSOLE_SCRIPT.format(
                 shebang=self._shebang.decode("ascii"),
                 module=match["module"],
@@ -314,7 +314,9 @@ class _Layout:
 
     def _record_rows(self) -> list[list[str]]:
         try:
-            return list(csv.reader(self.archive.read(f"{self.dist_info}/RECORD").decode("utf-8").splitlines()))
+            return list(
+                csv.reader(io.StringIO(self.archive.read(f"{self.dist_info}/RECORD").decode("utf-8"), newline=""))
+            )
         except (KeyError, UnicodeDecodeError, csv.Error):
             raise self._broken("its RECORD is missing or cannot be read") from None
 

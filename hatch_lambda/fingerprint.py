@@ -91,7 +91,11 @@ def telling_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def build_environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
     """What a build may listen to: the whole environment, less what differs from one terminal or CI job to the next."""
-    return {name: value for name, value in sorted(environment.items()) if not _NOISE.fullmatch(name)}
+    return {
+        name: value
+        for name, value in sorted(environment.items())
+        if not _NOISE.fullmatch(name) and not _OF_NO_EFFECT.fullmatch(name)
+    }
 
 
 def this_machine() -> list[str]:
@@ -230,9 +234,9 @@ def _pip_configuration_files() -> Iterator[Path]:
 
 def is_no_source(name: str, *, at_the_top: bool) -> bool:
     """Whether a folder of a source tree is no part of the sources: below the top, `build` may well be a package."""
-    return name in _NOT_SOURCES_ANYWHERE or (
-        at_the_top and (name in _NOT_SOURCES_AT_THE_TOP or name.endswith(".egg-info"))
-    )
+    if name in _NOT_SOURCES_ANYWHERE or name.endswith(".egg-info"):
+        return True
+    return at_the_top and name in _NOT_SOURCES_AT_THE_TOP
 
 
 def listing(path: Path) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.process import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def aborting(app: Application) -> Iterator[None]:
     try:
         yield
     except LambdaBuildError as error:
-        app.abort(str(error))
+        app.abort(redact(str(error)))
     except OSError as error:
         if not raised_by(error, "hatch_lambda", "hatchling"):
             raise  # in somebody else's hook
@@ -49,7 +50,7 @@ def aborting(app: Application) -> Iterator[None]:
     except (TypeError, ValueError) as error:
         if not raised_by(error, "hatchling"):
             raise
-        app.abort(str(error))
+        app.abort(redact(str(error)))
     except KeyboardInterrupt:
         app.abort("Interrupted; no zip was written.", code=_INTERRUPTED)
     finally:

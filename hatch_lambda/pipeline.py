@@ -9,12 +9,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda import resolution
+from hatch_lambda import litter, resolution
 from hatch_lambda.distributions import SourceTree
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.job import Job, Request
 from hatch_lambda.stages.unpack import unpack
-from hatch_lambda.store import user_store
+from hatch_lambda.store import PART, user_store
 from hatch_lambda.ui import Reporter, counted
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def run(request: Request, reporter: Reporter) -> Bundle:
     _warn_of_deprecation(target.runtime, reporter)
     store = user_store(request.settings.fallback_store)
     store.tidy()
+    if request.state:
+        litter.sweep(request.state, PART)
     with store.alone_with(request.directory, lambda: reporter.line("  waiting for another build of the same bundle")):
         return _run(request, store, reporter)
 
@@ -105,7 +107,8 @@ def _warn_of_deprecation(runtime: Runtime, reporter: Reporter) -> None:
 def _scratch(reporter: Reporter) -> Iterator[Path]:
     """Stage 9: the scratch directory goes, whatever happened in it."""
     # Resolved, since pip and Python's own temporary folders differ in that on macOS, and paths are compared.
-    scratch = Path(tempfile.mkdtemp(prefix="hatch-lambda-")).resolve()
+    litter.sweep(Path(tempfile.gettempdir()), litter.SCRATCH)
+    scratch = Path(tempfile.mkdtemp(prefix=litter.marked(litter.SCRATCH))).resolve()
     try:
         yield scratch
     except BaseException:

@@ -112,14 +112,19 @@ def _at_work(lines: list[str]) -> list[str]:
     return [line.strip() for line in lines if line.lstrip().startswith(("Collecting", "Processing"))][-1:]
 
 
-_INDEX_TROUBLE = re.compile(r"WARNING: (?:Retrying|\d\d\d Error|.*(?:[Cc]redentials|[Cc]onnection|SSL|certificate))")
+_INDEX_TROUBLE = re.compile(
+    r"WARNING: (?:Discarding|Retrying|.*inconsistent|\d\d\d Error|.*(?:[Cc]redentials|[Cc]onnection|SSL|certificate))"
+)
 _REPEATED = re.compile(r"Retrying \(.*?\) after ")  # how often it was tried is in every line
 _GENERAL_ADVICE = re.compile(
     r"To fix this you could try to|\d\. (?:loosen|remove)|ERROR: ResolutionImpossible|hint: See above|\[notice\]|"
     # of those that conflict, so what it says is wrong
     r"Additionally, some packages in these conflicts have no matching"
 )
-_TELLING = re.compile(r"error|fatal|exception|not found|no such|cannot|could not|unable|refused|failed", re.IGNORECASE)
+_TELLING = re.compile(
+    r"error|fatal|exception|not found|no such|cannot|could not|unable|refused|failed|Expected \w+ |\bGot ",
+    re.IGNORECASE,
+)
 # What pip wraps around every failed build, whatever the cause.
 _NOISE = re.compile(
     r"subprocess-exited-with-error|did not run successfully|This error originates from a subprocess|"

@@ -52,7 +52,7 @@ def refuse_credentials_in_metadata(files: Iterable[BundleFile]) -> None:
         text = file.source.read().decode("utf-8")
         if redact(text) != text:
             raise LambdaBuildError(
-                "A dependency in `[project]` has credentials in its URL. They would be in the project's metadata, which "
-                "everyone who gets the zip or the wheel can read.\n"
+                "A dependency in `[project]` has credentials in its URL. They would be in the project's metadata, for "
+                "everyone to read who gets the zip or the wheel.\n"
                 "Take them out of the URL, and give them to pip by netrc, keyring or its configuration."
             )

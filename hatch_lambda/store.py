@@ -19,10 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_lambda import litter
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
+
+PART = ".part-"
+"""How files begin that are not whole yet."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DAY = 24 * 60 * 60
@@ -66,7 +71,8 @@ class Store:
         if _is_intact(kept):
             _mark_as_used(kept.path)
         else:
-            _copy_whole(wheel, kept.path)
+            with _made_aside(kept.path, self._aside) as temporary:
+                shutil.copyfile(wheel, temporary)
         return kept
 
     def find(self, wanted: WantedWheel) -> StoredWheel | None:
@@ -88,7 +94,7 @@ class Store:
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
         """Keep which wheel a build gave. `recipe`: a hash of all that the build depends on."""
         text = json.dumps({"filename": wheel.filename, "sha256": wheel.sha256})
-        write_whole(self._recipe(recipe), text.encode("utf-8"))
+        write_whole(self._recipe(recipe), text.encode("utf-8"), by_way_of=self._aside)
 
     def built(self, recipe: str, distribution: str) -> StoredWheel | None:
         """What an earlier build by this recipe gave, if that is still there."""
@@ -102,7 +108,7 @@ class Store:
 
     def keep_note(self, sha256: str, text: str) -> None:
         """Keep what was found out about a wheel."""
-        write_whole(self._note(sha256), text.encode("utf-8"))
+        write_whole(self._note(sha256), text.encode("utf-8"), by_way_of=self._aside)
 
     def note(self, sha256: str) -> str | None:
         try:
@@ -131,11 +137,12 @@ class Store:
             lock.release()
 
     def tidy(self) -> None:
-        """Once a day, drop what was not used for long, and what is over the bound."""
+        """Drop what killed builds had begun; once a day, also what was not used for long or is over the bound."""
+        litter.sweep(self._aside, PART)
         stamp = self.root / "tidied"
         if _age(stamp) < _DAY:
             return
-        write_whole(stamp, b"")
+        write_whole(stamp, b"", by_way_of=self._aside)
         kept = sorted((path for path in self.root.glob("wheels/*/*/*.whl") if path.is_file()), key=_age)
         total = 0
         for path in kept:
@@ -144,12 +151,14 @@ class Store:
                 path.unlink(missing_ok=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
-        for path in self.root.rglob(".*.part"):  # what a killed build had begun
-            if _age(path) > _DAY:
-                path.unlink(missing_ok=True)
         for path in (*self.root.glob("built/*.json"), *self.root.glob("notes/*.json"), *self.root.glob("locks/*.lock")):
             if _age(path) > UNUSED_FOR:
                 path.unlink(missing_ok=True)
+
+    @property
+    def _aside(self) -> Path:
+        """Where files are made that are to appear as a whole."""
+        return self.root / "begun"
 
     def _place(self, sha256: str, filename: str) -> Path:
         # By name too, since a wheel says with its name what it is, and by whole folders, so that names cannot clash.
@@ -184,22 +193,18 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, by_way_of: Path | None = None) -> None:
     """Write a file that is there with all of its content or not at all."""
-    with _beside(path) as temporary:
+    with _made_aside(path, by_way_of or path.parent) as temporary:
         temporary.write_bytes(content)
 
 
-def _copy_whole(source: Path, path: Path) -> None:
-    with _beside(path) as temporary:
-        shutil.copyfile(source, temporary)
-
-
 @contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A temporary file in the same folder, that takes the path's place in the end."""
+def _made_aside(path: Path, folder: Path) -> Iterator[Path]:
+    """A temporary file in a folder of the same file system, that takes the path's place in the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=litter.marked(PART), dir=folder)
     os.close(descriptor)
     temporary = Path(name)
     try:

@@ -129,7 +129,7 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
         raise _FaultError(f"its entry {name!r} has a NUL in its name")
     if "\\" in name:
         raise _FaultError(f"its entry {name!r} has a backslash in its name, which is a folder's end on Windows")
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+    if name.startswith("/") or any(re.match(r"[A-Za-z]:", part) for part in parts):
         raise _FaultError(f"its entry `{name}` has an absolute path")
     if ".." in parts:
         raise _FaultError(f"its entry `{name}` leads out of the folder that it is unpacked to")
@@ -448,7 +448,7 @@ def _check_content(contents: dict[str, _Content], dist_info: str) -> None:
 def _record(content: _Content) -> dict[str, tuple[str, str]]:
     """The hash and the size of each file, as text."""
     try:
-        rows = list(csv.reader(content.read().decode("utf-8").splitlines(), strict=True))
+        rows = list(csv.reader(io.StringIO(content.read().decode("utf-8"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise _FaultError(f"its RECORD cannot be read: {error}") from None
     found: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)

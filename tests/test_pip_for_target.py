@@ -99,7 +99,7 @@ def ask(
         completed.returncode,
         completed.stdout,
         json.loads(report.read_text(encoding="utf-8")) if report.is_file() else None,
-        frozenset(path.name for path in (scratch / "files").glob("*")),
+        frozenset(path.name for path in (scratch / "files").glob("*/*")),
     )
 
 

@@ -479,12 +479,21 @@ def test_the_zip_goes_to_the_folder_that_is_asked_for(new_project: NewProject, t
     assert not project.dist.exists()
 
 
-def test_cleaning_takes_the_former_zips_of_this_project_and_nothing_else(new_project: NewProject, index: Path) -> None:
+def test_cleaning_takes_the_former_zips_of_this_project_and_target_and_nothing_else(
+    new_project: NewProject, index: Path
+) -> None:
     make_wheel(index, "foo")
     project = new_project(project='dependencies = ["foo"]')
     project.build("-t", "lambda", "-t", "wheel", "-t", "sdist")
-    former = {"orders-0.9-python3.12-arm64.zip", "orders-1.0.dev3+g12-python3.10-x86_64.zip"}
-    others = {"others-1.0-python3.13-x86_64.zip", "orders_api-1.0-python3.13-x86_64.zip", "orders.zip", "notes.txt"}
+    former = {"orders-0.9-python3.13-x86_64.zip", "orders-1.0.dev3+g12-python3.13-x86_64.zip"}
+    others = {
+        "orders-1.0-python3.12-x86_64.zip",
+        "orders-1.0-python3.13-arm64.zip",
+        "others-1.0-python3.13-x86_64.zip",
+        "orders_api-1.0-python3.13-x86_64.zip",
+        "orders.zip",
+        "notes.txt",
+    }
     for name in former | others:
         project.dist.joinpath(name).write_bytes(b"")
 
@@ -493,7 +502,7 @@ def test_cleaning_takes_the_former_zips_of_this_project_and_nothing_else(new_pro
     assert set(project.in_dist()) == {ZIP, WHEEL, SDIST, *others}
 
 
-def test_cleaning_only_leaves_neither_zip_nor_bundle(new_project: NewProject, index: Path) -> None:
+def test_cleaning_only_leaves_neither_zip_nor_bundle_of_this_target(new_project: NewProject, index: Path) -> None:
     make_wheel(index, "foo")
     project = new_project(project='dependencies = ["foo"]')
     project.build("-t", "lambda", "-t", "wheel")
@@ -502,8 +511,8 @@ def test_cleaning_only_leaves_neither_zip_nor_bundle(new_project: NewProject, in
 
     project.build("-t", "lambda", "--clean-only")
 
-    assert set(project.in_dist()) == {WHEEL}
-    assert [path for path in project.root.rglob(".hatch/lambda/**/*") if path.is_file()] == []
+    assert set(project.in_dist()) == {WHEEL, "orders-1.0-python3.13-arm64.zip"}
+    assert [path.name for path in project.root.joinpath(".hatch", "lambda").iterdir()] == ["python3.13-arm64"]
 
 
 def test_cleaning_the_wheel_leaves_zip_and_bundle(new_project: NewProject, index: Path) -> None:

@@ -226,25 +226,33 @@ def test_the_index_of_these_tests_does_ask_for_credentials(protected: SimpleInde
     assert "401" in shown or "No matching distribution" in shown
 
 
-@pytest.mark.parametrize("where", ["requirements", "dependencies"])
 @pytest.mark.parametrize("filename", ["wheel-1.0-py3-none-any.whl", "sdist-1.0.tar.gz"])
-def test_a_direct_reference_with_credentials_works_and_they_are_kept(  # noqa: PLR0917
-    where: str, filename: str, protected: SimpleIndex, build: Build, project_root: Path, tmp_path: Path
+def test_a_direct_reference_with_credentials_works_and_they_are_kept(
+    filename: str, protected: SimpleIndex, build: Build, project_root: Path, tmp_path: Path
 ) -> None:
     name = filename.partition("-")[0]
     reference = f"{name} @ {protected.file_url(filename)}"
     index = in_pip_index_url(protected.url, tmp_path)
-    if where == "requirements":
-        access = Access(requirements=(reference,), variables=index.variables, ours=("requirements.txt",))
-    else:
-        access = Access(dependencies=(reference,), variables=index.variables)
 
-    code, shown = build(access)
+    code, shown = build(Access(requirements=(reference,), variables=index.variables, ours=("requirements.txt",)))
 
     assert code == 0, shown
     with zipfile.ZipFile(project_root / "dist" / f"orders-1.0-{HERE}-x86_64.zip") as archive:
         assert f"{name}.py" in archive.namelist()
-        assert USER.encode() not in archive.read("orders-1.0.dist-info/METADATA")
+
+
+def test_a_direct_reference_whose_credentials_would_be_in_the_metadata_is_refused(
+    protected: SimpleIndex, build: Build, project_root: Path, tmp_path: Path
+) -> None:
+    reference = f"wheel @ {protected.file_url('wheel-1.0-py3-none-any.whl')}"
+
+    code, shown = build(
+        Access(dependencies=(reference,), variables=in_pip_index_url(protected.url, tmp_path).variables)
+    )
+
+    assert code == 1
+    assert "has credentials in its URL" in shown
+    assert not list(project_root.joinpath("dist").iterdir())
 
 
 # --- Failures ---

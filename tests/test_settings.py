@@ -88,15 +88,6 @@ class TestDefaults:
             "`python3.10`, `python3.11`, `python3.12`, `python3.13`, `python3.14`"
         )
 
-    def test_a_build_for_one_target_knows_the_folders_of_all(self, settings_of: Callable[..., Settings]) -> None:
-        settings = settings_of(architecture="arm64")
-
-        folders = settings.directories_of_targets()
-
-        assert len(set(folders)) == 10
-        assert settings.target_directory in folders
-        assert {folder.parent for folder in folders} == {settings.build_directory}
-
 
 # For each key a value that is not its default, and what of the settings must then be another.
 A_VALUE_OF_EACH: dict[str, tuple[Any, str]] = {

@@ -17,7 +17,8 @@ from hatch_lambda.distributions import Attempt, Sdist, Wheel
 from hatch_lambda.fingerprint import build_environment_facts, is_no_source, this_machine
 from hatch_lambda.interpreters import interpreter_to_build_with
 from hatch_lambda.process import telling_lines
-from hatch_lambda.verdicts import judge
+from hatch_lambda.stages.report_unmet import required_names
+from hatch_lambda.verdicts import judge, requires_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ class _Build:
     def with_wheel(self, store: Store) -> Distribution:
         recipe = self._recipe()
         kept = store.built(recipe, str(self.found)) if recipe and not self.job.request.anew else None
-        if kept and self._is_of_this(kept.path):
+        if kept and not self._fault_of(kept.path):
             return self._after("kept from an earlier build", kept.path)
         completed, path = self._run()
         if path is None:
@@ -62,20 +63,25 @@ class _Build:
                 self.toolchain.stage, self._tried, succeeded=False, outcome="the build failed", words=words
             )
             return self.found.after(attempt)
-        if not self._is_of_this(path):
-            outcome = f"the backend made {path.name}, which is not {self.found}"
-            return self.found.after(Attempt(self.toolchain.stage, self._tried, succeeded=False, outcome=outcome))
+        if fault := self._fault_of(path):
+            return self.found.after(Attempt(self.toolchain.stage, self._tried, succeeded=False, outcome=fault))
         after = self._after("a wheel that fits", path)
         if recipe and after.wheel:
             store.remember_built(recipe, store.keep(path, str(self.found)))
         return after
 
-    def _is_of_this(self, wheel: Path) -> bool:
-        """Whether a wheel is of the distribution that was resolved: its backend may say one thing and do another."""
+    def _fault_of(self, wheel: Path) -> str | None:
+        """Whether a wheel is what was resolved: its backend may say one thing and do another."""
         try:
-            return parse_wheel_filename(wheel.name)[:2] == (self.found.name, self.found.version)
-        except InvalidWheelFilename:
-            return False
+            if parse_wheel_filename(wheel.name)[:2] != (self.found.name, self.found.version):
+                return f"the backend made {wheel.name}, which is not {self.found}"
+        except InvalidWheelFilename as error:
+            return str(error)
+        resolved = {found.name for found in self.closure.distributions}
+        unknown = required_names(requires_of(wheel), self.found.extras, self.job.target) - resolved
+        if unknown:
+            return f"the backend made a wheel that requires {', '.join(sorted(unknown))}, which its metadata did not"
+        return None
 
     @property
     def _interpreter(self) -> Interpreter:

@@ -115,19 +115,20 @@ def chain_to(wanted: Distribution, closure: Closure, target: Target) -> tuple[st
     for path in paths:  # grows while it is read: breadth first
         if path[-1].name == wanted.name:
             return tuple(map(str, path))
-        for name in sorted(_required_names(path[-1], target) - seen):
+        for name in sorted(required_names(path[-1].requires, path[-1].extras, target) - seen):
             if name in by_name:
                 seen.add(name)
                 paths.append((*path, by_name[name]))
     return (str(wanted),)
 
 
-def _required_names(found: Distribution, target: Target) -> set[NormalizedName]:
+def required_names(requires: Iterable[str], extras: Iterable[str], target: Target) -> set[NormalizedName]:
+    """Who is required on the target, by `Requires-Dist` and the extras that are wanted."""
     names = set()
-    for text in found.requires:
+    for text in requires:
         requirement = Requirement(text)
         if requirement.marker is None or any(
-            requirement.marker.evaluate({**target.marker_environment, "extra": extra}) for extra in ("", *found.extras)
+            requirement.marker.evaluate({**target.marker_environment, "extra": extra}) for extra in ("", *extras)
         ):
             names.add(canonicalize_name(requirement.name))
     return names

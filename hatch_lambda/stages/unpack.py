@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, lay_out, raw_pieces, union
 from hatch_lambda.errors import BrokenWheelError, naming
+from hatch_lambda.litter import remove
 from hatch_lambda.store import write_whole
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def unpack(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path,
     if noted and untouched == seen.keys() == origins.keys() and _folders_are_as_they_should(directory, files):
         return bundle
     directory.parent.mkdir(parents=True, exist_ok=True)
-    for litter in directory.parent.glob(".bundle-*"):  # of builds that were killed; this one is alone here
-        remove_folder(litter)
+    for left in directory.parent.glob(".bundle-*"):  # by builds that were killed, as this one is alone here
+        remove(left)
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
     try:
         _make_folders(fresh, files)
@@ -203,12 +204,4 @@ def _put_in_place(fresh: Path, directory: Path) -> None:
         if former.is_symlink() or former.exists():
             former.rename(directory)
         raise
-    remove_folder(former)
-
-
-def remove_folder(path: Path) -> None:
-    """Remove a folder, or what stands in its place; of a link, the link and not what it leads to."""
-    if path.is_symlink() or path.is_file():
-        path.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(path, ignore_errors=True)
+    remove(former)
