@@ -51,6 +51,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         settings: Settings = build_data[SETTINGS_KEY]
         dependencies: Bundle = build_data[BUNDLE_KEY]
         reporter = Reporter(HatchUI(self.app))
+        litter.sweep(Path(tempfile.gettempdir()), litter.SCRATCH)
         with tempfile.TemporaryDirectory(prefix=litter.marked(litter.SCRATCH)) as scratch:
             wheel = project.build_wheel(self, Path(scratch), build_data)
             self._audit(wheel, dependencies, settings)

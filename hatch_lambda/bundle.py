@@ -152,6 +152,11 @@ def union(layouts: Iterable[tuple[BundleFile, ...]]) -> tuple[BundleFile, ...]:
     return tuple(files[path] for path in sorted(files))
 
 
+def _has_drive(parts: list[str]) -> bool:
+    """Whether Windows would take a path for an absolute one, once the scheme is taken off it."""
+    return any(re.match(r"[A-Za-z]:", part) for part in (parts[0], *(parts[2:3] if parts[0].endswith(".data") else ())))
+
+
 def _parents(path: str) -> Iterator[str]:
     while (slash := path.rfind("/")) > 0:
         path = path[:slash]
@@ -256,7 +261,7 @@ class _Layout:
         """The path of a member, taken apart."""
         name = member.filename
         parts = name.split("/")
-        if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or any(part[1:2] == ":" for part in parts):
+        if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or _has_drive(parts):
             raise self._broken(f"its entry {name!r} is not a plain path below the folder that it is unpacked to")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise self._broken(f"its entry {name!r} is a symbolic link")
@@ -292,7 +297,10 @@ class _Layout:
         for name, reference in parser.items("console_scripts"):
             match = _OBJECT_REFERENCE.match(reference)
             if not match or not re.fullmatch(r"[\w.+@ -]+", name) or set(name) <= {".", " "}:
-                raise self._broken(f"its console script {name!r} = {reference!r} is malformed")
+                script = f"{name} = {reference}"
+                raise self._broken(
+                    f"its console script `{script if script.isprintable() else repr(script)}` is malformed"
+                )
             content = _CONSOLE_SCRIPT.format(
                 shebang=self._shebang.decode("ascii"),
                 module=match["module"],

@@ -246,7 +246,8 @@ def listing(path: Path) -> list[tuple[str, str]]:
     if not path.is_dir():
         return []  # a device, say
     if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        return sorted((entry.name, _size_and_time(entry)) for entry in path.iterdir())
+        entries = [entry for entry in path.iterdir() if not is_no_source(entry.name, at_the_top=True)]
+        return sorted((entry.name, _size_and_time(entry)) for entry in entries)
     found = []
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not is_no_source(name, at_the_top=Path(folder) == path))

@@ -129,7 +129,7 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
         raise _FaultError(f"its entry {name!r} has a NUL in its name")
     if "\\" in name:
         raise _FaultError(f"its entry {name!r} has a backslash in its name, which is a folder's end on Windows")
-    if name.startswith("/") or any(re.match(r"[A-Za-z]:", part) for part in parts):
+    if name.startswith("/") or _has_drive(parts):
         raise _FaultError(f"its entry `{name}` has an absolute path")
     if ".." in parts:
         raise _FaultError(f"its entry `{name}` leads out of the folder that it is unpacked to")
@@ -137,6 +137,11 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
         raise _FaultError(f"its entry `{name}` has an empty part in its path")
     if _UNICODE_PATH in dict(_extra_fields(entry.extra)):
         raise _FaultError(f"its entry `{name}` has a second name")
+
+
+def _has_drive(parts: list[str]) -> bool:
+    """Whether Windows would take a path for an absolute one, once the scheme is taken off it."""
+    return any(re.match(r"[A-Za-z]:", part) for part in (parts[0], *(parts[2:3] if parts[0].endswith(".data") else ())))
 
 
 def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:

@@ -748,7 +748,7 @@ def test_an_sdist_that_is_exchanged_before_it_is_built(
     build_wheel = pip_process.build_wheel
 
     def exchange_and_build(job: Job, *args: Path, **kwargs: object) -> Completed:
-        shutil.copy(evil, job.scratch / "downloads" / meant.name)
+        shutil.copy(evil, job.scratch / "downloads" / "foo" / meant.name)
         return build_wheel(job, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(pip_process, "build_wheel", exchange_and_build)

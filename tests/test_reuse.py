@@ -34,12 +34,13 @@ from hatch_lambda.distributions import Closure, Distribution, Sdist, Verdict, Wh
 from hatch_lambda.errors import ResolutionError, UnfitMachineCodeError
 from hatch_lambda.interpreters import Interpreter
 from hatch_lambda.job import Job, Request
+from hatch_lambda.litter import marked
 from hatch_lambda.process import Completed
 from hatch_lambda.settings import load
 from hatch_lambda.stages import build as build_stage
 from hatch_lambda.stages import unpack as unpack_stage
 from hatch_lambda.stages.build import build
-from hatch_lambda.store import Store, WantedWheel
+from hatch_lambda.store import PART, Store, WantedWheel
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.ui import Reporter
@@ -1381,20 +1382,16 @@ class TestTidying:
         self, store: Store, tmp_path: Path
     ) -> None:
         kept = store.keep(make_wheel(tmp_path, "foo"), "foo 1.0")
-        store.remember_built("0" * 64, kept)
-        store.keep_note(kept.sha256, "sound")
-        with store.alone_with(tmp_path, lambda: None):
+        with subprocess.Popen([sys.executable, "-c", ""]) as ended:
             pass
-        folders = [store.root, *(path for path in store.root.rglob("*") if path.is_dir())]
-        for folder in folders:
-            for name, days in ((".old.part", 61), (".fresh.part", 0)):
-                (folder / name).write_bytes(b"half")
-                age(folder / name, days)
+        own = marked(PART)
+        begun = store.root / "begun"
+        (begun / f"{own}1").write_bytes(b"half")
+        (begun / f"{own.replace(str(os.getpid()), str(ended.pid))}1").write_bytes(b"half")
 
         store.tidy()
 
-        assert [path for path in store.root.rglob("*.part") if path.name == ".old.part"] == []
-        assert {path.parent for path in store.root.rglob(".fresh.part")} == set(folders)
+        assert [path.name for path in begun.iterdir()] == [f"{own}1"]
         assert kept.path.is_file()
 
     def test_what_a_killed_build_has_left_beside_the_bundle_goes(
