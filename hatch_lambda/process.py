@@ -113,7 +113,7 @@ def _at_work(lines: list[str]) -> list[str]:
 
 
 _INDEX_TROUBLE = re.compile(
-    r"WARNING: (?:Discarding|Retrying|.*inconsistent|\d\d\d Error|.*(?:[Cc]redentials|[Cc]onnection|SSL|certificate))"
+    r"Discarding |WARNING: (?:Retrying|.*inconsistent|\d\d\d Error|.*(?:[Cc]redentials|[Cc]onnection|SSL|certificate))"
 )
 _REPEATED = re.compile(r"Retrying \(.*?\) after ")  # how often it was tried is in every line
 _GENERAL_ADVICE = re.compile(
