@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hatch_lambda import archive
-from hatch_lambda.bundle import lay_out, union
+from hatch_lambda.bundle import union
+from hatch_lambda.layout import lay_out
 from hatch_lambda.settings import load
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.store import StoredWheel, sha256_of

@@ -4,12 +4,14 @@ The way of the data, by file:
 
 - `hooks` registers the two plugins; `build_hook` and `builder` translate between Hatch and what is below, which knows
   nothing of Hatch; `project` has Hatch make the project's own wheel; `dependency_builder` serves Python callers;
-- `settings` is what the user wrote, `target` where the zip will run;
+- `settings` is what the user wrote, `target` where the zip will run, `job` both together;
 - `pipeline` is the program: nine stages (`stages`), each taking and returning the values of `distributions`;
-- the stages stand on `pip_process` (which starts pip, for the target by way of `pip_for_target`), `verdicts`,
-  `machine_code`, `toolchains` and `interpreters`;
-- `bundle` lays wheels out for Lambda, `archive` writes the zip;
-- `ui` and `errors` are what users and callers get to see.
+  `fingerprint`, `resolution` and `store` let a build reuse what an earlier one found;
+- the stages stand on `pip_process` (which starts pip, for the target by way of `pip_for_target`), `toolchains` and
+  `interpreters` for builds, `verdicts`, `wheel_check`, `machine_code` and `audit` (by way of `inspection`) for trust;
+- `layout` says where the files of a wheel belong, `bundle` unites them, `archive` writes the zip; `limits` and
+  `sensitive_files` look at what is in it;
+- `process` starts programs, `litter` tidies up, `ui` and `errors` are what users and callers get to see.
 """
 
 from __future__ import annotations

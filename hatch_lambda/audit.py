@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda import system_libraries
+from hatch_lambda.distributions import Fault
 from hatch_lambda.errors import UnfitMachineCodeError
 from hatch_lambda.verdicts import ABI_SYMBOLS, machine_code_of
 
@@ -26,25 +27,6 @@ if TYPE_CHECKING:
 
     from hatch_lambda.machine_code import MachineCode
     from hatch_lambda.target import Target
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A file that the runtime cannot load, or that it would load wrongly."""
-
-    distribution: str
-    """`name version`"""
-    path: str
-    """In the wheel."""
-    needs: str
-    """`glibc 2.38`, `libpq.so.5`: after the words "it needs"."""
-    runtime_has: str
-    """`the runtime has glibc 2.34`: a sentence of its own."""
-    advice: str
-    """In the imperative."""
-
-    def __str__(self) -> str:
-        return f"{self.distribution}: {self.path} needs {self.needs}; {self.runtime_has}. To do: {self.advice}."
 
 
 @dataclass(frozen=True)

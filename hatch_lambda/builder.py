@@ -43,7 +43,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_function(self, directory: str, **build_data: Any) -> str:
         """The zip of project and dependencies, at its root, as Lambda unpacks it to `/var/task`."""
-        from hatch_lambda import archive, bundle, limits, litter, project
+        from hatch_lambda import archive, bundle, layout, limits, litter, project
         from hatch_lambda.hatch_ui import HatchUI
         from hatch_lambda.sensitive_files import likely_secrets, refuse_credentials_in_metadata
         from hatch_lambda.ui import Reporter
@@ -55,7 +55,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         with tempfile.TemporaryDirectory(prefix=litter.marked(litter.SCRATCH)) as scratch:
             wheel = project.build_wheel(self, Path(scratch), build_data)
             self._audit(wheel, dependencies, settings)
-            own_files = bundle.lay_out(wheel, settings.target)
+            own_files = layout.lay_out(wheel, settings.target)
             refuse_credentials_in_metadata(own_files)
             if all(".dist-info/" in file.path for file in own_files):
                 reporter.warn("no file of the project itself is selected; the zip has its metadata alone")

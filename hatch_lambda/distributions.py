@@ -170,3 +170,22 @@ class MissingDependency:
     """The files of this version that the index has."""
     attempts: tuple[Attempt, ...]
     remedies: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that the runtime cannot load, or that it would load wrongly."""
+
+    distribution: str
+    """`name version`"""
+    path: str
+    """In the wheel."""
+    needs: str
+    """`glibc 2.38`, `libpq.so.5`: after the words "it needs"."""
+    runtime_has: str
+    """`the runtime has glibc 2.34`: a sentence of its own."""
+    advice: str
+    """In the imperative."""
+
+    def __str__(self) -> str:
+        return f"{self.distribution}: {self.path} needs {self.needs}; {self.runtime_has}. To do: {self.advice}."

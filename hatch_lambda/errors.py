@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from hatch_lambda.audit import Fault
-    from hatch_lambda.distributions import MissingDependency
+    from hatch_lambda.distributions import Fault, MissingDependency
 
 
 class LambdaBuildError(Exception):

@@ -16,8 +16,9 @@ import pytest
 from packages import make_wheel
 
 from hatch_lambda import archive
-from hatch_lambda.bundle import BundleFile, Text, lay_out, union
+from hatch_lambda.bundle import BundleFile, Text, union
 from hatch_lambda.errors import BrokenWheelError, ConfigurationError
+from hatch_lambda.layout import lay_out
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:

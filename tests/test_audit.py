@@ -13,13 +13,15 @@ from elf import ET_EXEC, ET_REL, make_elf
 from packages import make_wheel
 
 from hatch_lambda import system_libraries
-from hatch_lambda.audit import Fault, ballast, judge, report, scan
+from hatch_lambda.audit import ballast, judge, report, scan
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.wheel_check import check_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from hatch_lambda.distributions import Fault
 
 ARM = Target(RUNTIMES["python3.13"], ARCHITECTURES["arm64"])
 X86 = Target(RUNTIMES["python3.13"], ARCHITECTURES["x86_64"])

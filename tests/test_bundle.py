@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from packages import make_wheel, record
 
-from hatch_lambda.bundle import BundleFile, lay_out, union
+from hatch_lambda.bundle import BundleFile, union
 from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError
+from hatch_lambda.layout import lay_out
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:

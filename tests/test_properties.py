@@ -18,9 +18,10 @@ from packages import make_wheel, metadata, record
 from packaging.tags import Tag
 
 from hatch_lambda import archive
-from hatch_lambda.bundle import BundleFile, Text, lay_out, union
+from hatch_lambda.bundle import BundleFile, Text, union
 from hatch_lambda.errors import BrokenWheelError, ConfigurationError, LambdaBuildError
 from hatch_lambda.fingerprint import fingerprint
+from hatch_lambda.layout import lay_out
 from hatch_lambda.process import redact
 from hatch_lambda.settings import FIELDS, HOOK_TABLE, LATER_FIELDS, load
 from hatch_lambda.stages.unpack import unpack

@@ -29,11 +29,12 @@ from packaging.utils import parse_wheel_filename
 
 from hatch_lambda import archive, pip_process, pipeline
 from hatch_lambda import store as store_module
-from hatch_lambda.bundle import BundleFile, Text, lay_out, union
+from hatch_lambda.bundle import BundleFile, Text, union
 from hatch_lambda.distributions import Closure, Distribution, Sdist, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError, UnfitMachineCodeError
 from hatch_lambda.interpreters import Interpreter
 from hatch_lambda.job import Job, Request
+from hatch_lambda.layout import lay_out
 from hatch_lambda.litter import marked
 from hatch_lambda.process import Completed
 from hatch_lambda.settings import load

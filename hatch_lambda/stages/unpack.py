@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, lay_out, raw_pieces, union
+from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, raw_pieces, union
 from hatch_lambda.errors import BrokenWheelError, naming
+from hatch_lambda.layout import lay_out
 from hatch_lambda.litter import remove
 from hatch_lambda.store import write_whole
 
