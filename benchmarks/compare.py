@@ -78,7 +78,7 @@ class Contestant:
 def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        bench = _Bench(Path(folder), options.python, options.runs)
+        bench = _Bench(Path(folder), options.python, options.runs, options.without)
         rows = [
             row
             for workload in options.workload or WORKLOADS
@@ -97,6 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scene", action="append", choices=SCENES, help="only this one; may be repeated")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each contestant (5)")
     parser.add_argument("--python", type=Path, default=_python(), help="a Python 3.13 for all contestants")
+    parser.add_argument("--without", action="append", default=[], help="leave a contestant out, by its name")
     parser.add_argument("--write", action="store_true", help="put the table into the README")
     return parser.parse_args()
 
@@ -111,7 +112,7 @@ def _python() -> Path | None:
 
 
 class _Bench:
-    def __init__(self, folder: Path, python: Path | None, runs: int) -> None:
+    def __init__(self, folder: Path, python: Path | None, runs: int, without: Sequence[str] = ()) -> None:
         if python is None:
             sys.exit("There is no Python 3.13 here; name one with --python.")
         if shutil.which("zip") is None:
@@ -121,7 +122,8 @@ class _Bench:
         ours, peers = folder / "ours", folder / "peers"
         _make_environment(python, ours, [str(ROOT)])
         _make_environment(python, peers, ["uv", "aws-lambda-builders", "setuptools", "wheel"])
-        self.contestants = [_ours(ours), _uv(peers), _pip(peers), _aws(peers, folder)]
+        everyone = [_ours(ours), _uv(peers), _pip(peers), _aws(peers, folder)]
+        self.contestants = [one for one in everyone if one.name not in without]
 
     def run(self, workload: str, scene: str) -> list[_Row]:
         """Each contestant in turn, as often as wanted, after one run that does not count."""
