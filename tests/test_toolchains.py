@@ -105,10 +105,10 @@ class TestNoCompilers:
             "CMAKE_C_COMPILER": "/usr/bin/gcc",
             "CMAKE_TOOLCHAIN_FILE": "/x.cmake",
             "SKBUILD_CMAKE_ARGS": "-DCMAKE_C_COMPILER=/usr/bin/gcc",
-            "CARGO_HOME": "/root/.cargo",
+            "CARGO_HOME": "/home/me/.cargo",
             "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER": "/usr/bin/gcc",
             "RUSTC_WRAPPER": "/usr/bin/sccache",
-            "RUSTUP_HOME": "/root/.rustup",
+            "RUSTUP_HOME": "/home/me/.rustup",
             "GOROOT": "/usr/lib/go",
             "VCINSTALLDIR": "C:\\VC",
         }
