@@ -226,7 +226,9 @@ def test_a_build_that_is_interrupted_at_any_moment(number: signal.Signals, scene
         scene.wait_for_orphans()
         assert list(scene.tmp.iterdir()) == []
         assert {path.name for path in scene.project.dist.iterdir()} == {ZIP}
-        if process.returncode == 0:
+        # The zip has been told: the build was over, and the signal, if it still counted, met Python on its way out.
+        if output.rstrip().endswith(f"dist/{ZIP}"):
+            assert process.returncode in {0, -number, 130}, output
             assert scene.zip.read_bytes() == whole
             continue
         assert process.returncode == 130, output
