@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hatch_lambda import archive
+from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import union
 from hatch_lambda.layout import lay_out
 from hatch_lambda.settings import load
@@ -115,8 +116,8 @@ def _run(wheel: StoredWheel, work: Path) -> Measure:
     state.mkdir(parents=True)
     settings = load({"runtime": "python3.13"}, work, environ={})
     laying_out, files = _timed(lambda: union([lay_out(wheel.path, settings.target)]))
-    unpacking, bundle = _timed(lambda: unpack((wheel,), settings, state / "bundle", state))
-    unpacking_again, _ = _timed(lambda: unpack((wheel,), settings, state / "bundle", state))
+    unpacking, bundle = _timed(lambda: unpack(assemble((wheel,), settings, state / "bundle"), state))
+    unpacking_again, _ = _timed(lambda: unpack(assemble((wheel,), settings, state / "bundle"), state))
     archiving, made = _timed(lambda: archive.write(work / "growth.zip", bundle.files))
     shutil.rmtree(work)
     seconds = dict(zip(STEPS, (laying_out, unpacking, unpacking_again, archiving), strict=True))

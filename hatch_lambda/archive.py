@@ -24,6 +24,7 @@ from hatch_lambda.litter import marked, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from io import FileIO
 
     from typing_extensions import Self
 
@@ -89,7 +90,7 @@ class _Writer:
         self.position = 0
         self.unzipped = 0
         self.directory: list[bytes] = []
-        self.wheels: dict[Path, BinaryIO] = {}
+        self.wheels: dict[Path, BinaryIO | FileIO] = {}
         self.open_files = ExitStack()
 
     def __enter__(self) -> Self:
@@ -148,9 +149,9 @@ class _Writer:
             while piece := data.read(_BUFFER):
                 self._put(piece)
 
-    def _wheel(self, path: Path) -> BinaryIO:
+    def _wheel(self, path: Path) -> BinaryIO | FileIO:
         if path not in self.wheels:
-            self.wheels[path] = self.open_files.enter_context(path.open("rb"))
+            self.wheels[path] = self.open_files.enter_context(path.open("rb", buffering=0))
         return self.wheels[path]
 
     def _put_header(self, file: BundleFile, method: int, crc: int, compressed_size: int, size: int) -> None:

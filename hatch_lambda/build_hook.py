@@ -9,13 +9,14 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 if TYPE_CHECKING:
     from hatchling.builders.config import BuilderConfig
+    from hatchling.metadata.core import ProjectMetadata
 
+    from hatch_lambda.job import Request
     from hatch_lambda.settings import Settings
 
 TARGET = "lambda"
-BUNDLE_KEY = "lambda_bundle"
-"""Where in Hatch's build data the bundle travels to the builder."""
-SETTINGS_KEY = "lambda_settings"
+PREPARED_KEY = "lambda_prepared"
+"""Where in Hatch's build data what the hook has prepared travels to the builder."""
 
 # What Hatch itself reads in every hook's table.
 _HATCH_OWN_KEYS = frozenset(
@@ -26,7 +27,8 @@ _HATCH_OWN_KEYS = frozenset(
 class LambdaBuildHook(BuildHookInterface[Any]):
     """Resolves the project's dependencies for Lambda and lays them out, for the target `lambda` alone.
 
-    For all other targets it does nothing, and imports nothing of the pipeline.
+    For all other targets it does nothing, and imports nothing of the pipeline; but with `with-wheel`, it has the target
+    `lambda` built when a wheel was.
     """
 
     PLUGIN_NAME = "lambda"
@@ -35,7 +37,8 @@ class LambdaBuildHook(BuildHookInterface[Any]):
 
     def clean(self, versions: list[str]) -> None:
         """Forget what was resolved and laid out for this target; that for others stays."""
-        del versions
+        if self._comes_with_the_wheel(versions):
+            self._zips().clean(self.directory, [])
         if self.target_name != TARGET:
             return
         from hatch_lambda.hatch_ui import aborting
@@ -44,46 +47,109 @@ class LambdaBuildHook(BuildHookInterface[Any]):
 
         self.cleaned = True
         with aborting(self.app):
-            settings = self._settings()
-            store = user_store(settings.fallback_store)
-            with store.alone_with(settings.bundle_directory, lambda: None):
-                remove(settings.target_directory)
+            of_versions = self._settings()
+            for settings in dict.fromkeys(of_versions[version] for version in versions or of_versions):
+                store = user_store(settings.fallback_store)
+                with store.alone_with(settings.bundle_directory, lambda: None):
+                    remove(settings.target_directory)
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        del version
         if self.target_name != TARGET:
             return
         from hatch_lambda import pipeline
+        from hatch_lambda.builder import Prepared
         from hatch_lambda.hatch_ui import HatchUI, aborting
-        from hatch_lambda.job import Request
         from hatch_lambda.ui import Reporter
 
         with aborting(self.app):
-            settings = self._settings()
-            build_data[SETTINGS_KEY] = settings
-            request = Request(
-                settings,
-                settings.bundle_directory,
-                subject=self.metadata.name,
-                requirements=self._dependencies(),
-                state=settings.target_directory,
-                anew=self.cleaned,
-            )
-            build_data[BUNDLE_KEY] = pipeline.run(request, Reporter(HatchUI(self.app), verbose=self.app.verbosity > 0))
+            of_versions = self._settings()
+            request = request_of(version, of_versions, self.metadata, anew=self.cleaned)
+            reporter = Reporter(HatchUI(self.app), verbose=self.app.verbosity > 0)
+            build_data[PREPARED_KEY] = Prepared(version, request, pipeline.run(request, reporter))
 
-    def _settings(self) -> Settings:
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        del build_data
+        if not self._comes_with_the_wheel([version]):
+            return
+        for _zip in self._zips().build(directory=str(Path(artifact_path).parent)):
+            pass  # its own lines have told of it
+
+    def _settings(self) -> dict[str, Settings]:
         return load_settings(self.config, self.build_config, self.root)
 
-    def _dependencies(self) -> tuple[str, ...]:
-        """`[project] dependencies`, with what metadata hooks make of them and Hatch's context fields filled in."""
-        return tuple(self.metadata.core.dependencies)
+    def _comes_with_the_wheel(self, versions: list[str]) -> bool:
+        """Whether this is the build of a wheel that is to have the zip beside it."""
+        if self.target_name != "wheel" or not self.config.get("with-wheel") or versions == ["editable"]:
+            return False
+        from hatch_lambda.project import is_made_for_a_zip
+
+        return not is_made_for_a_zip(self.build_config.builder)
+
+    def _zips(self) -> Any:
+        """The builder of the target `lambda` for the project at hand."""
+        from hatch_lambda.builder import LambdaBuilder
+
+        manager = self.build_config.builder.plugin_manager
+        return LambdaBuilder(self.root, plugin_manager=manager, metadata=self.metadata, app=self.app)
 
 
-def load_settings(table: dict[str, Any], config: BuilderConfig, root: str) -> Settings:
-    """The hook's table as settings, under the name that it has in the project. Raises `ConfigurationError`."""
-    from hatch_lambda.settings import HOOK_TABLE, TARGET_TABLE, load
+def load_settings(table: dict[str, Any], config: BuilderConfig, root: str) -> dict[str, Settings]:
+    """The hook's table as settings by version, under the name that it has in the project.
+
+    Raises `ConfigurationError`.
+    """
+    from hatch_lambda.settings import HOOK_TABLE, TARGET_TABLE, load_all
 
     # A hook's table under a target replaces the general one (https://hatch.pypa.io/latest/config/build/#build-hooks).
     of_target = LambdaBuildHook.PLUGIN_NAME in config.target_config.get("hooks", {})
     own = {key: value for key, value in table.items() if key not in _HATCH_OWN_KEYS}
-    return load(own, Path(root), name=f"{TARGET_TABLE}.hooks.lambda" if of_target else HOOK_TABLE)
+    return load_all(own, Path(root), name=f"{TARGET_TABLE}.hooks.lambda" if of_target else HOOK_TABLE)
+
+
+def request_of(
+    version: str, of_versions: dict[str, Settings], metadata: ProjectMetadata[Any], *, anew: bool = False
+) -> Request:
+    """The bundle that a version of the target needs. Raises `ConfigurationError`."""
+    from hatch_lambda.job import LAYER_ROOT, TASK_ROOT, Request
+    from hatch_lambda.local_sources import with_local_sources
+    from hatch_lambda.project_dependencies import requirements_of
+    from hatch_lambda.settings import CODE, LAYER
+
+    settings = of_versions[version]
+    requirements = requirements_of(_declared(metadata), settings)
+    return Request(
+        settings,
+        settings.bundle_directory,
+        subject=metadata.name,
+        requirements=with_local_sources(requirements, settings, metadata.core.name),
+        state=settings.target_directory,
+        neighbours=tuple(dict.fromkeys(other.target_directory for other in of_versions.values() if other != settings)),
+        anew=anew,
+        place=LAYER_ROOT if version in {LAYER, CODE} else TASK_ROOT,
+    )
+
+
+def requests_of_project(root: Path) -> dict[str, Request]:
+    """What the project in a folder asks for: the bundles by version of the target.
+
+    Raises `LambdaBuildError` where it has no such table, or one with faults.
+    """
+    from hatch_lambda.builder import HOOK, LambdaBuilder
+    from hatch_lambda.errors import LambdaBuildError
+    from hatch_lambda.settings import missing_table_message
+
+    builder = LambdaBuilder(str(root))
+    if HOOK not in builder.config.hook_config:
+        raise LambdaBuildError(missing_table_message())
+    of_versions = load_settings(builder.config.hook_config[HOOK], builder.config, str(root))
+    return {version: request_of(version, of_versions, builder.metadata) for version in of_versions}
+
+
+def _declared(metadata: ProjectMetadata[Any]) -> Any:
+    """What the project declares, with what metadata hooks make of it and Hatch's context fields filled in."""
+    from hatch_lambda.project_dependencies import Declared
+
+    core = metadata.core
+    return Declared(
+        core.name, tuple(core.dependencies), core.optional_dependencies, metadata.config.get("dependency-groups", {})
+    )

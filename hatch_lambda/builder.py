@@ -1,9 +1,12 @@
-"""The build target `lambda`: the project's wheel and the hook's bundle, in one zip."""
+"""The build target `lambda`: the project's wheel and the hook's bundle, in one zip or in two."""
 
 from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,25 +14,44 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
-from hatch_lambda.build_hook import BUNDLE_KEY, SETTINGS_KEY
+from hatch_lambda.build_hook import PREPARED_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from hatch_lambda.archive import Archive
-    from hatch_lambda.bundle import Bundle
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.bundle import Bundle, BundleFile
+    from hatch_lambda.job import Request
+    from hatch_lambda.settings import Settings, ZipSettings
+    from hatch_lambda.ui import Reporter
 
 HOOK = "lambda"
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What the hook leaves for the builder. `version`: of the target, for which the bundle was asked."""
+
+    version: str
+    request: Request
+    bundle: Bundle
+
+    @property
+    def settings(self) -> Settings:
+        return self.request.settings
+
+
 class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
-    """Builds the zip that is uploaded to Lambda."""
+    """Builds the zips that are uploaded to Lambda."""
 
     PLUGIN_NAME = "lambda"
 
     def get_version_api(self) -> dict[str, Callable[..., str]]:
-        return {"function": self.build_function}
+        return dict.fromkeys(["function", "layer", "code", *self._functions], self.build_zip)
+
+    def get_default_versions(self) -> list[str]:
+        """A project that is cut into functions means these."""
+        return self._functions or ["function"]
 
     def build(
         self, *, versions: list[str] | None = None, clean_only: bool | None = False, **options: Any
@@ -38,88 +60,162 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
         with aborting(self.app):
             if not clean_only:
-                self._check(versions or [])
+                self._check(versions or self.config.versions)
             yield from super().build(versions=versions, clean_only=clean_only, **options)
 
-    def build_function(self, directory: str, **build_data: Any) -> str:
-        """The zip of project and dependencies, at its root, as Lambda unpacks it to `/var/task`."""
-        from hatch_lambda import archive, bundle, layout, limits, litter, project
+    def build_zip(self, directory: str, **build_data: Any) -> str:
+        """One zip, as Lambda unpacks it: the project and its dependencies, or either of them."""
+        from hatch_lambda import archive, composition, limits, litter
         from hatch_lambda.hatch_ui import HatchUI
-        from hatch_lambda.sensitive_files import likely_secrets, refuse_credentials_in_metadata
+        from hatch_lambda.settings import LAYER
         from hatch_lambda.ui import Reporter
 
-        settings: Settings = build_data[SETTINGS_KEY]
-        dependencies: Bundle = build_data[BUNDLE_KEY]
+        prepared: Prepared = build_data[PREPARED_KEY]
+        zips = self._zip_settings()
         reporter = Reporter(HatchUI(self.app))
+        # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
+        dependencies = tuple(file for file in prepared.bundle.files if file.owner != self._owner)
         litter.sweep(Path(tempfile.gettempdir()), litter.SCRATCH)
         with tempfile.TemporaryDirectory(prefix=litter.marked(litter.SCRATCH)) as scratch:
-            wheel = project.build_wheel(self, Path(scratch), build_data)
-            self._audit(wheel, dependencies, settings)
-            own_files = layout.lay_out(wheel, settings.target)
-            refuse_credentials_in_metadata(own_files)
-            if all(".dist-info/" in file.path for file in own_files):
-                reporter.warn("no file of the project itself is selected; the zip has its metadata alone")
-            if secrets := likely_secrets(own_files):
-                reporter.warn(
-                    f"these files often hold secrets, and whoever gets the zip can read them: {', '.join(secrets)}"
-                )
-            # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
-            others = tuple(file for file in dependencies.files if file.owner != own_files[0].owner)
-            files = bundle.union([own_files, others])
-            limits.make_sure_that_it_fits(files)
-            made = archive.write(Path(directory, self._archive_name(settings)), files)
-        reporter.line(_summary(made, dependencies))
+            own = () if prepared.version == LAYER else self._own_files(Path(scratch), build_data, reporter)
+            files = composition.compose(prepared.version, own, dependencies)
+            limits.make_sure_that_it_fits([*own, *dependencies])
+            path = Path(directory, self._archive_name(prepared, zips))
+            made = archive.write(path, files, level=zips.compression_level)
+        reporter.line(_summary(made, prepared.bundle))
         return str(made.path)
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove the zips of this project for the target at hand, whatever their version; those for others stay."""
-        del versions
-        name = re.escape(self.normalize_file_name_component(self.metadata.core.name))
-        target = re.escape(str(self._settings().target)) if HOOK in self.config.hook_config else r"python3\.\d+-\w+"
-        ours = re.compile(rf"{name}-.+-{target}\.zip")
+        if HOOK in self.config.hook_config:
+            names = self._names_of_zips(versions or [*self.get_version_api()], project_version="VERSION")
+            patterns = [re.escape(name).replace("VERSION", r"[^-]+") for name in names]
+        else:  # no table, no target: of all targets then
+            project = self.normalize_file_name_component(self.metadata.core.name)
+            patterns = [rf"{re.escape(project)}-.+-python3\.\d+-\w+\.zip"]
         for path in Path(directory).iterdir():
-            if ours.fullmatch(path.name):
+            if any(re.fullmatch(pattern, path.name) for pattern in patterns):
                 path.unlink()
 
-    def _settings(self) -> Settings:
+    @property
+    def _functions(self) -> list[str]:
+        """As they stand in the table, which may have faults: these are told when it is read."""
+        functions = self._hook_table.get("functions", {})
+        return [name for name in functions if isinstance(name, str)] if isinstance(functions, dict) else []
+
+    @property
+    def _hook_table(self) -> dict[str, Any]:
+        table = self.config.hook_config.get(HOOK, {})
+        return table if isinstance(table, dict) else {}
+
+    @cached_property
+    def _owner(self) -> str:
+        """The project, as the files of its own wheel name it."""
+        from packaging.utils import canonicalize_name
+        from packaging.version import Version
+
+        return f"{canonicalize_name(self.metadata.core.name)} {Version(self.metadata.version)}"
+
+    def _settings(self) -> dict[str, Settings]:
         """What the hook was told, which the build data have in a build."""
         from hatch_lambda.build_hook import load_settings
 
-        return load_settings(self.config.hook_config.get(HOOK, {}), self.config, self.root)
+        return load_settings(self._hook_table, self.config, self.root)
+
+    def _zip_settings(self) -> ZipSettings:
+        from hatch_lambda.project import HATCH_KEYS
+        from hatch_lambda.settings import load_zip_settings
+
+        return load_zip_settings(self.target_config, Path(self.root), hatch_keys=HATCH_KEYS)
 
     def _check(self, versions: list[str]) -> None:
         """Say at once what would stop the build later, or with a traceback of Hatch's."""
         from hatch_lambda.archive import source_date_epoch
+        from hatch_lambda.checks import listed
         from hatch_lambda.errors import ConfigurationError, LambdaBuildError
-        from hatch_lambda.project import HATCH_KEYS, check_selection
-        from hatch_lambda.settings import check_target_table, missing_table_message
+        from hatch_lambda.project import check_selection
+        from hatch_lambda.settings import LAYER, missing_table_message
 
         source_date_epoch()
-        check_target_table(self.target_config, HATCH_KEYS)
-        if unknown := [version for version in versions if version not in self.get_version_api()]:
-            raise ConfigurationError(
-                [f"The target `lambda` has no version `{version}` yet; it has `function`" for version in unknown]
-            )
+        self._zip_settings()
         if HOOK not in self.config.hook_config:
             if HOOK in self.build_config.get("hooks", {}) or HOOK in self.target_config.get("hooks", {}):
                 raise LambdaBuildError("The target `lambda` needs its build hook, and Hatch was told not to run it.")
             raise LambdaBuildError(missing_table_message())
-        check_selection(self)
+        self._settings()
+        known = self.get_version_api()
+        if unknown := [version for version in versions if version not in known]:
+            raise ConfigurationError(
+                [f"The target `lambda` has no version `{version}`; it has {listed(known)}" for version in unknown]
+            )
+        self._refuse_shared_names(versions)
+        if versions != [LAYER]:
+            check_selection(self)
+
+    def _refuse_shared_names(self, versions: list[str]) -> None:
+        from hatch_lambda.errors import ConfigurationError
+        from hatch_lambda.settings import TARGET_TABLE
+
+        if shared := [name for name, times in Counter(self._names_of_zips(versions)).items() if times > 1]:
+            raise ConfigurationError(
+                [
+                    f"Field `{TARGET_TABLE}.archive-name` gives several zips of this build the name `{name}`; "
+                    "put `{variant}` into it, which is another word for each"
+                    for name in shared
+                ]
+            )
+
+    def _names_of_zips(self, versions: Iterable[str], *, project_version: str | None = None) -> list[str]:
+        zips, of_versions = self._zip_settings(), self._settings()
+        project, own_version = self.project_id.split("-", 1)
+        return [
+            zips.name_of(
+                version,
+                project=project,
+                project_version=project_version or own_version,
+                target=of_versions[version].target,
+            )
+            for version in dict.fromkeys(versions)
+        ]
+
+    def _archive_name(self, prepared: Prepared, zips: ZipSettings) -> str:
+        project, version = self.project_id.split("-", 1)
+        target = prepared.settings.target
+        return zips.name_of(prepared.version, project=project, project_version=version, target=target)
+
+    def _own_files(self, scratch: Path, build_data: dict[str, Any], reporter: Reporter) -> tuple[BundleFile, ...]:
+        """What the project itself brings into the zip, looked through."""
+        from hatch_lambda import layout, project
+        from hatch_lambda.sensitive_files import likely_secrets, refuse_credentials_in_metadata
+
+        prepared: Prepared = build_data[PREPARED_KEY]
+        settings = prepared.settings
+        wheel = project.build_wheel(self, scratch, build_data)
+        self._audit(wheel, prepared.bundle, settings)
+        files = layout.lay_out(wheel, settings.target, settings.is_not_its_own)
+        refuse_credentials_in_metadata(files)
+        if all(".dist-info/" in file.path for file in files):
+            reporter.warn("no file of the project itself is selected; the zip has its metadata alone")
+        if secrets := likely_secrets(files):
+            reporter.warn(
+                f"these files often hold secrets, and whoever gets the zip can read them: {', '.join(secrets)}"
+            )
+        return files
 
     def _audit(self, wheel: Path, dependencies: Bundle, settings: Settings) -> None:
         """Machine code of the project's own is judged together with what the dependencies bring."""
+        from hatch_lambda.verdicts import machine_code_of
+
+        if not machine_code_of(wheel):
+            return  # as most are; what follows takes its time to import
         from hatch_lambda.audit import make_sure_that_it_loads, scan
         from hatch_lambda.stages.audit import scans_of
         from hatch_lambda.store import user_store
 
-        (own,) = scan([(self.project_id, wheel)])
-        if own.machine_code:
-            kept = [(kept.distribution, kept.path) for kept in dependencies.wheels]
-            others = scans_of(kept, settings, user_store(settings.fallback_store))
-            make_sure_that_it_loads([own, *others], settings.target, vouched_for=settings.compatible)
-
-    def _archive_name(self, settings: Settings) -> str:
-        return f"{self.project_id}-{settings.target}.zip"
+        own = scan([(self.project_id, wheel)])
+        kept = [(kept.distribution, kept.path) for kept in dependencies.wheels]
+        others = scans_of(kept, settings, user_store(settings.fallback_store))
+        make_sure_that_it_loads([*own, *others], settings.target, vouched_for=settings.compatible)
 
 
 def _summary(made: Archive, dependencies: Bundle) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 STORED, DEFLATED = 0, 8  # a zip's compression methods that wheels have (APPNOTE 4.4.5)
 LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")  # APPNOTE 4.3.7
 _PIECE = 1024 * 1024
+_USUAL_EXTRA = 64
 
 FILE_MODE = 0o644
 EXECUTABLE_MODE = 0o755
@@ -87,26 +88,35 @@ class Bundle:
         return tuple(wheel.distribution for wheel in self.wheels)
 
 
-def _start_of_data(source: BinaryIO, member: Member) -> int:
-    """Behind the member's own header, whose extra field may differ from the one in the central directory (4.3.7)."""
-    source.seek(member.offset)
-    header = source.read(LOCAL_HEADER.size)
-    if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\3\4":
-        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not where its directory says")
-    *_, name_length, extra_length = LOCAL_HEADER.unpack(header)
-    return member.offset + LOCAL_HEADER.size + int(name_length) + int(extra_length)
-
-
 def raw_pieces(wheel: BinaryIO, member: Member) -> Iterator[bytes]:
-    """A member as it lies in its wheel, compressed or not, in pieces. Raises `BrokenWheelError`."""
-    wheel.seek(_start_of_data(wheel, member))
+    """A member as it lies in its wheel, compressed or not, in pieces. Raises `BrokenWheelError`.
+
+    Most are small: the header is read together with what comes behind it. A wheel that is open without a buffer serves
+    best.
+    """
+    wheel.seek(member.offset)
+    ahead = wheel.read(min(LOCAL_HEADER.size + len(member.name) + _USUAL_EXTRA + member.compressed_size, _PIECE))
+    start = _start_of_data(ahead, member)
+    if start > len(ahead):
+        wheel.seek(member.offset + start)
     left = member.compressed_size
+    piece = ahead[start : start + left]
     while left:
-        piece = wheel.read(min(left, _PIECE))
+        if not piece:
+            piece = wheel.read(min(left, _PIECE))
         if not piece:
             raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is cut off")
         yield piece
         left -= len(piece)
+        piece = b""
+
+
+def _start_of_data(ahead: bytes, member: Member) -> int:
+    """Behind the member's own header, whose extra field may differ from the one in the central directory (4.3.7)."""
+    if len(ahead) < LOCAL_HEADER.size or ahead[:4] != b"PK\3\4":
+        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not where its directory says")
+    *_, name_length, extra_length = LOCAL_HEADER.unpack_from(ahead)
+    return LOCAL_HEADER.size + int(name_length) + int(extra_length)
 
 
 def union(layouts: Iterable[tuple[BundleFile, ...]]) -> tuple[BundleFile, ...]:
@@ -121,13 +131,13 @@ def union(layouts: Iterable[tuple[BundleFile, ...]]) -> tuple[BundleFile, ...]:
             if other is not file and not _interchangeable(other, file):
                 raise _conflict(other, file, f"both have a file `{file.path}`, with different content")
     for file in files.values():
-        for parent in _parents(file.path):
+        for parent in parents(file.path):
             if parent in files:
                 raise _conflict(files[parent], file, f"have `{parent}`, one as a file and one as a folder")
     return tuple(files[path] for path in sorted(files))
 
 
-def _parents(path: str) -> Iterator[str]:
+def parents(path: str) -> Iterator[str]:
     while (slash := path.rfind("/")) > 0:
         path = path[:slash]
         yield path
@@ -146,9 +156,14 @@ def _conflict(one: BundleFile, other: BundleFile, what: str) -> ConflictingFiles
 _SHARED_PACKAGE = re.compile(rb"\bextend_path\s*\(|\bdeclare_namespace\s*\(")
 
 
+def is_shared_init(content: bytes) -> bool:
+    """Whether an `__init__.py` says that other folders have modules of its package, too."""
+    return bool(_SHARED_PACKAGE.search(content))
+
+
 def _interchangeable(one: BundleFile, other: BundleFile) -> bool:
     first, second = one.source.read(), other.source.read()
     if first == second:
         return True
     is_init = PurePosixPath(one.path).name == "__init__.py"
-    return is_init and bool(_SHARED_PACKAGE.search(first) and _SHARED_PACKAGE.search(second))
+    return is_init and is_shared_init(first) and is_shared_init(second)

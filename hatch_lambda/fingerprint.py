@@ -56,6 +56,13 @@ _NOT_SOURCES_AT_THE_TOP = frozenset(
 )
 
 
+# Settings that take effect behind stage 7; what the audit owes to `exclude` is looked at on its own.
+_NOT_OF_THE_RESOLUTION = frozenset(
+    {"exclude", "prune", "compile_bytecode", "build_directory", "with_wheel", "locked"}
+    | {"table", "function", "handler", "include"}
+)
+
+
 def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
     """A hash in hexadecimal; none where the result depends on something that only asking can tell."""
     try:
@@ -66,6 +73,7 @@ def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
         "settings": {
             field.name: str(sorted(value) if isinstance(value, frozenset) else value)
             for field in dataclasses.fields(settings)
+            if field.name not in _NOT_OF_THE_RESOLUTION
             for value in [getattr(settings, field.name)]
         },
         "requirements": list(requirements),
@@ -121,6 +129,8 @@ class _Inputs:
         inputs = cls(settings.root)
         for path in (*settings.requirements, *settings.constraints):
             inputs.include(str(path), settings.root)
+        if settings.lock_file:
+            inputs.texts[settings.lock_file] = _read(settings.lock_file)
         for line in requirements:
             inputs.name(line.split(), settings.root)
         inputs.take(settings.pip_args, settings.root)

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda import litter, resolution
+from hatch_lambda.assembly import assemble
 from hatch_lambda.distributions import SourceTree
+from hatch_lambda.errors import ConfigurationError
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.job import Job, Request
+from hatch_lambda.settings import LOCKED_VARIABLE
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.store import PART, user_store
 from hatch_lambda.ui import Reporter, counted
@@ -43,29 +46,35 @@ def run(request: Request, reporter: Reporter) -> Bundle:
 
 
 def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
+    _insist_on_a_lock(request)
     key = fingerprint(request.settings, request.requirements) if request.state else None
-    kept = _reuse(request.state, key, store, reporter) if request.state and key else None
+    kept = _reuse(request, request.state, key, store, reporter) if request.state and key else None
     if kept is not None:
         return _lay_out(kept, request, reporter)
     if request.state:
         resolution.forget(request.state)
-    with _scratch(reporter) as scratch:
+    with scratch_folder(reporter) as scratch:
         closure = resolve(Job(request, scratch, reporter), store)
         wheels = tuple(store.keep(found.wheel.path, str(found)) for found in closure.distributions if found.wheel)
         if request.state and key and not closure.left_out:  # the next build is to warn as well
-            resolution.keep(request.state, key, closure, wheels, request.settings.target)
+            resolution.keep(request.state, key, closure, wheels, request.settings)
         return _lay_out(wheels, request, reporter)
 
 
 def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, reporter: Reporter) -> Bundle:
-    return reporter.stage(
-        8, "unpack", lambda: unpack(wheels, request.settings, request.directory, request.state), _what_is_laid_out
-    )
+    def work() -> Bundle:
+        return unpack(assemble(wheels, request.settings, request.directory, request.state), request.state)
+
+    return reporter.stage(8, "unpack", work, _what_is_laid_out)
 
 
 def resolve(job: Job, store: Store) -> Closure:
-    """Stages 1 to 7: choose the closure, and come by a wheel for the target of each member."""
+    """Stages 1 to 7: choose the closure, and come by a wheel for the target of each member.
+
+    Raises `LambdaBuildError`.
+    """
     # Imported here, for most builds reuse what an earlier one resolved.
+    from hatch_lambda.provided import leave_out
     from hatch_lambda.stages.allow import allow
     from hatch_lambda.stages.audit import audit
     from hatch_lambda.stages.build import build
@@ -76,7 +85,7 @@ def resolve(job: Job, store: Store) -> Closure:
     from hatch_lambda.toolchains import HostCompilers, NoCompilers
 
     stage = job.reporter.stage
-    chosen = stage(1, "download", lambda: download(job), _what_came)
+    chosen = leave_out(stage(1, "download", lambda: download(job), _what_came), job)
     sorted_out = stage(2, "sort", lambda: sort(chosen, job.target, store), _what_serves)
     asked = stage(3, "download wheels", lambda: download_wheels(sorted_out, job), _gain(sorted_out))
     built = stage(4, "build", lambda: build(asked, job, HostCompilers(), store), _gain(asked))
@@ -85,17 +94,37 @@ def resolve(job: Job, store: Store) -> Closure:
     return stage(7, "report unmet", lambda: audit(report_unmet(allowed, job), job, store), _what_is_left_out)
 
 
-def _reuse(state: Path, key: str, store: Store, reporter: Reporter) -> tuple[StoredWheel, ...] | None:
+def _insist_on_a_lock(request: Request) -> None:
+    settings = request.settings
+    if settings.locked and not settings.lock_file and (settings.requirements or request.requirements):
+        raise ConfigurationError(
+            [
+                (
+                    f"Environment variable `{LOCKED_VARIABLE}` wants all dependencies locked, and field "
+                    f"`{settings.table}.lock-file` names no lock file. `hatch-lambda lock` writes one."
+                )
+            ]
+        )
+
+
+def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Reporter) -> tuple[StoredWheel, ...] | None:
     """What an earlier build resolved, if nothing that it depended on has changed since."""
-    earlier = resolution.recall(state, key)
+    earlier = resolution.recall(state, key) or resolution.borrow(state, key, request.neighbours)
     if earlier is None:
         return None
     found = store.find_all(earlier.wheels)
     if lost := [wanted.filename for wanted, wheel in zip(earlier.wheels, found, strict=True) if not wheel]:
         reporter.warn(f"not in the store any more as it was, so fetched again: {', '.join(lost)}")
         return None
+    wheels = tuple(wheel for wheel in found if wheel)
+    if earlier.audited_without != request.settings.exclude:
+        # Files that were left out then may come along now; nothing else that the audit looks at can have changed.
+        from hatch_lambda.stages.audit import audit_wheels
+
+        audit_wheels([(wheel.distribution, wheel.path) for wheel in wheels], request.settings, store)
+        resolution.note_audit(state, request.settings.exclude)
     reporter.line(f"  resolution of {earlier.resolved} reused; `-c` resolves anew")
-    return tuple(wheel for wheel in found if wheel)
+    return wheels
 
 
 def _warn_of_deprecation(runtime: Runtime, reporter: Reporter) -> None:
@@ -104,7 +133,7 @@ def _warn_of_deprecation(runtime: Runtime, reporter: Reporter) -> None:
 
 
 @contextmanager
-def _scratch(reporter: Reporter) -> Iterator[Path]:
+def scratch_folder(reporter: Reporter) -> Iterator[Path]:
     """Stage 9: the scratch directory goes, whatever happened in it."""
     # Resolved, since pip and Python's own temporary folders differ in that on macOS, and paths are compared.
     litter.sweep(Path(tempfile.gettempdir()), litter.SCRATCH)

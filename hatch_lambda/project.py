@@ -51,6 +51,11 @@ def build_wheel(builder: BuilderInterface[Any, Any], directory: Path, build_data
     return Path(wheel)
 
 
+def is_made_for_a_zip(builder: object) -> bool:
+    """Whether a wheel builder is ours, and not one that somebody wants a wheel of."""
+    return isinstance(builder, _ProjectWheelBuilder)
+
+
 def check_selection(builder: BuilderInterface[Any, Any]) -> None:
     """Say before anything is resolved that Hatch will not find the project's files; hooks may still supply them.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
@@ -19,13 +21,17 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.markers import Marker
 
     from hatch_lambda.distributions import Closure, Distribution
+    from hatch_lambda.settings import Settings
     from hatch_lambda.store import StoredWheel
     from hatch_lambda.target import Target
 
 LOCK_NAME = "pylock.toml"
+_AUDIT_NAME = "audit.json"
 _TOOL = "hatch-lambda"
 
 
@@ -35,6 +41,8 @@ class Earlier:
 
     wheels: tuple[WantedWheel, ...]
     resolved: date
+    audited_without: tuple[str, ...] | None
+    """The files, by gitignore patterns, that the audit has left out; none if there is no word of an audit."""
 
 
 def recall(folder: Path, key: str) -> Earlier | None:
@@ -49,15 +57,39 @@ def recall(folder: Path, key: str) -> Earlier | None:
         return None
     if not isinstance(resolved, date) or not all(wheel.is_plain for wheel in wheels):
         return None
-    return Earlier(wheels, resolved)
+    return Earlier(wheels, resolved, _audited_without(folder))
+
+
+def borrow(folder: Path, key: str, neighbours: Iterable[Path]) -> Earlier | None:
+    """What was resolved with this key for another bundle, taken over for this one."""
+    for neighbour in neighbours:
+        if recall(neighbour, key):
+            for name in (_AUDIT_NAME, LOCK_NAME):
+                with contextlib.suppress(FileNotFoundError):
+                    write_whole(folder / name, (neighbour / name).read_bytes())
+            return recall(folder, key)
+    return None
 
 
 def forget(folder: Path) -> None:
     """Take away what describes a bundle that is about to be replaced."""
-    (folder / LOCK_NAME).unlink(missing_ok=True)
+    for name in (LOCK_NAME, _AUDIT_NAME):
+        (folder / name).unlink(missing_ok=True)
 
 
-def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...], target: Target) -> None:
+def note_audit(folder: Path, exclude: tuple[str, ...]) -> None:
+    """Keep that the audit has passed what was resolved, less the files that are left out."""
+    write_whole(folder / _AUDIT_NAME, json.dumps({"exclude": exclude}).encode("utf-8"))
+
+
+def _audited_without(folder: Path) -> tuple[str, ...] | None:
+    try:
+        return tuple(json.loads((folder / _AUDIT_NAME).read_text(encoding="utf-8"))["exclude"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...], settings: Settings) -> None:
     """Write the lock file: what was chosen for this target, and which wheels of the store that came to."""
     import tomli_w
     from packaging.pylock import Package, Pylock
@@ -66,7 +98,7 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
     by_name = {wheel.distribution: wheel for wheel in wheels}
     lock = Pylock(
         lock_version=Version("1.0"),
-        environments=[_environment(target)],
+        environments=[_environment(settings.target)],
         created_by=_TOOL,
         packages=[
             Package(name=found.name, version=found.version, **_origin(found, by_name[str(found)]))
@@ -89,6 +121,7 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
         },
     )
     lock.validate()
+    note_audit(folder, settings.exclude)
     write_whole(folder / LOCK_NAME, tomli_w.dumps(dict(lock.to_dict())).encode("utf-8"))
 
 

@@ -1,24 +1,24 @@
-"""What the user wrote, checked and frozen: the hook's table and the environment become one `Settings`."""
+"""What the user wrote, checked and frozen: the hook's table and the environment become one `Settings` a zip."""
 
 from __future__ import annotations
 
 import difflib
 import os
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from packaging.utils import NormalizedName, canonicalize_name
 from pathspec import GitIgnoreSpec
 
+from hatch_lambda import checks
 from hatch_lambda.errors import ConfigurationError
-from hatch_lambda.process import redact
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from packaging.utils import NormalizedName
 
 HOOK_TABLE = "tool.hatch.build.hooks.lambda"
 TARGET_TABLE = "tool.hatch.build.targets.lambda"
@@ -28,6 +28,14 @@ ENVIRONMENT_VARIABLES = {
     "architecture": "HATCH_LAMBDA_ARCHITECTURE",
     "python": "HATCH_LAMBDA_PYTHON",
 }
+LOCKED_VARIABLE = "HATCH_LAMBDA_LOCKED"
+
+PRUNABLE = ("bytecode", "tests", "headers", "stubs")
+"""The named sets of what a bundle does not need."""
+
+FUNCTION, LAYER, CODE = "function", "layer", "code"
+VERSIONS = (FUNCTION, LAYER, CODE)
+"""What the target makes of the hook's own table; each table under `functions` adds one of its name."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +44,38 @@ class Settings:
 
     root: Path
     target: Target
+    extras: frozenset[NormalizedName] = frozenset()
+    dependency_groups: frozenset[NormalizedName] = frozenset()
     requirements: tuple[Path, ...] = ()
     constraints: tuple[Path, ...] = ()
+    lock_file: Path | None = None
+    provided: frozenset[NormalizedName] = frozenset()
     compatible: frozenset[NormalizedName] = frozenset()
     on_missing: str = "error"
     prefer_binary: bool = True
     python: Path | None = None
     pip_args: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    prune: frozenset[str] = frozenset({"bytecode"})
+    compile_bytecode: bool = False
     build_directory: Path = Path(".hatch/lambda")
+    with_wheel: bool = False
+    locked: bool = False
+    """Nothing may be resolved that is not locked."""
+    table: str = HOOK_TABLE
+    """Where all this was written, for messages."""
+    function: str | None = None
+    """The name of the function that they are for; none for the hook's own table."""
+    handler: str | None = None
+    """Of a function; that of the others stands in the target's table."""
+    include: tuple[str, ...] = ()
+    """Of a function: the project's own files that it takes; all, where there is no pattern."""
 
     @property
     def target_directory(self) -> Path:
         """The folder of this target alone, below the build directory."""
-        return self.build_directory / str(self.target)
+        folder = self.build_directory / self.function if self.function else self.build_directory
+        return folder / str(self.target)
 
     @property
     def bundle_directory(self) -> Path:
@@ -63,6 +89,14 @@ class Settings:
         spec = GitIgnoreSpec.from_lines(self.exclude)
         return lambda path: ".dist-info/" not in path and spec.match_file(path)
 
+    @cached_property
+    def is_not_its_own(self) -> Callable[[str], bool]:
+        """Whether a file of the project, by its path in the zip, is none of this function's."""
+        if not self.function:
+            return lambda _path: False
+        included = GitIgnoreSpec.from_lines(self.include or ["*"])
+        return lambda path: ".dist-info/" not in path and (self.is_excluded(path) or not included.match_file(path))
+
     @property
     def fallback_store(self) -> Path:
         """Where wheels are kept if the user's cache folder cannot be written to."""
@@ -70,8 +104,32 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class ZipSettings:
+    """What `targets.lambda` says of the zips, beside Hatch's own keys."""
+
+    archive_name: str = "{name}-{version}-{runtime}-{architecture}.zip"
+    handler: str | None = None
+    compression_level: int = 6
+    report: bool = False
+    sbom: bool = False
+
+    def name_of(self, version: str, *, project: str, project_version: str, target: Target) -> str:
+        """What the zip of a version of the target is called."""
+        template = self.archive_name
+        if "{variant}" not in template and version != FUNCTION:
+            template = template.replace("{runtime}", "{variant}-{runtime}", 1)
+        return template.format(
+            name=project,
+            version=project_version,
+            variant=version,
+            runtime=target.runtime.name,
+            architecture=target.architecture.name,
+        )
+
+
+@dataclass(frozen=True)
 class Field:
-    """A key of the hook's table: how its value is checked, and what the README's table says of it."""
+    """A key of a table: how its value is checked, and what the README's table says of it."""
 
     key: str
     type: str
@@ -83,52 +141,50 @@ class Field:
 def load(
     table: Mapping[str, object], root: Path, *, environ: Mapping[str, str] = os.environ, name: str = HOOK_TABLE
 ) -> Settings:
-    """Check the hook's table, with the environment's variables over it. `name`: how messages call the table.
+    """Check the hook's own table, with the environment's variables over it. `name`: how messages call the table.
 
-    Raises `ConfigurationError` with every fault at once.
+    Raises `ConfigurationError` with every fault at once, those of its functions too.
     """
-    faults: list[str] = []
-    values: dict[str, Any] = {}
-    given = {key: (f"Field `{name}.{key}`", value) for key, value in table.items()}
-    for key, variable in ENVIRONMENT_VARIABLES.items():
-        if environ.get(variable):
-            given[key] = (f"Environment variable `{variable}`", environ[variable])
-    for key, (label, value) in given.items():
-        field = FIELDS.get(key)
-        if field is None:
-            faults.append(_unknown_field(name, key, FIELDS, LATER_FIELDS))
-            continue
-        try:
-            values[key] = field.check(value, root)
-        except ValueError as error:
-            faults.append(f"{label} {error}")
-    if "runtime" not in given:
-        faults.insert(0, f"Field `{name}.runtime` is required: one of {_choices(RUNTIMES)}")
-    if faults:
-        raise ConfigurationError(faults)
-    runtime, architecture = values.pop("runtime"), values.pop("architecture", "x86_64")
-    values.setdefault("build-directory", root / Settings.build_directory)
-    return Settings(
-        root=root,
-        target=Target(RUNTIMES[runtime], ARCHITECTURES[architecture]),
-        **{key.replace("-", "_"): value for key, value in values.items()},
-    )
+    return load_all(table, root, environ=environ, name=name)[FUNCTION]
 
 
-def check_target_table(table: Mapping[str, object], known: Iterable[str]) -> None:
-    """Refuse what `targets.lambda` does not know, or cannot do yet, rather than ignore it. `known`: Hatch's own keys.
+def load_all(
+    table: Mapping[str, object], root: Path, *, environ: Mapping[str, str] = os.environ, name: str = HOOK_TABLE
+) -> dict[str, Settings]:
+    """Check the hook's table with all its functions: settings by version of the target.
+
+    What a function does not say, the hook's own table says for it. Raises `ConfigurationError` with all faults.
+    """
+    reader = _Reader(root, environ)
+    values = reader.values(table, FIELDS, name)
+    functions = {
+        function: {**values, **reader.values(own_table, FUNCTION_FIELDS, f"{name}.functions.{function}")}
+        for function, own_table in values.pop("functions", {}).items()
+    }
+    if "runtime" not in table and not environ.get(ENVIRONMENT_VARIABLES["runtime"]):
+        reader.faults.insert(0, f"Field `{name}.runtime` is required: one of {checks.listed(RUNTIMES)}")
+    reader.raise_faults()
+    common = {"root": root, "locked": environ.get(LOCKED_VARIABLE, "").lower() not in {"", "0", "false", "no"}}
+    return {
+        **{version: _settings(values, table=name, **common) for version in VERSIONS},
+        **{
+            function: _settings(its_own, table=f"{name}.functions.{function}", function=function, **common)
+            for function, its_own in functions.items()
+        },
+    }
+
+
+def load_zip_settings(table: Mapping[str, object], root: Path, *, hatch_keys: Iterable[str]) -> ZipSettings:
+    """Check what `targets.lambda` says beside Hatch's own keys; what nobody knows is refused rather than ignored.
 
     Raises `ConfigurationError`.
     """
-    known = tuple(known)
-    faults = [_unknown_field(TARGET_TABLE, key, known, LATER_TARGET_FIELDS) for key in table if key not in known]
-    versions = table.get("versions", ["function"])
-    if versions != ["function"]:
-        faults.append(
-            f'Field `{TARGET_TABLE}.versions` must be ["function"], the only version so far, not {versions!r}'
-        )
-    if faults:
-        raise ConfigurationError(faults)
+    known = frozenset(hatch_keys)
+    reader = _Reader(root, {})
+    own = {key: value for key, value in table.items() if key not in known}
+    values = reader.values(own, TARGET_FIELDS, TARGET_TABLE, also_known=known)
+    reader.raise_faults()
+    return ZipSettings(**{key.replace("-", "_"): value for key, value in values.items()})
 
 
 def missing_table_message() -> str:
@@ -140,129 +196,100 @@ def missing_table_message() -> str:
     )
 
 
-def _unknown_field(table: str, key: str, known: Iterable[str], later: Iterable[str]) -> str:
-    if key in later:
-        return f"Field `{table}.{key}` is not supported yet"
+def _settings(values: Mapping[str, Any], **more: Any) -> Settings:
+    fields = {key.replace("-", "_"): value for key, value in values.items() if key not in {"runtime", "architecture"}}
+    target = Target(RUNTIMES[values["runtime"]], ARCHITECTURES[values.get("architecture", "x86_64")])
+    fields.setdefault("build_directory", more["root"] / Settings.build_directory)
+    if lock_file := fields.get("lock_file"):
+        # A dot in it would make it another kind of file (PEP 751).
+        fields["lock_file"] = lock_file.with_name(lock_file.name.replace("{target}", str(target).replace(".", "")))
+    return Settings(target=target, **fields, **more)
+
+
+class _Reader:
+    """Checks tables and gathers what is wrong with them, to be told at once."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        self.root = root
+        self.environ = environ
+        self.faults: list[str] = []
+
+    def values(
+        self, table: Mapping[str, object], fields: Mapping[str, Field], name: str, *, also_known: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """The values of a table that are as they must be, with the environment's over them."""
+        given = {key: (f"Field `{name}.{key}`", value) for key, value in table.items()}
+        for key, variable in ENVIRONMENT_VARIABLES.items():
+            if self.environ.get(variable):
+                given[key] = (f"Environment variable `{variable}`", self.environ[variable])
+        values = {}
+        for key, (label, value) in given.items():
+            if key not in fields:
+                self._add(_unknown_field(name, key, (*fields, *sorted(also_known))))
+                continue
+            try:
+                values[key] = fields[key].check(value, self.root)
+            except ValueError as error:
+                self._add(f"{label} {error}")
+        return values
+
+    def raise_faults(self) -> None:
+        if self.faults:
+            raise ConfigurationError(self.faults)
+
+    def _add(self, fault: str) -> None:
+        if fault not in self.faults:  # that of a variable is one, however many tables it goes over
+            self.faults.append(fault)
+
+
+def _unknown_field(table: str, key: str, known: Iterable[str]) -> str:
+    known = tuple(known)
     message = f"Unknown field `{table}.{key}`"
-    nearest = difflib.get_close_matches(key.replace("_", "-"), [*known, *later], n=1)
-    if nearest:
+    if nearest := difflib.get_close_matches(key.replace("_", "-"), known, n=1):
         return f"{message}; did you mean `{nearest[0]}`?"
-    return f"{message}; known are {_choices(known)}"
-
-
-def _choices(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-def _found(value: object) -> str:
-    """A wrong value as its writer knows it from TOML, but for credentials in it."""
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else redact(repr(value))
-
-
-def _one_of(choices: Iterable[str]) -> Callable[[object, Path], str]:
-    def check(value: object, _root: Path) -> str:
-        if isinstance(value, str) and value in choices:
-            return value
-        raise ValueError(f"must be one of {_choices(choices)}, not {_found(value)}")
-
-    return check
-
-
-def _boolean(value: object, _root: Path) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ValueError(f"must be a boolean, not {_found(value)}")
-
-
-def _strings(value: object, _root: Path) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError(f"must be an array of strings, not {_found(value)}")
-    for item in value:
-        if not isinstance(item, str) or not item:
-            raise ValueError(f"must be an array of strings, but has {_found(item)} in it")
-    return tuple(value)
-
-
-def _patterns(value: object, root: Path) -> tuple[str, ...]:
-    patterns = _strings(value, root)
-    try:
-        GitIgnoreSpec.from_lines(patterns)
-    except ValueError as error:
-        raise ValueError(f"must be an array of gitignore patterns: {error}") from None
-    return patterns
-
-
-def _names(value: object, root: Path) -> frozenset[NormalizedName]:
-    names = set()
-    for name in _strings(value, root):
-        try:
-            names.add(canonicalize_name(name, validate=True))
-        except ValueError:
-            raise ValueError(f"must be an array of distribution names, but has {name!r} in it") from None
-    return frozenset(names)
-
-
-def _files(value: object, root: Path) -> tuple[Path, ...]:
-    names = _strings(value, root)
-    if missing := [name for name in names if not (root / name).is_file()]:
-        raise ValueError(f"names {', '.join(map(_found, missing))}, and there is no such file{_places(missing, root)}")
-    return tuple(root / name for name in names)
-
-
-def _places(names: list[str], root: Path) -> str:
-    """Where files were looked for; a URL that was taken for a path would only look odd, and may carry credentials."""
-    if any("://" in name for name in names):
-        return ""
-    return f": {', '.join(str(root / name) for name in names)}"
-
-
-def _directory(value: object, root: Path) -> Path:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"must be a path, not {_found(value)}")
-    directory = Path(os.path.abspath(root / value))  # noqa: PTH100 - `resolve` would follow links
-    if directory == root or directory in root.parents:
-        raise ValueError(f"must be a folder of its own, since it is emptied; {value!r} holds the project")
-    return directory
-
-
-def _interpreter(value: object, root: Path) -> Path:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"must be the path of an interpreter, not {_found(value)}")
-    path = root / Path(value).expanduser()
-    if path.is_file():
-        return path
-    if Path(value).name != value:
-        raise ValueError(f"names {_found(value)}, and there is no such file{_places([value], root)}")
-    if on_path := shutil.which(value):
-        return Path(on_path)
-    raise ValueError(f"names {_found(value)}, and there is no such file in {root}, nor a program of that name on PATH")
+    return f"{message}; known are {checks.listed(known)}"
 
 
 FIELDS: dict[str, Field] = {
     field.key: field
     for field in (
-        Field("runtime", "string", "required", _one_of(RUNTIMES)),
-        Field("architecture", "string", "`x86_64`", _one_of(ARCHITECTURES)),
-        Field("requirements", "list of files", "`[]`", _files),
-        Field("constraints", "list of files", "`[]`", _files),
-        Field("compatible", "list of names", "`[]`", _names),
-        Field("on-missing", "string", "`error`", _one_of(("error", "warn"))),
-        Field("exclude", "list of gitignore patterns", "`[]`", _patterns),
-        Field("prefer-binary", "boolean", "`true`", _boolean),
-        Field("python", "path", "none", _interpreter),
-        Field("pip-args", "list", "`[]`", _strings),
-        Field("build-directory", "path", "`.hatch/lambda`", _directory),
+        Field("runtime", "string", "required", checks.one_of(RUNTIMES)),
+        Field("architecture", "string", "`x86_64`", checks.one_of(ARCHITECTURES)),
+        Field("extras", "list", "`[]`", checks.names),
+        Field("dependency-groups", "list", "`[]`", checks.names),
+        Field("requirements", "list of files", "`[]`", checks.files),
+        Field("constraints", "list of files", "`[]`", checks.files),
+        Field("lock-file", "file", "none", checks.lock_file),
+        Field("provided", "list of names", "`[]`", checks.names),
+        Field("compatible", "list of names", "`[]`", checks.names),
+        Field("on-missing", "string", "`error`", checks.one_of(("error", "warn"))),
+        Field("exclude", "list of gitignore patterns", "`[]`", checks.patterns),
+        Field("prune", "list", '`["bytecode"]`', checks.some_of(PRUNABLE)),
+        Field("compile-bytecode", "boolean", "`false`", checks.boolean),
+        Field("prefer-binary", "boolean", "`true`", checks.boolean),
+        Field("python", "path", "none", checks.interpreter),
+        Field("pip-args", "list", "`[]`", checks.strings),
+        Field("build-directory", "path", "`.hatch/lambda`", checks.directory),
+        Field("with-wheel", "boolean", "`false`", checks.boolean),
+        Field("functions", "table of tables", "`{}`", checks.named_tables(VERSIONS)),
     )
 }
 
-LATER_FIELDS = (
-    "extras",
-    "dependency-groups",
-    "lock-file",
-    "provided",
-    "prune",
-    "compile-bytecode",
-    "with-wheel",
-    "functions",
-)
-LATER_TARGET_FIELDS = ("archive-name", "handler", "compression-level")
+FUNCTION_FIELDS: dict[str, Field] = {
+    **{key: field for key, field in FIELDS.items() if key not in {"build-directory", "with-wheel", "functions"}},
+    "handler": Field("handler", "string", "the target's", checks.handler),
+    "include": Field("include", "list of gitignore patterns", "all", checks.patterns),
+}
+"""What a table under `functions` takes."""
+
+TARGET_FIELDS: dict[str, Field] = {
+    field.key: field
+    for field in (
+        Field("archive-name", "string", f"`{ZipSettings.archive_name}`", checks.archive_name),
+        Field("handler", "string", "none", checks.handler),
+        Field("compression-level", "0 to 9", "6", checks.whole_number(0, 9)),
+        Field("report", "boolean", "`false`", checks.boolean),
+        Field("sbom", "boolean", "`false`", checks.boolean),
+    )
+}
+"""What `targets.lambda` takes beside Hatch's own keys."""

@@ -642,12 +642,18 @@ def test_faults_under_the_target_have_their_own_path(new_project: NewProject) ->
         (f'{HOOK}architectur = "arm64"\n', ("Unknown field", "hooks.lambda.architectur`", "`architecture`")),
         (f"{HOOK}prefer_binary = true\n", ("Unknown field", "hooks.lambda.prefer_binary`", "`prefer-binary`")),
         (f"{HOOK}zzz = 1\n", ("Unknown field", "hooks.lambda.zzz`", "`runtime`", "`architecture`")),
-        (f'{HOOK}lock-file = "pylock.toml"\n', ("hooks.lambda.lock-file` is not supported yet",)),
-        (f"{HOOK}[tool.hatch.build.hooks.lambda.functions.api]\n", ("hooks.lambda.functions` is not supported yet",)),
-        (f'{HOOK}[tool.hatch.build.targets.lambda]\nversions = ["layer"]\n', ("targets.lambda.versions`", "layer")),
+        (f'{HOOK}lock-file = "poetry.lock"\n', ("hooks.lambda.lock-file`", "`pylock.NAME.toml`", "'poetry.lock'")),
         (
-            f'{HOOK}[tool.hatch.build.targets.lambda]\narchive-name = "a.zip"\n',
-            ("targets.lambda.archive-name` is not supported yet",),
+            f"{HOOK}[tool.hatch.build.hooks.lambda.functions.api]\nextra = 1\n",
+            ("Unknown field", "hooks.lambda.functions.api.extra`", "`extras`"),
+        ),
+        (
+            f'{HOOK}[tool.hatch.build.targets.lambda]\nversions = ["api"]\n',
+            ("no version `api`", "`function`, `layer`, `code`"),
+        ),
+        (
+            f'{HOOK}[tool.hatch.build.targets.lambda]\narchive-name = "a.zip"\nversions = ["code", "layer"]\n',
+            ("targets.lambda.archive-name`", "`a.zip`", "{variant}"),
         ),
         (f'{HOOK}requirements = ["gone.txt"]\n', ("hooks.lambda.requirements`", "gone.txt", "no such file")),
         (f'{HOOK}[tool.hatch.build.targets.wheel.force-include]\n"gone.txt" = "x"\n', ("gone.txt",)),

@@ -18,12 +18,13 @@ from packages import make_wheel, metadata, record
 from packaging.tags import Tag
 
 from hatch_lambda import archive
+from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import BundleFile, Text, union
 from hatch_lambda.errors import BrokenWheelError, ConfigurationError, LambdaBuildError
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.layout import lay_out
 from hatch_lambda.process import redact
-from hatch_lambda.settings import FIELDS, HOOK_TABLE, LATER_FIELDS, load
+from hatch_lambda.settings import FIELDS, HOOK_TABLE, load
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.store import StoredWheel, sha256_of
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target, all_targets
@@ -133,7 +134,7 @@ def test_a_sound_wheel_arrives_in_bundle_and_archive_as_it_is(contents: dict[str
     check_wheel(path)
     files = union([lay_out(path, TARGET)])
     wheel = StoredWheel("foo 1.0", path.name, sha256_of(path), path)
-    unpack((wheel,), SETTINGS, folder / "bundle", None)
+    unpack(assemble((wheel,), SETTINGS, folder / "bundle"), None)
     made = archive.write(folder / "x.zip", files)
 
     with zipfile.ZipFile(made.path) as read, zipfile.ZipFile(path) as given_wheel:
@@ -271,7 +272,7 @@ def test_no_entry_of_a_wheel_leaves_the_folder_that_it_is_unpacked_to(
     def unpack_checked() -> tuple[BundleFile, ...]:
         files = lay_out(path, TARGET)
         check_wheel(path)
-        unpack((wheel,), SETTINGS, bundle, None)
+        unpack(assemble((wheel,), SETTINGS, bundle), None)
         return files
 
     files = outcome(unpack_checked)
@@ -303,7 +304,7 @@ def test_no_command_of_a_wheel_is_written_elsewhere_than_to_bin(commands: dict[s
     path = raw_wheel(folder, [], entry_points=text)
     wheel = StoredWheel("foo 1.0", path.name, sha256_of(path), path)
     before = everything_below(folder)
-    bundle = outcome(lambda: unpack((wheel,), SETTINGS, folder / "bundle", None))
+    bundle = outcome(lambda: unpack(assemble((wheel,), SETTINGS, folder / "bundle"), None))
     if isinstance(bundle, LambdaBuildError):
         assert everything_below(folder) == before
         return
@@ -361,7 +362,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
     max_leaves=5,
 )
-KEYS = st.sampled_from([*FIELDS, *LATER_FIELDS]) | st.text(max_size=10)
+KEYS = st.sampled_from([*FIELDS]) | st.text(max_size=10)
 FITTING = {
     "runtime": st.sampled_from(sorted(RUNTIMES)),
     "architecture": st.sampled_from(sorted(ARCHITECTURES)),

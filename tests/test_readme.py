@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hatch_lambda.settings import ENVIRONMENT_VARIABLES, FIELDS, LATER_FIELDS, LATER_TARGET_FIELDS
+from hatch_lambda.settings import ENVIRONMENT_VARIABLES, FIELDS, LOCKED_VARIABLE, PRUNABLE, TARGET_FIELDS
 from hatch_lambda.stages.allow import CURATED
 from hatch_lambda.target import RUNTIMES
 
@@ -19,18 +19,18 @@ def _section(title: str) -> str:
 
 def test_the_settings_table_has_every_key_with_its_type_and_default_in_the_order_of_the_code() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| (.+?), (.+?) \|", _section("Settings"), flags=re.MULTILINE)
-    assert rows == [(field.key, field.type, field.default) for field in FIELDS.values()]
+    fields = [*FIELDS.values(), *TARGET_FIELDS.values()]
+    assert rows == [(field.key, field.type, field.default) for field in fields]
 
 
 def test_the_environment_variables_are_named() -> None:
     named = set(re.findall(r"HATCH_LAMBDA_\w+", _section("Settings")))
-    assert named == set(ENVIRONMENT_VARIABLES.values())
+    assert named == {*ENVIRONMENT_VARIABLES.values(), LOCKED_VARIABLE}
 
 
-def test_what_is_not_supported_yet_is_named_as_such() -> None:
-    paragraph = _section("Limitations").partition("Not supported yet")[2]
-    named = set(re.findall(r"`([\w-]+)`", paragraph))
-    assert named == {*LATER_FIELDS, *LATER_TARGET_FIELDS, "layer", "code"}
+def test_the_named_sets_are_those_of_the_code() -> None:
+    row = next(line for line in README.splitlines() if line.startswith("| `prune` |"))
+    assert all(f"`{name}`" in row for name in PRUNABLE)
 
 
 def test_the_runtimes_and_the_curated_distributions_are_those_of_the_code() -> None:

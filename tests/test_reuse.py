@@ -29,6 +29,7 @@ from packaging.utils import parse_wheel_filename
 
 from hatch_lambda import archive, pip_process, pipeline
 from hatch_lambda import store as store_module
+from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import BundleFile, Text, union
 from hatch_lambda.distributions import Closure, Distribution, Sdist, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError, UnfitMachineCodeError
@@ -1592,7 +1593,7 @@ class TestUnpackOnce:
     def test_a_broken_manifest_is_as_none(self, break_it: Callable[[Path], object], laid_out: Situation) -> None:
         bundle = laid_out.state / "bundle"
         content = files_in(bundle)
-        (manifest,) = laid_out.state.glob("*.json")
+        manifest = laid_out.state / unpack_stage.MANIFEST_NAME
         break_it(manifest)
         added("foo/b.py")(bundle)
 
@@ -1906,7 +1907,7 @@ class TestMemory:
             if work == "archive":
                 made = archive.write(tmp_path / "large.zip", files).unzipped
             else:
-                unpack_stage.unpack((kept,), settings, tmp_path / "bundle", None)
+                unpack_stage.unpack(assemble((kept,), settings, tmp_path / "bundle"), None)
                 made = (tmp_path / "bundle/large.bin").stat().st_size
             _, peak = tracemalloc.get_traced_memory()
         finally:

@@ -12,13 +12,15 @@ from hatch_lambda.errors import ConfigurationError
 from hatch_lambda.project import HATCH_KEYS
 from hatch_lambda.settings import (
     FIELDS,
+    FUNCTION_FIELDS,
     HOOK_TABLE,
-    LATER_FIELDS,
-    LATER_TARGET_FIELDS,
+    TARGET_FIELDS,
     TARGET_TABLE,
     Settings,
-    check_target_table,
+    ZipSettings,
     load,
+    load_all,
+    load_zip_settings,
     missing_table_message,
 )
 
@@ -102,14 +104,21 @@ A_VALUE_OF_EACH: dict[str, tuple[Any, str]] = {
     "pip-args": (["--pre"], "pip_args"),
     "build-directory": ("build/lambda", "build_directory"),
     "exclude": (["*.md"], "exclude"),
+    "extras": (["web"], "extras"),
+    "dependency-groups": (["web"], "dependency_groups"),
+    "lock-file": ("pylock.toml", "lock_file"),
+    "provided": (["aws-sdk"], "provided"),
+    "prune": (["tests"], "prune"),
+    "compile-bytecode": (True, "compile_bytecode"),
+    "with-wheel": (True, "with_wheel"),
 }
 
 
 class TestEveryField:
     def test_each_one_has_a_value_to_be_tried_with_below(self) -> None:
-        assert A_VALUE_OF_EACH.keys() == FIELDS.keys()
+        assert {*A_VALUE_OF_EACH, "functions"} == FIELDS.keys()
 
-    @pytest.mark.parametrize("key", FIELDS)
+    @pytest.mark.parametrize("key", A_VALUE_OF_EACH)
     def test_none_is_read_and_ignored(
         self, key: str, settings_of: Callable[..., Settings], file_in: Callable[[str], Path]
     ) -> None:
@@ -120,6 +129,21 @@ class TestEveryField:
 
         assert {name for name in before if before[name] != after[name]} == {attribute}
 
+    @pytest.mark.parametrize("key", sorted(set(FUNCTION_FIELDS) - {"runtime", "architecture"}))
+    def test_none_of_a_function_is_read_and_ignored(
+        self, key: str, file_in: Callable[[str], Path], project_root: Path
+    ) -> None:
+        file_in("requirements.txt")
+        file_in("constraints.txt")
+        of_its_own = {"handler": ("orders.app.handler", "handler"), "include": (["*.py"], "include")}
+        value, attribute = (A_VALUE_OF_EACH | of_its_own)[key]
+        own, function = (
+            load_all({"runtime": "python3.13", "functions": {"api": table}}, project_root, environ={})["api"]
+            for table in ({}, {key: value})
+        )
+
+        assert {name for name in vars(own) if vars(own)[name] != vars(function)[name]} == {attribute}
+
     @pytest.mark.parametrize("value", [None, 3, 2.5, {"a": 1}, ["a", 3], [""], [["a"]], ""], ids=repr)
     @pytest.mark.parametrize("key", FIELDS)
     def test_each_one_refuses_a_value_of_another_type_and_says_what_it_found(
@@ -129,7 +153,7 @@ class TestEveryField:
 
         found = value[-1] if isinstance(value, list) and FIELDS[key].type.startswith("list") else value
         assert fault.startswith(f"Field `tool.hatch.build.hooks.lambda.{key}` must be ")
-        assert repr(found) in fault
+        assert repr(found) in fault or fault.endswith("but `a` is 1")
 
     @pytest.mark.parametrize("value", [True, False])
     @pytest.mark.parametrize("key", [key for key, field in FIELDS.items() if field.type != "boolean"])
@@ -258,8 +282,8 @@ class TestNames:
         (fault,) = faults_of(compatible=["orjson", name])
 
         assert fault == (
-            "Field `tool.hatch.build.hooks.lambda.compatible` must be an array of distribution names, "
-            f"but has {name!r} in it"
+            "Field `tool.hatch.build.hooks.lambda.compatible` must be an array of names, "
+            f"but has {name!r} in it, which is none"
         )
 
 
@@ -382,21 +406,14 @@ class TestUnknownFields:
         assert fault.startswith("Unknown field `tool.hatch.build.hooks.lambda.zzz`; known are ")
         assert all(f"`{key}`" in fault for key in FIELDS)
 
-    @pytest.mark.parametrize("key", LATER_FIELDS)
-    def test_what_is_to_come_is_refused_rather_than_ignored(
-        self, key: str, faults_of: Callable[..., tuple[str, ...]]
-    ) -> None:
-        assert faults_of(**{key: []}) == (f"Field `tool.hatch.build.hooks.lambda.{key}` is not supported yet",)
-
-    def test_every_key_of_the_contract_is_either_supported_or_to_come(self) -> None:
+    def test_every_key_of_the_contract_is_there(self) -> None:
         contract = {
             *("runtime", "architecture", "extras", "dependency-groups", "requirements", "constraints", "lock-file"),
             *("provided", "compatible", "on-missing", "exclude", "prune", "compile-bytecode", "prefer-binary"),
             *("python", "pip-args", "build-directory", "with-wheel", "functions"),
         }
 
-        assert {*FIELDS, *LATER_FIELDS} == contract
-        assert not set(FIELDS) & set(LATER_FIELDS)
+        assert set(FIELDS) == contract
 
 
 class TestAllFaultsAtOnce:
@@ -413,7 +430,7 @@ class TestAllFaultsAtOnce:
             "pip-args": "--pre",
             "build-directory": ".",
             "exclude": "*.md",
-            "prune": ["tests"],
+            "prune": ["docs"],
             "runtme": "python3.13",
         }
 
@@ -529,36 +546,184 @@ class TestTargetTable:
             {"dependencies": ["x"], "require-runtime-dependencies": True, "reproducible": True, "ignore-vcs": True},
         ],
     )
-    def test_what_hatch_itself_reads_there_is_let_through(self, table: dict[str, object]) -> None:
-        check_target_table(table, HATCH_KEYS)
+    def test_what_hatch_itself_reads_there_is_let_through(self, table: dict[str, object], project_root: Path) -> None:
+        load_zip_settings(table, project_root, hatch_keys=HATCH_KEYS)
 
-    def test_an_unknown_field_is_told_with_the_one_that_is_meant(self) -> None:
+    def test_an_unknown_field_is_told_with_the_one_that_is_meant(self, project_root: Path) -> None:
         with pytest.raises(ConfigurationError) as raised:
-            check_target_table({"inlcude": ["*.py"]}, HATCH_KEYS)
+            load_zip_settings({"inlcude": ["*.py"]}, project_root, hatch_keys=HATCH_KEYS)
 
         assert raised.value.faults == (
             "Unknown field `tool.hatch.build.targets.lambda.inlcude`; did you mean `include`?",
         )
 
-    @pytest.mark.parametrize("key", LATER_TARGET_FIELDS)
-    def test_what_is_to_come_is_refused_rather_than_ignored(self, key: str) -> None:
-        with pytest.raises(ConfigurationError) as raised:
-            check_target_table({key: "x"}, HATCH_KEYS)
+    def test_every_key_of_the_contract_is_there(self) -> None:
+        assert {"archive-name", "handler", "compression-level"} <= set(TARGET_FIELDS)
 
-        assert raised.value.faults == (f"Field `tool.hatch.build.targets.lambda.{key}` is not supported yet",)
+    def test_all_that_is_said_there_is_taken_over(self, project_root: Path) -> None:
+        table = {"archive-name": "{name}.zip", "handler": "orders.app.handler", "compression-level": 9, "report": True}
 
-    @pytest.mark.parametrize("versions", [["layer"], ["function", "code"], "function", []], ids=repr)
-    def test_versions_to_come_are_refused_beside_all_else(self, versions: object) -> None:
-        with pytest.raises(ConfigurationError) as raised:
-            check_target_table({"versions": versions, "handler": "orders.app.handler"}, HATCH_KEYS)
-
-        of_handler, of_versions = raised.value.faults
-        assert of_handler == "Field `tool.hatch.build.targets.lambda.handler` is not supported yet"
-        assert of_versions == (
-            'Field `tool.hatch.build.targets.lambda.versions` must be ["function"], the only version so far, '
-            f"not {versions!r}"
+        assert load_zip_settings(table, project_root, hatch_keys=HATCH_KEYS) == ZipSettings(
+            archive_name="{name}.zip", handler="orders.app.handler", compression_level=9, report=True
         )
 
+    @pytest.mark.parametrize(
+        ("key", "value", "words"),
+        [
+            ("archive-name", "x.tar", "must be the name of a file that ends in `.zip`, not 'x.tar'"),
+            ("archive-name", 3, "must be the name of a file that ends in `.zip`, not 3"),
+            ("archive-name", "out/x.zip", "must be a plain file name, without `/`, not 'out/x.zip'"),
+            ("archive-name", "{stage}.zip", "has `{stage}` in it; known are `{name}`, `{version}`, `{variant}`"),
+            ("archive-name", "{name.zip", "has a brace without its other half in it: '{name.zip'"),
+            ("handler", "handler", "must be a module and a name in it, as in `orders.app.handler`, not 'handler'"),
+            ("handler", ".app.handler", "must be a module and a name in it"),
+            ("handler", True, "must be a module and a name in it, as in `orders.app.handler`, not true"),
+            ("compression-level", 10, "must be a number from 0 to 9, not 10"),
+            ("compression-level", True, "must be a number from 0 to 9, not true"),
+            ("compression-level", "6", "must be a number from 0 to 9, not '6'"),
+            ("report", "yes", "must be a boolean, not 'yes'"),
+            ("sbom", 1, "must be a boolean, not 1"),
+        ],
+    )
+    def test_a_wrong_value_is_told_with_its_path(self, key: str, value: object, words: str, project_root: Path) -> None:
+        with pytest.raises(ConfigurationError) as raised:
+            load_zip_settings({key: value}, project_root, hatch_keys=HATCH_KEYS)
+
+        (fault,) = raised.value.faults
+        assert fault.startswith(f"Field `{TARGET_TABLE}.{key}` {words}")
+
+    @pytest.mark.parametrize(
+        ("template", "version", "name"),
+        [
+            (None, "function", "orders-1.0-python3.13-arm64.zip"),
+            (None, "layer", "orders-1.0-layer-python3.13-arm64.zip"),
+            (None, "api", "orders-1.0-api-python3.13-arm64.zip"),
+            ("{name}.zip", "function", "orders.zip"),
+            ("{name}.zip", "code", "orders.zip"),
+            ("{variant}.zip", "function", "function.zip"),
+            ("{variant}-{runtime}.zip", "code", "code-python3.13.zip"),
+            ("x{runtime}{runtime}.zip", "code", "xcode-python3.13python3.13.zip"),
+        ],
+    )
+    def test_a_zip_has_its_version_in_its_name(
+        self, template: str | None, version: str, name: str, project_root: Path
+    ) -> None:
+        zips = ZipSettings(template) if template else ZipSettings()
+        target = load({"runtime": "python3.13", "architecture": "arm64"}, project_root, environ={}).target
+
+        assert zips.name_of(version, project="orders", project_version="1.0", target=target) == name
+
+
+class TestFunctions:
+    def test_what_a_function_does_not_say_the_hooks_own_table_says(self, project_root: Path) -> None:
+        table = {
+            "runtime": "python3.13",
+            "extras": ["base"],
+            "exclude": ["*.pyx"],
+            "functions": {
+                "api": {"extras": ["Web_API"], "handler": "orders.api.handler"},
+                "worker": {"architecture": "arm64", "runtime": "python3.12", "include": ["orders/worker/"]},
+            },
+        }
+
+        of_versions = load_all(table, project_root, environ={})
+
+        assert set(of_versions) == {"function", "layer", "code", "api", "worker"}
+        own, api, worker = (of_versions[name] for name in ("function", "api", "worker"))
+        assert of_versions["layer"] == of_versions["code"] == own
+        assert [sorted(settings.extras) for settings in (own, api, worker)] == [["base"], ["web-api"], ["base"]]
+        assert api.exclude == worker.exclude == own.exclude == ("*.pyx",)
+        assert [str(settings.target) for settings in (own, api, worker)] == [
+            *("python3.13-x86_64", "python3.13-x86_64", "python3.12-arm64")
+        ]
+        assert (own.handler, api.handler, worker.handler) == (None, "orders.api.handler", None)
+        assert len({settings.bundle_directory for settings in (own, api, worker)}) == 3
+
+    def test_a_function_takes_the_projects_files_that_it_includes_and_does_not_exclude(
+        self, project_root: Path
+    ) -> None:
+        one = {"include": ["/orders/api/", "/orders/*.py"], "exclude": ["draft.py"]}
+        of_versions = load_all(
+            {"runtime": "python3.13", "functions": {"api": one, "all": {}}}, project_root, environ={}
+        )
+        paths = ["orders/api/app.py", "orders/models.py", "orders/api/draft.py", "orders/web/app.py"]
+        paths.append("orders-1.0.dist-info/METADATA")
+
+        def taken(version: str) -> list[str]:
+            return [path for path in paths if not of_versions[version].is_not_its_own(path)]
+
+        assert taken("api") == ["orders/api/app.py", "orders/models.py", "orders-1.0.dist-info/METADATA"]
+        assert taken("all") == taken("function") == paths
+
+    def test_the_environment_wins_over_functions_too(self, project_root: Path) -> None:
+        table = {"runtime": "python3.13", "functions": {"api": {"architecture": "x86_64"}}}
+
+        of_versions = load_all(table, project_root, environ={"HATCH_LAMBDA_ARCHITECTURE": "arm64"})
+
+        assert {settings.target.architecture.name for settings in of_versions.values()} == {"arm64"}
+
+    @pytest.mark.parametrize(
+        ("functions", "faults"),
+        [
+            ([], ["Field `{}.functions` must be a table of tables, not []"]),
+            ({"api": 1}, ["Field `{}.functions` must be a table of tables, but `api` is 1"]),
+            ({"layer": {}}, ["Field `{}.functions` has 'layer' in it, which cannot be a name here"]),
+            ({"../x": {}}, ["Field `{}.functions` has '../x' in it, which cannot be a name here"]),
+            (
+                {"api": {"extras": "web", "build-directory": "b"}, "worker": {"functions": {}, "runtime": "python2.7"}},
+                [
+                    "Field `{}.functions.api.extras` must be an array of strings, not 'web'",
+                    "Unknown field `{}.functions.api.build-directory`",
+                    "Unknown field `{}.functions.worker.functions`",
+                    "Field `{}.functions.worker.runtime` must be one of",
+                ],
+            ),
+        ],
+    )
+    def test_all_that_is_wrong_with_them_is_told_with_its_path(
+        self, functions: object, faults: list[str], faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        told = faults_of(functions=functions)
+
+        assert len(told) == len(faults)
+        assert all(fault.startswith(words.format(HOOK_TABLE)) for fault, words in zip(told, faults, strict=True))
+
+    def test_a_fault_of_the_environment_is_told_once(self, faults_of: Callable[..., tuple[str, ...]]) -> None:
+        (fault,) = faults_of({"HATCH_LAMBDA_ARCHITECTURE": "mips"}, functions={"a": {}, "b": {}})
+
+        assert fault.startswith("Environment variable `HATCH_LAMBDA_ARCHITECTURE` must be one of")
+
+
+class TestLockFile:
+    @pytest.mark.parametrize(
+        ("name", "path"),
+        [
+            ("pylock.toml", "pylock.toml"),
+            ("locks/pylock.api.toml", "locks/pylock.api.toml"),
+            ("pylock.{target}.toml", "pylock.python313-arm64.toml"),
+        ],
+    )
+    def test_it_may_be_one_a_target_and_is_not_looked_for_yet(self, name: str, path: str, project_root: Path) -> None:
+        table = {"runtime": "python3.13", "architecture": "arm64", "lock-file": name}
+
+        assert load(table, project_root, environ={}).lock_file == project_root / path
+
+    @pytest.mark.parametrize("name", ["poetry.lock", "pylock.a.b.toml", "", 3, ["pylock.toml"]], ids=repr)
+    def test_another_name_is_none(self, name: object, faults_of: Callable[..., tuple[str, ...]]) -> None:
+        (fault,) = faults_of(**{"lock-file": name})
+
+        assert fault.startswith(f"Field `{HOOK_TABLE}.lock-file` must be ")
+
+    @pytest.mark.parametrize(
+        ("value", "locked"), [(None, False), ("", False), ("0", False), ("false", False), ("1", True), ("true", True)]
+    )
+    def test_the_environment_can_insist_on_it(self, value: str | None, project_root: Path, *, locked: bool) -> None:
+        environ = {"HATCH_LAMBDA_LOCKED": value} if value is not None else {}
+
+        assert load({"runtime": "python3.13"}, project_root, environ=environ).locked is locked
+
+
+class TestMissingTable:
     def test_a_project_without_the_hooks_table_is_told_a_table_that_is_right(self, project_root: Path) -> None:
         text = missing_table_message()
 

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 def audit(closure: Closure, job: Job, store: Store) -> Closure:
     """Pass the closure on if it is so. Raises `UnfitMachineCodeError` or `BrokenWheelError`."""
     wheels = [(str(found), found.wheel.path) for found in closure.distributions if found.wheel]
-    scans = scans_of(wheels, job.settings, store)
-    make_sure_that_it_loads(scans, job.target, vouched_for=job.settings.compatible)
+    audit_wheels(wheels, job.settings, store)
     return closure
+
+
+def audit_wheels(wheels: Sequence[tuple[str, Path]], settings: Settings, store: Store) -> None:
+    """Judge what is in wheels, each given as `name version` and path. Raises as `audit` does."""
+    scans = scans_of(wheels, settings, store)
+    make_sure_that_it_loads(scans, settings.target, vouched_for=settings.compatible)
 
 
 def scans_of(wheels: Sequence[tuple[str, Path]], settings: Settings, store: Store) -> list[Scan]:

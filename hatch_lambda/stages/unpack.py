@@ -11,20 +11,17 @@ import stat
 import tempfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, raw_pieces, union
+from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, raw_pieces
 from hatch_lambda.errors import BrokenWheelError, naming
-from hatch_lambda.layout import lay_out
 from hatch_lambda.litter import remove
 from hatch_lambda.store import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from hatch_lambda.settings import Settings
-    from hatch_lambda.store import StoredWheel
 
 MANIFEST_NAME = "bundle.json"
 
@@ -42,21 +39,21 @@ class _OnDisk(NamedTuple):
     mode: int
 
 
-def unpack(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path, state: Path | None) -> Bundle:
+def unpack(bundle: Bundle, state: Path | None) -> Bundle:
     """Fill a new folder and put it in the place of the former bundle, of which nothing is left.
 
     With a state folder, a manifest of what was laid out is kept there. What it says of a file that has not been touched
     since need not be done again; and where that is so for all of them, nothing is done.
     """
-    layouts = [lay_out(wheel.path, settings.target, settings.is_excluded) for wheel in wheels]
-    files = union(layouts)
-    origins = _origins(files, {wheel.path: wheel.sha256 for wheel in wheels})
-    bundle = Bundle(directory, files, wheels)
+    directory, files = bundle.directory, bundle.files
+    origins = _origins(files, {wheel.path: wheel.sha256 for wheel in bundle.wheels})
     manifest = state / MANIFEST_NAME if state else None
     noted = _read_manifest(manifest) if manifest else {}
-    seen = _look(directory, {path: facts.origin for path, facts in noted.items()}) if noted else {}
-    untouched = {path for path, facts in seen.items() if noted.get(path) == facts and origins.get(path) == facts.origin}
-    if noted and untouched == seen.keys() == origins.keys() and _folders_are_as_they_should(directory, files):
+    seen = _look(directory, {path: facts.origin for path, facts in noted.items()} if noted else None)
+    untouched = {
+        path for path, facts in seen.files.items() if noted.get(path) == facts and origins.get(path) == facts.origin
+    }
+    if noted and untouched == seen.files.keys() == origins.keys() and seen.folders == _wanted_folders(files):
         return bundle
     directory.parent.mkdir(parents=True, exist_ok=True)
     for left in directory.parent.glob(".bundle-*"):  # by builds that were killed, as this one is alone here
@@ -72,7 +69,7 @@ def unpack(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path,
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     if manifest:
-        write_whole(manifest, json.dumps(_look(directory, origins)).encode("utf-8"))
+        write_whole(manifest, json.dumps(_look(directory, origins).files).encode("utf-8"))
     return bundle
 
 
@@ -94,26 +91,50 @@ def _read_manifest(manifest: Path) -> dict[str, _OnDisk]:
         return {}
 
 
-def _look(directory: Path, origins: Mapping[str, str]) -> dict[str, _OnDisk]:
-    """What is on disk below a folder; for files of which no origin is known it is empty."""
-    found = {}
-    for path, entry in _walk(str(directory), ""):
-        status = entry.stat(follow_symlinks=False)
-        found[path] = _OnDisk(origins.get(path, ""), status.st_size, status.st_mtime_ns, status.st_mode)
+class _Seen(NamedTuple):
+    """What is below a folder. `folders`: with their modes, the folder itself as the empty path."""
+
+    files: dict[str, _OnDisk]
+    folders: dict[str, int]
+
+
+def _look(directory: Path, origins: Mapping[str, str] | None) -> _Seen:
+    """What is on disk below a folder; for files of which no origin is known it is empty. Without origins: nothing."""
+    files: dict[str, _OnDisk] = {}
+    folders: dict[str, int] = {}
+    waiting = [(str(directory), "")] if origins is not None else []
+    while waiting:
+        folder, prefix = waiting.pop()
+        try:
+            entries = os.scandir(folder)
+            folders[prefix] = _mode_of_folder(os.stat(folder).st_mode)  # noqa: PTH116 - thousands of them
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        with entries:
+            for entry in entries:
+                path = f"{prefix}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((entry.path, f"{path}/"))
+                    continue
+                status = entry.stat(follow_symlinks=False)
+                origin = origins.get(path, "") if origins else ""
+                files[path] = _OnDisk(origin, status.st_size, status.st_mtime_ns, status.st_mode)
+    return _Seen(files, folders)
+
+
+def _mode_of_folder(mode: int) -> int:
+    """What of a folder's mode is ours to set; Windows has nothing to say of it."""
+    return _FOLDER_MODE if os.name == "nt" else stat.S_IMODE(mode)
+
+
+def _wanted_folders(files: Sequence[BundleFile]) -> dict[str, int]:
+    found = {"": _FOLDER_MODE}
+    for file in files:
+        path = file.path
+        while (slash := path.rfind("/")) > 0 and (folder := path[: slash + 1]) not in found:
+            found[folder] = _FOLDER_MODE
+            path = path[:slash]
     return found
-
-
-def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    try:
-        entries = os.scandir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    with entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path, f"{prefix}{entry.name}/")
-            else:
-                yield f"{prefix}{entry.name}", entry
 
 
 def _taken_over(former: Path, path: Path) -> bool:
@@ -124,19 +145,8 @@ def _taken_over(former: Path, path: Path) -> bool:
     return False
 
 
-def _folders_of(files: Sequence[BundleFile]) -> set[str]:
-    return {str(parent) for file in files for parent in PurePosixPath(file.path).parents}
-
-
-def _folders_are_as_they_should(root: Path, files: Sequence[BundleFile]) -> bool:
-    seen = {os.path.relpath(folder, root).replace(os.sep, "/") for folder, _, _ in os.walk(root)}
-    if seen != _folders_of(files):
-        return False
-    return os.name == "nt" or all(stat.S_IMODE((root / folder).stat().st_mode) == _FOLDER_MODE for folder in seen)
-
-
 def _make_folders(root: Path, files: Sequence[BundleFile]) -> None:
-    for folder in sorted(_folders_of(files)):  # a folder before what is in it
+    for folder in sorted(_wanted_folders(files)):  # a folder before what is in it
         (root / folder).mkdir(exist_ok=True)
         (root / folder).chmod(_FOLDER_MODE)  # whatever the umask
 

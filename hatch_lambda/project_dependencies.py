@@ -1,0 +1,112 @@
+"""What of a project's metadata is to be packaged: its dependencies, and the extras and groups that are named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from hatch_lambda.checks import listed
+from hatch_lambda.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from packaging.utils import NormalizedName
+
+    from hatch_lambda.settings import Settings
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a project declares. `extras`: by normalised name; `groups`: the table `dependency-groups` as it stands."""
+
+    project: str
+    dependencies: tuple[str, ...]
+    extras: Mapping[str, Sequence[str]]
+    groups: Mapping[str, Sequence[str | Mapping[str, str]]]
+
+
+def requirements_of(declared: Declared, settings: Settings) -> tuple[str, ...]:
+    """The requirements (PEP 508) to package beside what the settings' requirements files say.
+
+    Dependency groups (PEP 735) are none of a project's dependencies, so only those that are named come along.
+    Raises `ConfigurationError` for unknown names and groups that cannot be read.
+    """
+    _refuse_unknown(declared, settings)
+    own = () if settings.requirements else declared.dependencies
+    wanted = [*own, *_of_extras(declared, settings.extras), *_of_groups(declared, settings)]
+    return tuple(dict.fromkeys(_without_itself(wanted, declared)))
+
+
+def _refuse_unknown(declared: Declared, settings: Settings) -> None:
+    groups = {canonicalize_name(name) for name in declared.groups}
+    faults = [
+        f"Field `{settings.table}.{key}` names {listed(sorted(unknown))}, and the project has no such {kind}; "
+        f"{f'it has {listed(sorted(known))}' if known else f'it has no {kind} at all'}"
+        for key, kind, named, known in (
+            ("extras", "extra", settings.extras, set(declared.extras)),
+            ("dependency-groups", "dependency group", settings.dependency_groups, groups),
+        )
+        if (unknown := named - known)
+    ]
+    if faults:
+        raise ConfigurationError(faults)
+
+
+def _of_extras(declared: Declared, extras: Iterable[str]) -> Iterator[str]:
+    for extra in sorted(extras):
+        yield from declared.extras[extra]
+
+
+def _of_groups(declared: Declared, settings: Settings) -> Iterator[str]:
+    if not settings.dependency_groups:
+        return
+    from packaging.dependency_groups import resolve_dependency_groups
+    from packaging.errors import ExceptionGroup
+
+    try:
+        yield from resolve_dependency_groups(declared.groups, *sorted(settings.dependency_groups))
+    except (ExceptionGroup, ValueError, TypeError) as error:
+        reasons = [str(reason) for reason in _leaves(error)]
+        raise ConfigurationError([f"Table `dependency-groups` cannot be used: {'; '.join(reasons)}"]) from None
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    inner = getattr(error, "exceptions", None)
+    if inner is None:
+        yield error
+        return
+    for each in inner:
+        yield from _leaves(each)
+
+
+def _without_itself(
+    requirements: Iterable[str], declared: Declared, seen: frozenset[NormalizedName] = frozenset()
+) -> Iterator[str]:
+    """Requirements with `project[extra]`, by which an extra or a group takes in others, replaced by what it means."""
+    itself = canonicalize_name(declared.project)
+    for text in requirements:
+        requirement = Requirement(text)
+        if canonicalize_name(requirement.name) != itself:
+            yield text
+            continue
+        extras = {canonicalize_name(extra) for extra in requirement.extras}
+        if unknown := extras - set(declared.extras):
+            raise ConfigurationError(
+                [f"`{text}` asks for {listed(sorted(unknown))} of the project itself, which has no such extra"]
+            )
+        for extra in sorted(extras - seen):
+            inner = _without_itself(declared.extras[extra], declared, seen | {extra})
+            yield from (_under(requirement, each) for each in inner)
+
+
+def _under(outer: Requirement, text: str) -> str:
+    """A requirement under the marker of the one that it stands for."""
+    if outer.marker is None:
+        return text
+    inner = Requirement(text)
+    inner.marker = outer.marker if inner.marker is None else outer.marker & inner.marker
+    return str(inner)
