@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 from packaging.utils import canonicalize_name
+from projects import HOOK, PACKAGE, NewProject, Project, write_project
 
 from hatch_lambda import pipeline
 from hatch_lambda.job import Request
@@ -22,7 +23,7 @@ from hatch_lambda.settings import load
 from hatch_lambda.ui import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -59,6 +60,16 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = _folder(tmp_path / "index")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     return folder
+
+
+@pytest.fixture
+def new_project(project_root: Path) -> NewProject:
+    """Write a project. `tool`: the tables below `[tool]`; `project`: further lines of the `[project]` table."""
+
+    def write(tool: str = HOOK, *, project: str = "", files: Mapping[str, str | bytes] = PACKAGE) -> Project:
+        return write_project(project_root, tool, project, files)
+
+    return write
 
 
 class RecordingUI:

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 import pytest
 from elf import make_elf
 from packages import make_sdist, make_wheel, metadata, record, source_files
-from test_plugin import BUNDLE, HOOK, PACKAGE, ZIP, Project, write_project
+from projects import BUNDLE, HOOK, PACKAGE, ZIP, Project, write_project
 
 from hatch_lambda import pip_process
 from hatch_lambda.errors import (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from packages import make_sdist, make_wheel
-from test_plugin import PACKAGE, Project, write_project
+from projects import PACKAGE, Project, write_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

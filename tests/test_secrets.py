@@ -16,7 +16,8 @@ from urllib.parse import unquote
 import pytest
 from elf import make_elf
 from packages import make_sdist, make_wheel
-from test_plugin import PACKAGE, Project, _make_slow_sdist, _start_busy_build, write_project
+from projects import PACKAGE, Project, write_project
+from test_plugin import _make_slow_sdist, _start_busy_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
