@@ -65,7 +65,7 @@ class LambdaBuildHook(BuildHookInterface[Any]):
             of_versions = self._settings()
             request = request_of(version, of_versions, self.metadata, anew=self.cleaned)
             reporter = Reporter(HatchUI(self.app), verbose=self.app.verbosity > 0)
-            build_data[PREPARED_KEY] = Prepared(version, request, pipeline.run(request, reporter))
+            build_data[PREPARED_KEY] = Prepared(version, request, pipeline.run(request, reporter), reporter)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         del build_data

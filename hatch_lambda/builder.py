@@ -19,10 +19,10 @@ from hatch_lambda.build_hook import PREPARED_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from hatch_lambda.archive import Archive
     from hatch_lambda.bundle import Bundle, BundleFile
     from hatch_lambda.job import Request
     from hatch_lambda.settings import Settings, ZipSettings
+    from hatch_lambda.summary import Made
     from hatch_lambda.ui import Reporter
 
 HOOK = "lambda"
@@ -35,6 +35,8 @@ class Prepared:
     version: str
     request: Request
     bundle: Bundle
+    reporter: Reporter
+    """It has the warnings that were given so far."""
 
     @property
     def settings(self) -> Settings:
@@ -62,17 +64,18 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             if not clean_only:
                 self._check(versions or self.config.versions)
             yield from super().build(versions=versions, clean_only=clean_only, **options)
+            self._tell_of_all()
 
     def build_zip(self, directory: str, **build_data: Any) -> str:
         """One zip, as Lambda unpacks it: the project and its dependencies, or either of them."""
-        from hatch_lambda import archive, composition, limits, litter
-        from hatch_lambda.hatch_ui import HatchUI
-        from hatch_lambda.settings import LAYER
-        from hatch_lambda.ui import Reporter
+        from hatch_lambda import archive, composition, limits, litter, summary
+        from hatch_lambda.distributions import Origins
+        from hatch_lambda.settings import CODE, LAYER
 
         prepared: Prepared = build_data[PREPARED_KEY]
         zips = self._zip_settings()
-        reporter = Reporter(HatchUI(self.app))
+        reporter = prepared.reporter
+        former_warnings = [*reporter.warnings]  # this one's own will stand right above the summary
         # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
         dependencies = tuple(file for file in prepared.bundle.files if file.owner != self._owner)
         litter.sweep(Path(tempfile.gettempdir()), litter.SCRATCH)
@@ -81,9 +84,37 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             files = composition.compose(prepared.version, own, dependencies)
             limits.make_sure_that_it_fits([*own, *dependencies])
             path = Path(directory, self._archive_name(prepared, zips))
-            made = archive.write(path, files, level=zips.compression_level)
-        reporter.line(_summary(made, prepared.bundle))
-        return str(made.path)
+            with reporter.at_work("writing the zip"):
+                written = archive.write(path, files, level=zips.compression_level)
+        code_alone = prepared.version == CODE
+        made = summary.Made(
+            written,
+            files,
+            distributions=None if code_alone else len(prepared.bundle.wheels),
+            origins=Origins() if code_alone else prepared.bundle.origins,
+            has_project=prepared.version != LAYER,
+        )
+        self._made.append((prepared, made))
+        for line in summary.lines(made, reporter.screen, former_warnings):
+            reporter.line(line)
+        return str(written.path)
+
+    @cached_property
+    def _made(self) -> list[tuple[Prepared, Made]]:
+        """The zips of this build so far."""
+        return []
+
+    def _tell_of_all(self) -> None:
+        """Where there are several, how they compare."""
+        if len(self._made) < 2:  # noqa: PLR2004 - one has told all
+            return
+        from hatch_lambda import summary
+        from hatch_lambda.settings import CODE, LAYER
+
+        reporter = self._made[-1][0].reporter
+        together = {prepared.version for prepared, _made in self._made} == {CODE, LAYER}
+        for line in summary.overview([made for _prepared, made in self._made], reporter.screen, together=together):
+            reporter.line(line)
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove the zips of this project for the target at hand, whatever their version; those for others stay."""
@@ -216,18 +247,3 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         kept = [(kept.distribution, kept.path) for kept in dependencies.wheels]
         others = scans_of(kept, settings, user_store(settings.fallback_store))
         make_sure_that_it_loads([*own, *others], settings.target, vouched_for=settings.compatible)
-
-
-def _summary(made: Archive, dependencies: Bundle) -> str:
-    from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
-    from hatch_lambda.ui import counted, megabytes
-
-    zipped, unzipped = megabytes(made.zipped), megabytes(made.unzipped)
-    lines = [
-        f"{made.path.name}: the project and {counted(len(dependencies.wheels), 'distribution')}",
-        f"  zipped   {zipped:>9} of {megabytes(DIRECT_UPLOAD_LIMIT)} for a direct upload",
-        f"  unzipped {unzipped:>9} of {megabytes(UNZIPPED_LIMIT)}, layers included",
-    ]
-    if made.zipped > DIRECT_UPLOAD_LIMIT:
-        lines.append("Warning: it is too large for a direct upload; upload it by way of S3.")
-    return "\n".join(lines)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import struct
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from hatch_lambda.distributions import Origins
 from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Bundle:
     files: tuple[BundleFile, ...]
     wheels: tuple[StoredWheel, ...]
     """Sorted by distribution."""
+    origins: Origins = field(default_factory=Origins)
 
     @property
     def distributions(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,6 +121,19 @@ class Distribution:
         return dataclasses.replace(self, wheels=(*self.wheels, *gained), attempts=(*self.attempts, attempt))
 
 
+class Origins(NamedTuple):
+    """How many distributions came how."""
+
+    downloaded: int = 0
+    built: int = 0
+    kept: int = 0
+    """Of an earlier build: its resolution, or the wheel that it built."""
+
+    def __str__(self) -> str:
+        told = ((self.downloaded, "downloaded"), (self.built, "built here"), (self.kept, "kept from an earlier build"))
+        return ", ".join(f"{number} {how}" for number, how in told if number)
+
+
 @dataclass(frozen=True)
 class Closure:
     """All that the project needs at run time, sorted by name."""
@@ -141,6 +154,14 @@ class Closure:
     @property
     def unmet(self) -> tuple[Distribution, ...]:
         return tuple(found for found in self.distributions if not found.wheel)
+
+    @property
+    def origins(self) -> Origins:
+        """Where the wheels came from."""
+        told = [found.wheel.origin for found in self.distributions if found.wheel]
+        downloaded = sum(origin.startswith("downloaded") for origin in told)
+        built = sum(origin.startswith("built by stage") for origin in told)
+        return Origins(downloaded, built, len(told) - downloaded - built)
 
     @property
     def only_met(self) -> Closure:

@@ -7,32 +7,140 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
 
 from hatch_lambda.errors import LambdaBuildError
 from hatch_lambda.process import redact
+from hatch_lambda.ui import Screen, StagedUI, warning_text, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from hatchling.bridge.app import Application
+
+    from hatch_lambda.live import LiveLine
 
 _INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
-class HatchUI:
-    """Progress at Hatch's usual verbosity; with `-q` nothing but errors."""
+class HatchUI(StagedUI):
+    """Progress at Hatch's usual verbosity; with `-q` nothing but errors.
+
+    Hatch writes to stderr, so that is what is looked at.
+    """
 
     def __init__(self, app: Application) -> None:
         self.app = app
+        self._log = _log_at_hand(os.environ)
+        self._live: LiveLine | None = None
+        self._on_terminal = app.verbosity >= 0 and _is_terminal(sys.stderr) and not _is_ci(os.environ)
+
+    @property
+    def screen(self) -> Screen:
+        from hatch_lambda.live import columns_of, has_blocks
+
+        colours = self._on_terminal and not os.environ.get("NO_COLOR") and os.name != "nt"
+        columns = columns_of(sys.stderr) if self._on_terminal else None
+        return Screen(columns, has_blocks(sys.stderr), colours)
 
     def status(self, message: str) -> None:
-        self.app.display_info(message)
+        with self._live.aside() if self._live else nullcontext():
+            self.app.display_info(message)
 
     def error(self, message: str) -> None:
-        self.app.display_error(message)
+        with self._live.aside() if self._live else nullcontext():
+            self.app.display_error(message)
+
+    def warn(self, message: str) -> None:
+        self.status(self._log.warning(message) if self._log else warning_text(message, self.screen))
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[bool]:
+        if self._log is None:
+            self.status(wrapped(title, self.screen))
+            yield False
+            return
+        name = f"hatch_lambda_{time.time_ns()}"
+        self.status(self._log.start(title, name))
+        try:
+            yield True
+        finally:
+            self.status(self._log.end(name))
+
+    @contextmanager
+    def at_work(self, head: str) -> Iterator[None]:
+        if not self._on_terminal:
+            yield
+            return
+        from hatch_lambda.live import LiveLine
+
+        with LiveLine(sys.stderr, head) as live:
+            self._live = live
+            try:
+                yield
+            finally:
+                self._live = None
+
+    def now(self, text: str) -> None:
+        if self._live:
+            self._live.now(text)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    """One on which a line can be written over."""
+    return stream.isatty() and os.environ.get("TERM", "") not in {"dumb", "unknown"}
+
+
+def _is_ci(environ: Mapping[str, str]) -> bool:
+    """Some give their jobs a terminal, and keep every line that was ever written to it."""
+    return _log_at_hand(environ) is not None or environ.get("CI", "").lower() not in {"", "0", "false"}
+
+
+@dataclass(frozen=True)
+class _Log:
+    """How the log of a CI folds lines away, and marks warnings. A group starts by title and name, and ends by name."""
+
+    start: Callable[[str, str], str]
+    end: Callable[[str], str]
+    warning: Callable[[str], str] = "Warning: {}".format
+
+
+def _log_at_hand(environ: Mapping[str, str]) -> _Log | None:
+    return next((log for variable, log in _LOGS.items() if environ.get(variable, "").lower() == "true"), None)
+
+
+def _escaped(message: str) -> str:
+    """As the two take what a command's line cannot hold."""
+    return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+# By the variable that says where one is. Only those that take their commands from any stream, for all that Hatch shows
+# goes to stderr; TeamCity reads stdout alone.
+_LOGS = {
+    # https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
+    "GITHUB_ACTIONS": _Log(
+        lambda title, _name: f"::group::{title}",
+        lambda _name: "::endgroup::",
+        lambda message: f"::warning::{_escaped(message)}",
+    ),
+    # https://docs.gitlab.com/ci/jobs/job_logs/#create-custom-collapsible-sections
+    "GITLAB_CI": _Log(
+        lambda title, name: f"\x1b[0Ksection_start:{time.time():.0f}:{name}[collapsed=true]\r\x1b[0K{title}",
+        lambda name: f"\x1b[0Ksection_end:{time.time():.0f}:{name}\r\x1b[0K",
+    ),
+    # https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands
+    "TF_BUILD": _Log(
+        lambda title, _name: f"##[group]{title}",
+        lambda _name: "##[endgroup]",
+        lambda message: f"##vso[task.logissue type=warning]{_escaped(message)}",
+    ),
+    # https://buildkite.com/docs/pipelines/configure/managing-log-output: a group lasts until the next one
+    "BUILDKITE": _Log(lambda title, _name: f"--- {title}", lambda _name: "+++ Result"),
+}
 
 
 @contextmanager

@@ -6,8 +6,10 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +18,13 @@ from hatch_lambda import pip_for_target
 from hatch_lambda.errors import UnsupportedPipError
 from hatch_lambda.pip_variables import NOT_FOR_US
 from hatch_lambda.process import Completed, run
+from hatch_lambda.ui import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_lambda.job import Job
+    from hatch_lambda.ui import Reporter
 
 _QUIET_AND_UNATTENDED = (
     "--disable-pip-version-check",
@@ -77,7 +81,8 @@ def download(
         [sys.executable, pip_for_target.__file__, str(request)],
         directory=job.settings.root,
         environment=pip_environment(job),
-        on_line=job.reporter.detail,
+        on_line=_Listener(job.reporter).hear,
+        is_passing=_PROGRESS.fullmatch,
     )
     if completed.exit_code == pip_for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
@@ -89,18 +94,20 @@ def download(
     return PipAnswer(completed, findings)
 
 
-def build_wheel(
+def build_wheel(  # noqa: PLR0913 - one for each thing that a build depends on, and its name
     job: Job,
     requirements_file: Path,
     destination: Path,
     *,
     interpreter: Path,
     environment: Mapping[str, str],
+    subject: str = "",
 ) -> Completed:
     """`pip wheel` by PEP 517, isolated, with an interpreter that need not have a pip.
 
     pip's cache of built wheels stays out of it: a wheel made without a compiler must not be served to others. What
     is downloaded for the build itself does come from pip's cache, in the processes that pip starts for that.
+    `subject`: what is built, as its user knows it.
     """
     runner = Path(_pip_folder()) / "__pip-runner__.py"
     return run(
@@ -112,7 +119,7 @@ def build_wheel(
         ],
         directory=job.settings.root,
         environment=environment,
-        on_line=job.reporter.detail,
+        on_line=_Listener(job.reporter, subject).hear,
     )
 
 
@@ -135,7 +142,7 @@ def _target_arguments(job: Job) -> list[str]:
     platforms = [argument for platform in target.platforms for argument in ("--platform", platform)]
     return [
         *_QUIET_AND_UNATTENDED,
-        "--progress-bar=off",
+        "--progress-bar=raw",  # for programs: a line now and then, on any stdout
         *("--python-version", target.runtime.full_version),
         *("--implementation", "cp"),
         *("--abi", target.interpreter),
@@ -145,6 +152,67 @@ def _target_arguments(job: Job) -> list[str]:
         *(argument for path in job.settings.constraints for argument in ("--constraint", str(path))),
         *job.settings.pip_args,
     ]
+
+
+_MEGABYTE = 1024 * 1024
+_PROGRESS = re.compile(r"Progress (?P<bytes>\d+) of (?P<total>\d+)")  # 0 where the index does not say
+_COLLECTING = re.compile(r"\s*(?:Collecting|Processing) (?P<name>[^\s;@=<>!~(]+)")
+_DOWNLOADING = re.compile(r"\s*(?:Downloading|Resuming download) (?P<filename>\S+)")
+_SDIST = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.(?:tar\.\w+|tgz|zip)")
+_STEPS = {
+    "Installing build dependencies": "{}: installing build tools",
+    "Getting requirements to build": "{}: build tools",
+    "Installing backend dependencies": "{}: installing build tools",
+    "Preparing metadata": "{}: metadata",
+    "Building wheel": "building {}",
+}
+
+
+class _Listener:
+    """Makes of pip's words what it is doing at the moment."""
+
+    def __init__(self, reporter: Reporter, subject: str = "") -> None:
+        self._reporter = reporter
+        self._subject = subject
+        self._seen: set[str] = set()
+        self._collecting = ""
+        self._downloading = ""
+        self._first: tuple[float, int] | None = None
+        if not subject:
+            reporter.now("starting pip")
+
+    def hear(self, line: str) -> None:
+        if progress := _PROGRESS.fullmatch(line):
+            self._tell_progress(int(progress["bytes"]), int(progress["total"]))
+            return
+        self._reporter.detail(line)
+        if not self._subject and (collecting := _COLLECTING.match(line)):
+            self._collecting = _distribution_of(collecting["name"])
+            self._seen.add(self._collecting)
+            self._reporter.now(f"collecting {self._collecting} ({len(self._seen)} so far)")
+        elif downloading := _DOWNLOADING.match(line):
+            self._downloading = _distribution_of(downloading["filename"])
+            self._first = None
+            if not downloading["filename"].endswith(".metadata"):
+                self._reporter.now(f"downloading {self._downloading}")
+        elif step := next((step for step in _STEPS if line.lstrip().startswith(step)), None):
+            self._reporter.now(_STEPS[step].format(self._subject or self._collecting))
+
+    def _tell_progress(self, size: int, total: int) -> None:
+        moment = time.monotonic()
+        since, already = self._first = self._first or (moment, size)
+        of_total = f"{size / _MEGABYTE:.1f} of {megabytes(total)}" if total >= _MEGABYTE else megabytes(size)
+        rate = f" {megabytes(int((size - already) / (moment - since)))}/s" if moment > since else ""
+        self._reporter.now(f"{self._downloading} {of_total}{rate}")
+
+
+def _distribution_of(place: str) -> str:
+    """`numpy 2.3.0` of a path or URL that ends in `numpy-2.3.0-cp313-….whl` or `numpy-2.3.0.tar.gz`; else its end."""
+    filename = place.rstrip("/").rpartition("/")[2]
+    if filename.endswith((".whl", ".whl.metadata")):
+        return " ".join(filename.split("-")[:2])
+    sdist = _SDIST.fullmatch(filename)
+    return f"{sdist['name']} {sdist['version']}" if sdist else filename
 
 
 def _pip_folder() -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda import litter, resolution
 from hatch_lambda.assembly import assemble
-from hatch_lambda.distributions import SourceTree
+from hatch_lambda.distributions import Origins, SourceTree
 from hatch_lambda.errors import ConfigurationError
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.job import Job, Request
@@ -35,14 +36,17 @@ def run(request: Request, reporter: Reporter) -> Bundle:
     Raises `LambdaBuildError`; what stood in the bundle directory is then as it was.
     """
     target = request.settings.target
-    reporter.line(f"Bundle for {target.description}")
-    _warn_of_deprecation(target.runtime, reporter)
-    store = user_store(request.settings.fallback_store)
-    store.tidy()
-    if request.state:
-        litter.sweep(request.state, PART)
-    with store.alone_with(request.directory, lambda: reporter.line("  waiting for another build of the same bundle")):
-        return _run(request, store, reporter)
+    function = f" of the function `{request.settings.function}`" if request.settings.function else ""
+    with reporter.group(f"Bundle{function} for {target.description}"):
+        _warn_of_deprecation(target.runtime, reporter)
+        store = user_store(request.settings.fallback_store)
+        store.tidy()
+        if request.state:
+            litter.sweep(request.state, PART)
+        with store.alone_with(
+            request.directory, lambda: reporter.line("  waiting for another build of the same bundle")
+        ):
+            return _run(request, store, reporter)
 
 
 def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
@@ -50,7 +54,7 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
     key = fingerprint(request.settings, request.requirements) if request.state else None
     kept = _reuse(request, request.state, key, store, reporter) if request.state and key else None
     if kept is not None:
-        return _lay_out(kept, request, reporter)
+        return replace(_lay_out(kept, request, store, reporter), origins=Origins(kept=len(kept)))
     if request.state:
         resolution.forget(request.state)
     with scratch_folder(reporter) as scratch:
@@ -58,12 +62,14 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
         wheels = tuple(store.keep(found.wheel.path, str(found)) for found in closure.distributions if found.wheel)
         if request.state and key and not closure.left_out:  # the next build is to warn as well
             resolution.keep(request.state, key, closure, wheels, request.settings)
-        return _lay_out(wheels, request, reporter)
+        return replace(_lay_out(wheels, request, store, reporter), origins=closure.origins)
 
 
-def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, reporter: Reporter) -> Bundle:
+def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, store: Store, reporter: Reporter) -> Bundle:
     def work() -> Bundle:
-        return unpack(assemble(wheels, request.settings, request.directory, request.state), request.state)
+        bundle = assemble(wheels, request.settings, request.directory, request.state)
+        # Without a state the folder is its caller's, who may write to the files.
+        return unpack(bundle, request.state, store.shelf(wheels) if request.state else None)
 
     return reporter.stage(8, "unpack", work, _what_is_laid_out)
 

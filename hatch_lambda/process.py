@@ -41,8 +41,9 @@ def run(
     directory: Path,
     environment: Mapping[str, str],
     on_line: Callable[[str], None],
+    is_passing: Callable[[str], object] = lambda _line: False,
 ) -> Completed:
-    """Run a program to its end, handing each line on as it comes.
+    """Run a program to its end, handing each line on as it comes; one that `is_passing` is handed on, but not kept.
 
     It gets no standard input, so it can ask nothing. Neither it nor what it started outlives this call, whatever ends
     it: it is the head of a session of its own, which is ended as a whole.
@@ -63,7 +64,8 @@ def run(
             assert process.stdout is not None  # noqa: S101 - asked for above
             for raw_line in process.stdout:
                 line = redact(raw_line.rstrip())
-                lines.append(line)
+                if not is_passing(line):
+                    lines.append(line)
                 on_line(line)
         except BaseException:
             _end(process)

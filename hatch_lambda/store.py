@@ -24,7 +24,11 @@ from hatch_lambda import litter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from hatch_lambda.shelf import Shelf
+
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
+
+_UNPACKED = "unpacked"
 
 PART = ".part-"
 """How files begin that are not whole yet."""
@@ -136,6 +140,12 @@ class Store:
         finally:
             lock.release()
 
+    def shelf(self, wheels: Iterable[StoredWheel]) -> Shelf:
+        """What was unpacked of wheels of the store before."""
+        from hatch_lambda.shelf import Shelf
+
+        return Shelf(self.root / _UNPACKED, {wheel.path: wheel.sha256 for wheel in wheels})
+
     def tidy(self) -> None:
         """Drop what killed builds had begun; once a day, also what was not used for long or is over the bound."""
         litter.sweep(self._aside, PART)
@@ -147,8 +157,11 @@ class Store:
         total = 0
         for path in kept:
             total += _size(path)
+            unpacked = self.root / _UNPACKED / path.parent.relative_to(self.root / "wheels")
+            total += sum(_size(Path(folder, name)) for folder, _, names in os.walk(unpacked) for name in names)
             if total > BOUND or _age(path) > UNUSED_FOR:
                 path.unlink(missing_ok=True)
+                shutil.rmtree(unpacked, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
         for path in (*self.root.glob("built/*.json"), *self.root.glob("notes/*.json"), *self.root.glob("locks/*.lock")):

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Result = TypeVar("Result")
+
+_NAMES, _NAMES_IF_NARROW = 22, 15  # columns; a longer name pushes what follows
+_FIGURES = 50
+_NARROW = 76
+_LEAST = 12
+
+RED, GREEN, YELLOW = 31, 32, 33  # ECMA-48's SGR
 
 
 class UI(Protocol):
@@ -31,29 +40,164 @@ class SilentUI:
 
 
 @dataclass(frozen=True)
+class Screen:
+    """What lines are laid out for. `columns`: none where it is no terminal. `blocks`: it has more than ASCII."""
+
+    columns: int | None = None
+    blocks: bool = False
+    colours: bool = False
+
+    def paint(self, text: str, colour: int) -> str:
+        """Text in one of the terminal's own colours, where it has them."""
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.colours else text
+
+
+class StagedUI(ABC):
+    """A UI that can do more than lines: show what a stage is at, and fold what belongs together.
+
+    As it is, it does neither, and is right for all that take lines alone.
+    """
+
+    @abstractmethod
+    def status(self, message: str) -> None: ...
+
+    @abstractmethod
+    def error(self, message: str) -> None: ...
+
+    @property
+    def screen(self) -> Screen:
+        return Screen()
+
+    def warn(self, message: str) -> None:
+        self.status(warning_text(message, self.screen))
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[bool]:
+        """Lines that belong together; gives whether they are out of sight until they are asked for."""
+        self.status(title)
+        yield False
+
+    @contextmanager
+    def at_work(self, head: str) -> Iterator[None]:
+        """As long as it lasts, something is at work; `head` says what."""
+        del head
+        yield
+
+    def now(self, text: str) -> None:
+        """What exactly is being done at this moment."""
+        del text
+
+
+class _Lines(StagedUI):
+    """Any UI as one of stages."""
+
+    def __init__(self, ui: UI) -> None:
+        self._ui = ui
+
+    def status(self, message: str) -> None:
+        self._ui.status(message)
+
+    def error(self, message: str) -> None:
+        self._ui.error(message)
+
+
+@dataclass(frozen=True)
 class Reporter:
     """One line a stage, with its figures and seconds; with `verbose` also what pip says."""
 
     ui: UI
     verbose: bool = False
+    warnings: list[str] = field(default_factory=list, compare=False)
+    """All that were given so far, each once, for the summary at the end."""
 
     def stage(self, number: int, name: str, work: Callable[[], Result], tell: Callable[[Result], str]) -> Result:
         """Do the work of a stage and say how it went: `tell` gives the figures of its result."""
         started = time.perf_counter()
-        result = work()
+        head = _head(number, name, self.screen.columns)
+        with self._ui.at_work(head):
+            result = work()
         seconds = time.perf_counter() - started
-        self.ui.status(f"  {number} {name:<22} {tell(result):<50} {seconds:6.1f} s")
+        self.ui.status(_stage_line(head, tell(result), seconds, self.screen.columns))
         return result
+
+    @contextmanager
+    def at_work(self, what: str) -> Iterator[None]:
+        """Show that something is done that is no stage; it leaves no line."""
+        with self._ui.at_work(f"  {what} "):
+            yield
+
+    def now(self, text: str) -> None:
+        """Say what the stage is at, for those who watch."""
+        self._ui.now(text)
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """A title, and the lines that belong to it; where a log folds them, warnings of a failure are told again."""
+        former, folded = len(self.warnings), False
+        try:
+            with self._ui.group(title) as folded:
+                yield
+        except BaseException:
+            for message in self.warnings[former:] if folded else ():
+                self.ui.status(warning_text(message, self.screen))
+            raise
 
     def line(self, message: str) -> None:
         self.ui.status(message)
 
     def warn(self, message: str) -> None:
-        self.ui.status(f"Warning: {message}")
+        if message not in self.warnings:
+            self.warnings.append(message)
+        self._ui.warn(message)
 
     def detail(self, message: str) -> None:
         if self.verbose:
             self.ui.status(f"    {message}")
+
+    @property
+    def screen(self) -> Screen:
+        return self._ui.screen
+
+    @property
+    def _ui(self) -> StagedUI:
+        return self.ui if isinstance(self.ui, StagedUI) else _Lines(self.ui)
+
+
+def _head(number: int, name: str, columns: int | None) -> str:
+    names = _NAMES if columns is None or columns >= _NARROW else _NAMES_IF_NARROW
+    return f"  {number} {name:<{names}} "
+
+
+def _stage_line(head: str, figures: str, seconds: float, columns: int | None) -> str:
+    """A stage that is done; on a terminal, figures that are too long for a line go on below themselves."""
+    end = seconds_column(seconds)
+    if columns is None:
+        return f"{head}{figures:<{_FIGURES}}{end}"
+    from textwrap import wrap
+
+    room = max(min(_FIGURES, columns - 1 - len(head) - len(end)), _LEAST)
+    first, *more = wrap(figures, room, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([f"{head}{first:<{room}}{end}", *(" " * len(head) + line for line in more)])
+
+
+def warning_text(message: str, screen: Screen) -> str:
+    """A warning as it stands on the screen."""
+    return screen.paint(wrapped(f"Warning: {message}", screen), YELLOW)
+
+
+def wrapped(text: str, screen: Screen, indent: int = 2) -> str:
+    """A line that ends at a word where the screen does, and goes on below; in a pipe it stays one line."""
+    if screen.columns is None:
+        return text
+    from textwrap import fill
+
+    return fill(
+        text, screen.columns - 1, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def seconds_column(seconds: float) -> str:
+    return f" {seconds:6.1f} s"
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:

@@ -30,11 +30,15 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle import Bundle
 
 
+# By these the logs of CI are folded, and have lines for that.
+CONTINUOUS_INTEGRATION = frozenset({"CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE"})
+
+
 @pytest.fixture(autouse=True)
 def _no_ambient_settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Only tests that are marked to need the index get the machine's own settings of pip and uv."""
     for name in list(os.environ):
-        if name.startswith(("HATCH_", "SOURCE_DATE_EPOCH")):
+        if name.startswith(("HATCH_", "SOURCE_DATE_EPOCH")) or name in CONTINUOUS_INTEGRATION:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HATCH_LAMBDA_CACHE_DIR", str(tmp_path / "lambda-cache"))
     if request.node.get_closest_marker("index"):

@@ -167,6 +167,28 @@ def test_hatch_builds_the_wheel_too_without_the_dependencies(project: Path, own_
     assert "Bundle for" not in shown
 
 
+FRONTENDS = {
+    "hatch": ("hatch", "build"),
+    "build": ("build",),
+    "uv": ("uv", "build"),
+}
+
+
+@pytest.mark.parametrize("frontend", FRONTENDS.values(), ids=FRONTENDS)
+def test_with_the_wheel_comes_the_zip_whoever_builds_it(
+    frontend: tuple[str, ...], project: Path, own_wheel: Path
+) -> None:
+    with project.joinpath("pyproject.toml").open("a", encoding="utf-8") as pyproject:
+        pyproject.write("with-wheel = true\n")
+
+    run(sys.executable, "-m", *frontend, cwd=project, environment=serving(own_wheel))
+
+    made = {path.name for path in (project / "dist").iterdir()} - {".gitignore"}  # uv's
+    assert made == {"orders-1.0.tar.gz", "orders-1.0-py3-none-any.whl", ZIP}
+    with ZipFile(project / "dist" / ZIP) as archive:
+        assert {"orders/__init__.py", "luhn.py", "tabulate/__init__.py"} <= set(archive.namelist())
+
+
 def test_every_python_at_hand_builds_the_same_zip(own_wheel: Path, tmp_path: Path) -> None:
     pythons = pythons_at_hand()
     assert len(pythons) > 1, f"no more than {[*pythons]} at hand: install another one of Lambda's versions"

@@ -21,7 +21,7 @@ from hatch_lambda.stages.report_unmet import required_names
 from hatch_lambda.verdicts import judge, requires_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hatch_lambda.distributions import Closure, Distribution, SourceTree
     from hatch_lambda.interpreters import Interpreter
@@ -36,9 +36,21 @@ def build(closure: Closure, job: Job, toolchain: Toolchain, store: Store) -> Clo
 
     The wheel of an sdist is kept in the store; folders and repositories are built every time.
     """
+    labels = _labels([found for found in closure.unmet if found.source])
     return closure.each_unmet(
-        lambda found: _Build(found, found.source, closure, job, toolchain).with_wheel(store) if found.source else found
+        lambda found: (
+            _Build(found, found.source, closure, job, toolchain, labels[found.name]).with_wheel(store)
+            if found.source
+            else found
+        )
     )
+
+
+def _labels(unmet: Sequence[Distribution]) -> dict[str, str]:
+    """What those who watch read of each build."""
+    if len(unmet) == 1:
+        return {unmet[0].name: str(unmet[0])}
+    return {found.name: f"{found} ({number} of {len(unmet)})" for number, found in enumerate(unmet, 1)}
 
 
 @dataclass(frozen=True)
@@ -50,12 +62,14 @@ class _Build:
     closure: Closure
     job: Job
     toolchain: Toolchain
+    label: str
 
     def with_wheel(self, store: Store) -> Distribution:
         recipe = self._recipe()
         kept = store.built(recipe, str(self.found)) if recipe and not self.job.request.anew else None
         if kept and not self._fault_of(kept.path):
-            return self._after("kept from an earlier build", kept.path)
+            return self._after("kept from an earlier build", kept.path, "built by an earlier build")
+        self.job.reporter.now(f"building {self.label}")
         completed, path = self._run()
         if path is None:
             words = telling_lines(completed.output)
@@ -65,7 +79,7 @@ class _Build:
             return self.found.after(attempt)
         if fault := self._fault_of(path):
             return self.found.after(Attempt(self.toolchain.stage, self._tried, succeeded=False, outcome=fault))
-        after = self._after("a wheel that fits", path)
+        after = self._after("a wheel that fits", path, f"built by stage {self.toolchain.stage}")
         if recipe and after.wheel:
             store.remember_built(recipe, store.keep(path, str(self.found)))
         return after
@@ -91,8 +105,8 @@ class _Build:
     def _tried(self) -> str:
         return f"building {self.source.label} with {self._interpreter}, {self.toolchain.description}"
 
-    def _after(self, outcome: str, path: Path) -> Distribution:
-        wheel = Wheel(path, f"built by stage {self.toolchain.stage}", judge(path, self.job.target))
+    def _after(self, outcome: str, path: Path, origin: str) -> Distribution:
+        wheel = Wheel(path, origin, judge(path, self.job.target))
         if not wheel.verdict.compatible:
             outcome = f"a wheel that does not fit: {wheel.verdict.reason}"
         return self.found.after(Attempt(self.toolchain.stage, self._tried, wheel.verdict.compatible, outcome), wheel)
@@ -109,6 +123,7 @@ class _Build:
             scratch / "wheels",
             interpreter=self._interpreter.path,
             environment=self.toolchain.environment(_build_environment(self.job), scratch),
+            subject=self.label,
         )
         built = sorted((scratch / "wheels").glob("*.whl"))
         return completed, built[0] if built and completed.exit_code == 0 else None

@@ -22,6 +22,8 @@ from hatch_lambda.store import write_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from hatch_lambda.shelf import Shelf
+
 
 MANIFEST_NAME = "bundle.json"
 
@@ -39,11 +41,12 @@ class _OnDisk(NamedTuple):
     mode: int
 
 
-def unpack(bundle: Bundle, state: Path | None) -> Bundle:
+def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bundle:
     """Fill a new folder and put it in the place of the former bundle, of which nothing is left.
 
     With a state folder, a manifest of what was laid out is kept there. What it says of a file that has not been touched
-    since need not be done again; and where that is so for all of them, nothing is done.
+    since need not be done again; and where that is so for all of them, nothing is done. What was unpacked for another
+    bundle comes from the shelf.
     """
     directory, files = bundle.directory, bundle.files
     origins = _origins(files, {wheel.path: wheel.sha256 for wheel in bundle.wheels})
@@ -61,7 +64,8 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
     try:
         _make_folders(fresh, files)
-        _fill(fresh, files, {path for path in untouched if _taken_over(directory / path, fresh / path)})
+        there = {path for path in untouched if _taken_over(directory / path, fresh / path)}
+        _fill(fresh, [file for file in files if file.path not in there], shelf)
         if manifest:
             manifest.unlink(missing_ok=True)
         _put_in_place(fresh, directory)
@@ -151,30 +155,34 @@ def _make_folders(root: Path, files: Sequence[BundleFile]) -> None:
         (root / folder).chmod(_FOLDER_MODE)  # whatever the umask
 
 
-def _fill(root: Path, files: Sequence[BundleFile], there: set[str]) -> None:
-    """Write what is not there yet, large files on all cores: inflating lets other threads run, opening does not."""
-    wanted = [file for file in files if file.path not in there]
-    large = [file for file in wanted if file.source.size >= _LARGE]
+def _fill(root: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
+    """Write files, large ones on all cores: inflating lets other threads run, opening does not."""
+    large = [file for file in files if file.source.size >= _LARGE]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        pending = [pool.submit(_write, root, [file]) for file in large]
-        _write(root, [file for file in wanted if file.source.size < _LARGE])
+        pending = [pool.submit(_write, root, [file], shelf) for file in large]
+        _write(root, [file for file in files if file.source.size < _LARGE], shelf)
         for done in pending:
             done.result()
 
 
-def _write(folder: Path, files: Sequence[BundleFile]) -> None:
+def _write(folder: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
     with contextlib.ExitStack() as open_files:
         wheels = {
             wheel: open_files.enter_context(wheel.open("rb"))
             for wheel in {file.source.wheel for file in files if isinstance(file.source, Member)}
         }
         for file in files:
-            with naming(folder / file.path), open(folder / file.path, "wb") as target:  # noqa: PTH123
+            path = f"{folder}/{file.path}"
+            if shelf and shelf.take(file, path):
+                continue
+            with naming(folder / file.path), open(path, "wb") as target:  # noqa: PTH123
                 if isinstance(file.source, Member):
                     target.writelines(_inflated(file.source, wheels[file.source.wheel]))
                 else:
                     target.write(file.source.read())
                 os.chmod(target.fileno() if os.chmod in os.supports_fd else target.name, file.mode)  # noqa: PTH101
+            if shelf:
+                shelf.put(file, path)
 
 
 def _inflated(member: Member, wheel: BinaryIO) -> Iterator[bytes]:

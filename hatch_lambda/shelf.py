@@ -1,0 +1,79 @@
+"""Files of wheels as they were unpacked before, for bundles to share: a link is made quicker than a file is inflated.
+
+A bundle that is written to in place changes what is shared. So nothing is taken without a look at its checksum,
+and no zip is made of it: zips are made of the wheels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import zlib
+from typing import TYPE_CHECKING
+
+from hatch_lambda.bundle import BundleFile, Member
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_PIECE = 1024 * 1024
+
+
+class Shelf:
+    """`root`: a folder of the store. `hashes`: of the wheels that files may come from, by their paths."""
+
+    def __init__(self, root: Path, hashes: Mapping[Path, str]) -> None:
+        self._places = {wheel: os.fspath(root / sha256[:2] / sha256) for wheel, sha256 in hashes.items()}
+        self._serves = True
+        self._folders: set[str] = set()
+
+    def take(self, file: BundleFile, target: str) -> bool:
+        """Have a file at the target, if there is one here and it is as it should be."""
+        member = file.source
+        if not self._serves or not isinstance(member, Member):
+            return False
+        place = self._place(member)
+        try:
+            if not _is_as_it_was(place, member, file.mode):
+                return False
+            os.link(place, target)
+        except OSError:
+            return False
+        return True
+
+    def put(self, file: BundleFile, target: str) -> None:
+        """Keep a file that was unpacked. Where the file system cannot have it under two names, no more is tried."""
+        member = file.source
+        if not self._serves or not isinstance(member, Member):
+            return
+        place = self._place(member)
+        try:
+            self._make_folder(os.path.dirname(place))  # noqa: PTH120 - thousands of them
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place)  # noqa: PTH108 - it was not as it should be
+            os.link(target, place)
+        except FileExistsError:
+            pass  # another build was as quick
+        except OSError:
+            self._serves = False
+
+    def _place(self, member: Member) -> str:
+        return f"{self._places[member.wheel]}/{member.name}"
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - thousands of them
+            self._folders.add(folder)
+
+
+def _is_as_it_was(path: str, member: Member, mode: int) -> bool:
+    status = os.lstat(path)
+    if status.st_size != member.size or (os.name != "nt" and status.st_mode != stat.S_IFREG | mode):
+        return False
+    crc = 0
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of them
+        while piece := file.read(_PIECE):
+            crc = zlib.crc32(piece, crc)
+    return crc == member.crc

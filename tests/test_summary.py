@@ -1,0 +1,195 @@
+"""What a build says of its zips, from values to lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from hatch_lambda.archive import Archive
+from hatch_lambda.bundle import FILE_MODE, BundleFile, Text
+from hatch_lambda.distributions import Closure, Distribution, Origins, Verdict, Wheel
+from hatch_lambda.summary import LeftOut, Made, bar, lines, overview
+from hatch_lambda.ui import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MB = 1024 * 1024
+PIPE = Screen()
+
+
+def made(
+    sizes: Mapping[str, int] | None = None,
+    *,
+    name: str = "orders-1.0-python3.13-arm64.zip",
+    zipped: int = 10 * MB,
+    unzipped: int = 125_000 * 1024,
+    distributions: int | None = 5,
+    **facts: object,
+) -> Made:
+    files = tuple(
+        BundleFile(f"{owner}.py", FILE_MODE, Text(b"x" * size), owner) for owner, size in (sizes or {}).items()
+    )
+    return Made(Archive(Path("dist", name), zipped, unzipped), files, distributions, **facts)  # type: ignore[arg-type]
+
+
+def shown(what: Made, screen: Screen = PIPE, *warnings: str) -> str:
+    return "\n".join(lines(what, screen, warnings))
+
+
+def test_the_sizes_stand_beside_the_limits_with_their_share_as_a_bar() -> None:
+    first, zipped, unzipped = lines(made(), PIPE)
+
+    assert first == "orders-1.0-python3.13-arm64.zip: the project and 5 distributions"
+    assert zipped == "  zipped     10.0 MB of 50.0 MB for a direct upload  ####................  20 %"
+    assert unzipped == "  unzipped  122.1 MB of 250.0 MB, layers included    ##########..........  49 %"
+
+
+@pytest.mark.parametrize("columns", [60, 72, 80, 120, 200])
+def test_no_line_is_as_wide_as_the_terminal(columns: int) -> None:
+    sizes = {f"distribution-{number} 1.0": number * 100 for number in range(9)}
+    what = made(sizes, name="o.zip", zipped=60 * MB, origins=Origins(3, 1, 1), left_out={"tests": LeftOut(12, 9 * MB)})
+
+    told = lines(what, Screen(columns, blocks=True), ["Something that takes quite a few words to be told as it is."])
+
+    assert max(len(line) for text in told for line in text.splitlines()) < columns
+    assert "█" in "".join(told)
+    assert "Something" in "".join(told)
+
+
+def test_a_bar_that_has_no_room_beside_the_size_is_below_it() -> None:
+    _first, zipped, below, *_rest = lines(made(), Screen(60))
+
+    assert zipped == "  zipped     10.0 MB of 50.0 MB for a direct upload"
+    assert below == f"{'':11}{'#' * 8}{'.' * 32}  20 %"
+
+
+def test_bars_are_ascii_where_the_stream_has_no_blocks() -> None:
+    assert bar(0.5, 4, Screen(blocks=True)) == "██░░"
+    assert bar(0.5, 4, Screen(blocks=False)) == "##.."
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0, "...."), (0.001, "#..."), (0.99, "####"), (1, "####"), (7, "####")]
+)
+def test_a_bar_shows_whatever_is_there_and_never_more_than_it_has(share: float, expected: str) -> None:
+    assert bar(share, 4, PIPE) == expected
+
+
+@pytest.mark.parametrize(("unzipped", "colour"), [(100 * MB, 32), (240 * MB, 33), (251 * MB, 31)])
+def test_bars_are_coloured_on_terminals_only(unzipped: int, colour: int) -> None:
+    what = made(unzipped=unzipped)
+
+    assert f"\x1b[{colour}m" in lines(what, Screen(80, colours=True))[2]
+    assert "\x1b" not in shown(what, Screen(80))
+
+
+def test_the_five_largest_are_named_and_the_others_are_counted() -> None:
+    sizes = {"a 1.0": 4096, "b 1.0": 2048, "c 1.0": 1024, "d 1.0": 512, "e 1.0": 256, "f 1.0": 128, "g 1.0": 8}
+
+    told = lines(made(sizes), PIPE)[3:]
+
+    assert told == [
+        "  largest     4.0 kB  51 %  a 1.0",
+        "              2.0 kB  25 %  b 1.0",
+        "              1.0 kB  13 %  c 1.0",
+        "              0.5 kB   6 %  d 1.0",
+        "              0.2 kB   3 %  e 1.0",
+        "              0.1 kB   2 %  2 others",
+    ]
+
+
+def test_equally_large_ones_are_in_the_order_of_their_names() -> None:
+    told = shown(made({"b 1.0": 10, "a 1.0": 10}))
+
+    assert told.index("a 1.0") < told.index("b 1.0")
+
+
+def test_files_of_no_size_are_no_trouble() -> None:
+    assert "0 %  a 1.0" in shown(made({"a 1.0": 0, "b 1.0": 0}))
+
+
+def test_the_only_distribution_is_not_called_the_largest() -> None:
+    assert "largest" not in shown(made({"orders 1.0": 10}))
+
+
+@pytest.mark.parametrize(
+    ("origins", "expected"),
+    [
+        (Origins(3, 1, 2), "  wheels   3 downloaded, 1 built here, 2 kept from an earlier build"),
+        (Origins(kept=5), "  wheels   5 kept from an earlier build"),
+    ],
+)
+def test_it_says_where_the_distributions_came_from(origins: Origins, expected: str) -> None:
+    assert lines(made(origins=origins), PIPE)[1] == expected
+
+
+def test_origins_are_those_of_the_wheels_that_are_taken() -> None:
+    def found(name: str, *wheels: tuple[str, bool]) -> Distribution:
+        return Distribution(
+            name=canonicalize_name(name),
+            version=Version("1.0"),
+            requires=(),
+            extras=frozenset(),
+            requested=True,
+            direct=False,
+            allowed_hashes=(),
+            wheels=tuple(Wheel(Path("x.whl"), origin, Verdict(fits, "")) for origin, fits in wheels),
+            source=None,
+        )
+
+    closure = Closure(
+        (
+            found("a", ("downloaded", True)),
+            found("b", ("downloaded", False), ("downloaded by stage 3", True)),
+            found("c", ("downloaded", False), ("built by stage 5", True)),
+            found("d", ("built by an earlier build", True)),
+            found("missing", ("downloaded", False)),
+        )
+    )
+
+    assert closure.origins == Origins(downloaded=2, built=1, kept=1)
+
+
+def test_what_was_left_out_is_told_by_set() -> None:
+    left_out = {"tests": LeftOut(1204, 31 * MB), "headers": LeftOut(0, 0), "exclude": LeftOut(1, 9 * MB)}
+
+    assert lines(made(left_out=left_out), PIPE)[3:] == [
+        "  left out   31.0 MB 1,204 files  tests",
+        "              9.0 MB     1 file   exclude",
+    ]
+
+
+def test_all_warnings_are_told_again_and_that_it_is_too_large_for_a_direct_upload() -> None:
+    told = shown(made(zipped=51 * MB), PIPE, "one", "another").splitlines()
+
+    assert told[-3:-1] == ["Warning: one", "Warning: another"]
+    assert told[-1] == "Warning: it is too large for a direct upload; upload it by way of S3."
+    assert "Warning" not in shown(made(zipped=50 * MB))
+
+
+@pytest.mark.parametrize(
+    ("has_project", "distributions", "expected"),
+    [(True, 0, "the project and 0 distributions"), (True, None, "the project"), (False, 1, "1 distribution")],
+)
+def test_the_first_line_says_what_is_in_it(*, has_project: bool, distributions: int | None, expected: str) -> None:
+    what = made(name="o.zip", has_project=has_project, distributions=distributions)
+
+    assert lines(what, PIPE)[0] == f"o.zip: {expected}"
+
+
+def test_several_zips_stand_side_by_side() -> None:
+    zips = [made(name="code.zip", zipped=1 * MB, unzipped=2 * MB), made(name="layer.zip", unzipped=123 * MB)]
+
+    assert overview(zips, PIPE, together=True) == [
+        "2 zips:",
+        "              zipped  unzipped",
+        "              1.0 MB    2.0 MB code.zip",
+        "             10.0 MB  123.0 MB layer.zip",
+        "  together  125.0 MB of 250.0 MB unzipped            ##########..........  50 %",
+    ]
+    assert "together" not in "".join(overview(zips, PIPE))
