@@ -4,14 +4,26 @@ The way of the data, by file:
 
 - `hooks` registers the two plugins; `build_hook` and `builder` translate between Hatch and what is below, which knows
   nothing of Hatch; `project` has Hatch make the project's own wheel; `dependency_builder` serves Python callers;
-- `settings` is what the user wrote, `target` where the zip will run, `job` both together;
+- `settings` is what the user wrote (`checks` looks at the values), `target` where the zip will run;
+  `project_dependencies` and `local_sources` are what the project requires; `job` is all of it together;
 - `pipeline` is the program: nine stages (`stages`), each taking and returning the values of `distributions`;
-  `fingerprint`, `resolution` and `store` let a build reuse what an earlier one found;
+  `lock_file` and `lock_coverage` stand in for the first where a project is locked, `provided` leaves out what the
+  runtime has; `fingerprint`, `resolution`, `store` and `shelf` let a build reuse what an earlier one found;
 - the stages stand on `pip_process` (which starts pip, for the target by way of `pip_for_target`), `toolchains` and
   `interpreters` for builds, `verdicts`, `wheel_check`, `machine_code` and `audit` (by way of `inspection`) for trust;
-- `layout` says where the files of a wheel belong, `bundle` unites them, `archive` writes the zip; `limits` and
-  `sensitive_files` look at what is in it;
-- `process` starts programs, `litter` tidies up, `ui` and `errors` are what users and callers get to see.
+- `assembly` makes a bundle of wheels: `layout` says where their files belong, `bundle` unites them, `prune` (with
+  `mentions`) takes away what no one needs, `bytecode` (by way of `compile_modules`) adds what is compiled;
+- `composition` says what goes into the zip of each version, `handler`, `limits` and `sensitive_files` look at it,
+  `archive` writes it, `summary` tells of it;
+- `process` starts programs, `litter` tidies up, `ui`, `live` (what a stage is at), `hatch_ui` and `errors` are what
+  users and callers get to see.
+
+And for zips that are there, whoever made them, the command `hatch-lambda` (`cli`):
+
+- `contents` reads one, `ownership` says which file is whose, `survey` where its space goes, `fitness` where it runs,
+  `comparison` what changed; `report` is the page about it, `sbom` its bill of materials;
+- `invocation` runs one here: `task_root` unpacks it, `runtime_python` finds interpreter and client, `start_as_lambda`
+  and `run_in_lambda` become the runtime, which `runtime_process` watches and `runtime_api` talks to.
 """
 
 from __future__ import annotations

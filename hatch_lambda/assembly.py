@@ -8,42 +8,104 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from importlib import metadata
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle import Bundle, BundleFile, Member, Text, union
+from hatch_lambda.bundle import Bundle, BundleFile, LeftOut, Member, Text, union
+from hatch_lambda.fingerprint import is_no_source
+from hatch_lambda.job import TASK_ROOT
 from hatch_lambda.layout import lay_out
 from hatch_lambda.store import write_whole
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hatch_lambda.settings import Settings
-    from hatch_lambda.store import StoredWheel
+    from hatch_lambda.store import Store, StoredWheel
 
 FILES_NAME = "files.json"
 
 
-def assemble(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path, state: Path | None = None) -> Bundle:
-    """The bundle that is to be laid out in a directory. `state`: where the list of its files is kept.
+def assemble(
+    wheels: tuple[StoredWheel, ...],
+    settings: Settings,
+    directory: Path,
+    *,
+    store: Store | None = None,
+    state: Path | None = None,
+    place: str = TASK_ROOT,
+) -> Bundle:
+    """The bundle that is to be laid out in a directory.
 
-    Raises `BrokenWheelError` or `ConflictingFilesError`.
+    `store`: where bytecode is kept. `state`: where the list of its files is kept. `place`: where the runtime has them.
+    Raises `LambdaBuildError`.
     """
-    kept = _Kept(state / FILES_NAME, _key(wheels, settings)) if state else None
-    files = kept.files(wheels) if kept else None
-    if files is None:
-        files = union([lay_out(wheel.path, settings.target, settings.is_excluded) for wheel in wheels])
+    sources = _own_sources(settings.root) if state and settings.prune - _WITHOUT_A_LOOK_AT_SOURCES else ()
+    kept = _Kept(state / FILES_NAME, _key(wheels, settings, sources)) if state else None
+    found = kept.files(wheels) if kept else None
+    if found is None:
+        found = _chosen(wheels, settings, sources)
         if kept:
-            kept.keep(files, wheels)
-    return Bundle(directory, files, wheels)
+            kept.keep(found, wheels)
+    files = found.files
+    if settings.compile_bytecode and store:
+        from hatch_lambda.bytecode import compile_bundle
+
+        files = compile_bundle(files, wheels, settings, store, root=place).added_to(files)
+    return Bundle(directory, files, wheels, left_out=found.left_out)
 
 
-def _key(wheels: tuple[StoredWheel, ...], settings: Settings) -> str:
+# What else is pruned, the project's own code may have a use for.
+_WITHOUT_A_LOOK_AT_SOURCES = frozenset({"bytecode", "headers"})
+
+
+class _Chosen(NamedTuple):
+    """The files of a bundle, and what was kept out of it."""
+
+    files: tuple[BundleFile, ...]
+    left_out: dict[str, LeftOut]
+
+
+def _chosen(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> _Chosen:
+    whole = [lay_out(wheel.path, settings.target) for wheel in wheels]
+    if not settings.exclude and not settings.prune:
+        return _Chosen(union(whole), {})
+    from hatch_lambda.prune import decide
+
+    excluded = [file for layout in whole for file in layout if settings.is_excluded(file.path)]
+    gone = {file.path for file in excluded}
+    pruned = decide(
+        [[file for file in layout if file.path not in gone] for layout in whole], settings.prune, also=sources
+    )
+    gone |= pruned.paths
+    layouts = [
+        lay_out(wheel.path, settings.target, gone.__contains__) if any(file.path in gone for file in layout) else layout
+        for wheel, layout in zip(wheels, whole, strict=True)
+    ]
+    taken = {name: LeftOut(*found) for name, found in pruned.taken.items()}
+    return _Chosen(union(layouts), {"exclude": LeftOut(len(excluded), sum(f.source.size for f in excluded)), **taken})
+
+
+def _own_sources(root: Path) -> tuple[bytes, ...]:
+    """All Python files of the project: rather too many, as what they name of a dependency is not pruned."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and not is_no_source(name, at_the_top=Path(folder) == root)
+        )
+        found += [Path(folder, name).read_bytes() for name in sorted(names) if name.endswith(".py")]
+    return tuple(found)
+
+
+def _key(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> str:
     facts = [
         [(wheel.filename, wheel.sha256) for wheel in wheels],
         str(settings.target),
         settings.exclude,
         sorted(settings.prune),
+        [hashlib.sha256(source).hexdigest() for source in sources],
         metadata.version("hatch-lambda"),
     ]
     return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()
@@ -56,16 +118,16 @@ class _Kept:
         self.path = path
         self.key = key
 
-    def files(self, wheels: tuple[StoredWheel, ...]) -> tuple[BundleFile, ...] | None:
+    def files(self, wheels: tuple[StoredWheel, ...]) -> _Chosen | None:
         try:
             head, _, body = self.path.read_bytes().partition(b"\n")
             if head.decode("ascii") != self._head(body):
                 return None
-            owners, rows = json.loads(body)
+            owners, left_out, rows = json.loads(body)
         except (OSError, ValueError):
             return None
         paths = [wheel.path for wheel in wheels]
-        return tuple(
+        files = tuple(
             BundleFile(
                 path,
                 mode,
@@ -76,9 +138,10 @@ class _Kept:
             )
             for path, mode, owner, source in rows
         )
+        return _Chosen(files, {name: LeftOut(*facts) for name, facts in left_out.items()})
 
-    def keep(self, files: tuple[BundleFile, ...], wheels: tuple[StoredWheel, ...]) -> None:
-        owners = sorted({file.owner for file in files})
+    def keep(self, chosen: _Chosen, wheels: tuple[StoredWheel, ...]) -> None:
+        owners = sorted({file.owner for file in chosen.files})
         numbers = {owner: number for number, owner in enumerate(owners)}
         places = {wheel.path: number for number, wheel in enumerate(wheels)}
         rows = [
@@ -90,9 +153,9 @@ class _Kept:
                 if isinstance(file.source, Member)
                 else file.source.content.decode("utf-8", "surrogateescape"),
             )
-            for file in files
+            for file in chosen.files
         ]
-        body = json.dumps([owners, rows], separators=(",", ":")).encode("ascii")
+        body = json.dumps([owners, chosen.left_out, rows], separators=(",", ":")).encode("ascii")
         write_whole(self.path, self._head(body).encode("ascii") + b"\n" + body)
 
     def _head(self, body: bytes) -> str:

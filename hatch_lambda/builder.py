@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from hatchling.plugin.manager import PluginManager
 from hatch_lambda.build_hook import PREPARED_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from hatch_lambda.bundle import Bundle, BundleFile
     from hatch_lambda.job import Request
@@ -81,10 +82,11 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         litter.sweep(Path(tempfile.gettempdir()), litter.SCRATCH)
         with tempfile.TemporaryDirectory(prefix=litter.marked(litter.SCRATCH)) as scratch:
             own = () if prepared.version == LAYER else self._own_files(Path(scratch), build_data, reporter)
+            self._check_handler(prepared, zips, (*own, *dependencies))
             files = composition.compose(prepared.version, own, dependencies)
             limits.make_sure_that_it_fits([*own, *dependencies])
             path = Path(directory, self._archive_name(prepared, zips))
-            with reporter.at_work("writing the zip"):
+            with reporter.at_work("writing the zip"), self._alone_with(prepared.request):
                 written = archive.write(path, files, level=zips.compression_level)
         code_alone = prepared.version == CODE
         made = summary.Made(
@@ -93,11 +95,33 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             distributions=None if code_alone else len(prepared.bundle.wheels),
             origins=Origins() if code_alone else prepared.bundle.origins,
             has_project=prepared.version != LAYER,
+            left_out={} if code_alone else prepared.bundle.left_out,
         )
+        self._write_papers(prepared, zips, written.path)
         self._made.append((prepared, made))
         for line in summary.lines(made, reporter.screen, former_warnings):
             reporter.line(line)
         return str(written.path)
+
+    @contextmanager
+    def _alone_with(self, request: Request) -> Iterator[None]:
+        """Keep others from clearing the store while it is read from."""
+        from hatch_lambda.store import user_store
+
+        with user_store(request.settings.fallback_store).alone_with(request.directory, lambda: None):
+            yield
+
+    def _write_papers(self, prepared: Prepared, zips: ZipSettings, path: Path) -> None:
+        """What is left beside the zip for those who want to look into it."""
+        if zips.report:
+            from hatch_lambda import report
+
+            report.write(path, report.beside(path), prepared.settings.target)
+        if zips.sbom:
+            from hatch_lambda import report, sbom
+
+            hashes = {wheel.distribution.partition(" ")[0]: wheel.sha256 for wheel in prepared.bundle.wheels}
+            sbom.write(path, report.beside(path, ".cdx.json"), prepared.settings.target, hashes)
 
     @cached_property
     def _made(self) -> list[tuple[Prepared, Made]]:
@@ -125,7 +149,8 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             project = self.normalize_file_name_component(self.metadata.core.name)
             patterns = [rf"{re.escape(project)}-.+-python3\.\d+-\w+\.zip"]
         for path in Path(directory).iterdir():
-            if any(re.fullmatch(pattern, path.name) for pattern in patterns):
+            of_zip = re.sub(r"\.(html|cdx\.json)$", ".zip", path.name)  # a report and a bill of materials go with it
+            if any(re.fullmatch(pattern, of_zip) for pattern in patterns):
                 path.unlink()
 
     @property
@@ -168,7 +193,10 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         from hatch_lambda.settings import LAYER, missing_table_message
 
         source_date_epoch()
-        self._zip_settings()
+        if self._zip_settings().sbom:
+            from hatch_lambda.sbom import make_sure_that_the_library_is_there
+
+            make_sure_that_the_library_is_there()
         if HOOK not in self.config.hook_config:
             if HOOK in self.build_config.get("hooks", {}) or HOOK in self.target_config.get("hooks", {}):
                 raise LambdaBuildError("The target `lambda` needs its build hook, and Hatch was told not to run it.")
@@ -231,7 +259,31 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             reporter.warn(
                 f"these files often hold secrets, and whoever gets the zip can read them: {', '.join(secrets)}"
             )
-        return files
+        return self._compiled(files, settings, reporter) if settings.compile_bytecode else files
+
+    def _compiled(
+        self, files: tuple[BundleFile, ...], settings: Settings, reporter: Reporter
+    ) -> tuple[BundleFile, ...]:
+        from hatch_lambda.bytecode import compile_bundle
+        from hatch_lambda.store import user_store
+
+        made = compile_bundle(files, (), settings, user_store(settings.fallback_store))
+        for module in made.uncompiled:
+            reporter.warn(f"{settings.target.runtime.name} cannot compile {module}")
+        return made.added_to(files)
+
+    def _check_handler(self, prepared: Prepared, zips: ZipSettings, files: tuple[BundleFile, ...]) -> None:
+        """Make sure that Lambda finds the handler in what it gets, be it in one zip or in two."""
+        from hatch_lambda.settings import LAYER, TARGET_TABLE
+
+        settings = prepared.settings
+        handler, table = (settings.handler, settings.table) if settings.handler else (zips.handler, TARGET_TABLE)
+        if not handler or prepared.version == LAYER:
+            return
+        from hatch_lambda.handler import check_handler
+
+        if note := check_handler(handler, files, settings.target, own=self._owner, setting=f"{table}.handler"):
+            prepared.reporter.line(f"  {note}")
 
     def _audit(self, wheel: Path, dependencies: Bundle, settings: Settings) -> None:
         """Machine code of the project's own is judged together with what the dependencies bring."""

@@ -13,7 +13,7 @@ from hatch_lambda.distributions import Origins
 from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from hatch_lambda.store import StoredWheel
@@ -62,6 +62,13 @@ class Text:
         return self.content
 
 
+class LeftOut(NamedTuple):
+    """Files that a setting kept out of a bundle: how many, and their bytes, unzipped."""
+
+    files: int
+    size: int
+
+
 class BundleFile(NamedTuple):
     """A file below the root of the bundle. `path`: with forward slashes. `owner`: the distribution that brings it."""
 
@@ -83,6 +90,8 @@ class Bundle:
     wheels: tuple[StoredWheel, ...]
     """Sorted by distribution."""
     origins: Origins = field(default_factory=Origins)
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
+    """What was kept out of it, by the setting or the named set that did so."""
 
     @property
     def distributions(self) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def read_machine_code(path: str, file: BinaryIO) -> MachineCode | None:
 
     Raises `BrokenMachineCodeError` for ELF that cannot be read to where the loader would have to.
     """
-    read = _reader(_bytes_at(file, 0, _MAGIC_LENGTH))
+    read = reader_of(_bytes_at(file, 0, _MAGIC_LENGTH))
     return read(path, file) if read else None
 
 
@@ -104,7 +104,7 @@ def _machine_code_in_wheel(wheel: Path) -> Iterator[MachineCode]:
         for member in archive.infolist():
             with archive.open(member) as compressed:
                 magic = compressed.read(_MAGIC_LENGTH)
-                read = _reader(magic)
+                read = reader_of(magic)
                 if not read:
                     continue
                 # The loader's tables lie at both ends of a library, and a deflated stream only runs forward.
@@ -139,7 +139,7 @@ def _raise(error: OSError) -> NoReturn:
     raise error
 
 
-def _reader(magic: bytes) -> Callable[[str, BinaryIO], MachineCode | None] | None:
+def reader_of(magic: bytes) -> Callable[[str, BinaryIO], MachineCode | None] | None:
     if magic == _ELF_MAGIC:
         return _read_elf
     if magic in _MACH_O_BYTE_ORDER_AND_BITS:

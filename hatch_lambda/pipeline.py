@@ -67,7 +67,9 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
 
 def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, store: Store, reporter: Reporter) -> Bundle:
     def work() -> Bundle:
-        bundle = assemble(wheels, request.settings, request.directory, request.state)
+        bundle = assemble(
+            wheels, request.settings, request.directory, store=store, state=request.state, place=request.place
+        )
         # Without a state the folder is its caller's, who may write to the files.
         return unpack(bundle, request.state, store.shelf(wheels) if request.state else None)
 

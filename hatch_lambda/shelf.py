@@ -32,7 +32,7 @@ class Shelf:
     def take(self, file: BundleFile, target: str) -> bool:
         """Have a file at the target, if there is one here and it is as it should be."""
         member = file.source
-        if not self._serves or not isinstance(member, Member):
+        if not self._serves or not isinstance(member, Member) or member.wheel not in self._places:
             return False
         place = self._place(member)
         try:
@@ -46,7 +46,7 @@ class Shelf:
     def put(self, file: BundleFile, target: str) -> None:
         """Keep a file that was unpacked. Where the file system cannot have it under two names, no more is tried."""
         member = file.source
-        if not self._serves or not isinstance(member, Member):
+        if not self._serves or not isinstance(member, Member) or member.wheel not in self._places:
             return
         place = self._place(member)
         try:

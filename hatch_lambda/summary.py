@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hatch_lambda.distributions import Origins
 from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hatch_lambda.archive import Archive
-    from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.bundle import BundleFile, LeftOut
     from hatch_lambda.ui import Screen
 
 _LARGEST = 5
@@ -23,13 +23,6 @@ _WORDS = 30  # of the sizes' lines
 _MANY = 40  # cells of a bar
 _FEW = 10
 _COLUMNS_OF_A_PIPE = 80
-
-
-class LeftOut(NamedTuple):
-    """What one set of patterns kept out of a zip."""
-
-    files: int
-    size: int
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda.archive import Archive
-from hatch_lambda.bundle import FILE_MODE, BundleFile, Text
+from hatch_lambda.bundle import FILE_MODE, BundleFile, LeftOut, Text
 from hatch_lambda.distributions import Closure, Distribution, Origins, Verdict, Wheel
-from hatch_lambda.summary import LeftOut, Made, bar, lines, overview
+from hatch_lambda.summary import Made, bar, lines, overview
 from hatch_lambda.ui import Screen
 
 if TYPE_CHECKING:

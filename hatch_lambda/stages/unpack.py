@@ -78,9 +78,9 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
 
 
 def _origins(files: Sequence[BundleFile], hashes: Mapping[Path, str]) -> dict[str, str]:
-    """What each file is made from: a wheel, by its hash, or a text that was made here, by its own."""
+    """What each file is made from: a wheel, by its hash, or what was made here, by its own."""
     return {
-        file.path: hashes[file.source.wheel]
+        file.path: hashes.get(file.source.wheel, f"{file.source.crc:08x} {file.source.size}")
         if isinstance(file.source, Member)
         else hashlib.sha256(file.source.content).hexdigest()
         for file in files

@@ -1,0 +1,45 @@
+"""`hatch-lambda sbom`: a bill of materials of a zip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hatch_lambda.target import ARCHITECTURES, RUNTIMES
+
+
+@click.command
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write it.  [default: standard output]",
+)
+@click.option("--runtime", type=click.Choice(list(RUNTIMES)), help="The runtime that it is to run on.")
+@click.option(
+    "--architecture",
+    type=click.Choice(list(ARCHITECTURES)),
+    help="The processor that --runtime is meant for.  [default: x86_64]",
+)
+def sbom(*, path: Path, output: Path | None, runtime: str | None, architecture: str | None) -> None:
+    """Write a software bill of materials of PATH: CycloneDX 1.6, as JSON.
+
+    PATH is the zip of a function or of a layer, whoever made it, or a folder that is yet to be zipped. It lists the
+    distributions with version, package URL and licence, and who requires whom. The same zip gives the same document;
+    it has a time only where `SOURCE_DATE_EPOCH` is set. Needs the extra `sbom`: `pip install 'hatch-lambda[sbom]'`.
+
+    Who requires whom depends on the runtime. Without --runtime the name of the zip says which where it ends as in
+    `-python3.13-arm64.zip`.
+    """
+    if architecture and not runtime:
+        raise click.UsageError("--architecture goes with --runtime: which one is the zip to run on?")
+    from hatch_lambda.sbom import document, write
+    from hatch_lambda.target import Target
+
+    target = Target(RUNTIMES[runtime], ARCHITECTURES[architecture or "x86_64"]) if runtime else None
+    if output:
+        click.echo(write(path, output, target))
+    else:
+        click.echo(document(path, target), nl=False)

@@ -1,0 +1,113 @@
+"""Zips and layers unpacked as Lambda unpacks them: for reading only, with the rights that a stranger has."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from hatch_lambda.errors import LambdaBuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_UNIX = 3  # APPNOTE.TXT, 4.4.2: who made the entry, and so whether it has a mode
+_READ_AND_EXECUTE = stat.S_IROTH | stat.S_IXOTH
+_FOR_ALL = 0o111
+
+
+class UnusableZipError(LambdaBuildError):
+    """Something that was to be unpacked, and is neither a zip nor a folder, or not a sound one."""
+
+
+def unpack(sources: Sequence[Path], folder: Path) -> Mapping[Path, int]:
+    """Unpack zips, or copy folders, one over the other, as layers are. Returns what `protect` wants to know.
+
+    Raises `UnusableZipError`.
+    """
+    folder.mkdir()
+    modes: dict[Path, int] = {}
+    for source in sources:
+        modes.update(_copied(source, folder) if source.is_dir() else _unzipped(source, folder))
+    return modes
+
+
+def protect(folder: Path, modes: Mapping[Path, int]) -> None:
+    """Leave to everything the rights of others, less writing: the user of a function owns none of its files.
+
+    So what only its owner may read is as unreadable as it is in Lambda.
+    """
+    for parent, folders, names in os.walk(folder, topdown=False):
+        for path in (Path(parent, name) for name in (*names, *folders)):
+            if not path.is_symlink():
+                path.chmod((modes.get(path, 0o755) & _READ_AND_EXECUTE) * _FOR_ALL)
+    folder.chmod(0o555)
+
+
+def make_removable(folder: Path) -> None:
+    """Take `protect` back as far as `shutil.rmtree` needs it."""
+    folder.chmod(0o700)
+    for parent, folders, _ in os.walk(folder):
+        for name in folders:
+            path = Path(parent, name)
+            if not path.is_symlink():
+                path.chmod(0o700)
+
+
+def _unzipped(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            links: list[tuple[zipfile.ZipInfo, Path]] = []
+            for entry in archive.infolist():
+                path = folder / _below(entry.filename, source)
+                mode = entry.external_attr >> 16 if entry.create_system == _UNIX else 0
+                if stat.S_ISLNK(mode):
+                    links.append((entry, path))
+                elif entry.is_dir():
+                    path.mkdir(parents=True, exist_ok=True)
+                    yield path, mode or 0o755
+                else:
+                    with archive.open(entry) as content, _made_anew(path).open("wb") as file:
+                        shutil.copyfileobj(content, file, 1024 * 1024)
+                    yield path, mode or 0o644
+            # Last, so that nothing is written through one of them to elsewhere.
+            for entry, path in links:
+                _made_anew(path).symlink_to(os.fsdecode(archive.read(entry)))
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: encrypted, or unknown
+        raise UnusableZipError(f"{source} cannot be unpacked: {error}") from None
+
+
+def _copied(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
+    for parent, folders, names in os.walk(source, onerror=_raise):
+        here = folder / Path(parent).relative_to(source)
+        for name in folders:
+            if not Path(parent, name).is_symlink():
+                here.joinpath(name).mkdir(exist_ok=True)
+                yield here / name, Path(parent, name).stat().st_mode
+        for name in (*names, *(name for name in folders if Path(parent, name).is_symlink())):
+            original, path = Path(parent, name), _made_anew(here / name)
+            shutil.copyfile(original, path, follow_symlinks=False)
+            if not path.is_symlink():
+                yield path, original.stat().st_mode
+
+
+def _raise(error: OSError) -> None:
+    raise error  # `os.walk` would pass over a folder that it cannot list
+
+
+def _below(name: str, source: Path) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise UnusableZipError(f"{source} cannot be unpacked: its entry {name!r} leads out of the folder")
+    return path
+
+
+def _made_anew(path: Path) -> Path:
+    """A place for a file, of which an earlier layer may have one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    return path
