@@ -89,7 +89,7 @@ class Bundle:
     files: tuple[BundleFile, ...]
     wheels: tuple[StoredWheel, ...]
     """Sorted by distribution."""
-    origins: Origins = field(default_factory=Origins)
+    origins: Origins = field(default_factory=Origins, compare=False)
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     """What was kept out of it, by the setting or the named set that did so."""
 

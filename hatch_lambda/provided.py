@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hatch_lambda.job import Job
 
 AWS_SDK = canonicalize_name("aws-sdk")
-_SDK_ITSELF = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))
+SDK_ITSELF = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))
 _WHAT_COMES_WITH_IT = frozenset(map(canonicalize_name, ("jmespath", "python-dateutil", "six", "urllib3")))
 """https://docs.aws.amazon.com/lambda/latest/dg/python-package.html, and boto3's own metadata."""
 
@@ -35,9 +35,10 @@ def leave_out(closure: Closure, job: Job) -> Closure:
     asked_for = job.settings.provided
     if not asked_for:
         return closure
-    named = (asked_for - {AWS_SDK}) | (_SDK_ITSELF if AWS_SDK in asked_for else frozenset())
+    named = (asked_for - {AWS_SDK}) | (SDK_ITSELF if AWS_SDK in asked_for else frozenset())
     members = {found.name: found for found in closure.distributions}
-    if unknown := sorted(named - members.keys() - _SDK_ITSELF):
+    # A lock need not have what is provided.
+    if not job.settings.lock_file and (unknown := sorted(named - members.keys() - SDK_ITSELF)):
         job.reporter.warn(f"`provided` names {listed(unknown)}, which nothing requires")
     needs = {found.name: required_names(found.requires, found.extras, job.target) for found in closure.distributions}
     requested = [found.name for found in closure.distributions if found.requested]
@@ -82,7 +83,7 @@ def _tell(
         if any(found.name == name and found.requested for found in stay):
             who.append(job.request.subject)
         lines.append(f"{name} is needed by {', '.join(who)}")
-    if not job.settings.provided & (_SDK_ITSELF | {AWS_SDK}):
+    if not job.settings.provided & (SDK_ITSELF | {AWS_SDK}):
         job.reporter.warn(
             f"packaged, though something in `provided` needs it, too, and may want another version: {'; '.join(lines)}"
         )

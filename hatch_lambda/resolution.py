@@ -23,12 +23,9 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from packaging.markers import Marker
-
     from hatch_lambda.distributions import Closure, Distribution
     from hatch_lambda.settings import Settings
     from hatch_lambda.store import StoredWheel
-    from hatch_lambda.target import Target
 
 LOCK_NAME = "pylock.toml"
 _AUDIT_NAME = "audit.json"
@@ -95,10 +92,12 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
     from packaging.pylock import Package, Pylock
     from packaging.version import Version
 
+    from hatch_lambda.lock_file import environment_of
+
     by_name = {wheel.distribution: wheel for wheel in wheels}
     lock = Pylock(
         lock_version=Version("1.0"),
-        environments=[_environment(settings.target)],
+        environments=[environment_of(settings.target)],
         created_by=_TOOL,
         packages=[
             Package(name=found.name, version=found.version, **_origin(found, by_name[str(found)]))
@@ -123,14 +122,6 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
     lock.validate()
     note_audit(folder, settings.exclude)
     write_whole(folder / LOCK_NAME, tomli_w.dumps(dict(lock.to_dict())).encode("utf-8"))
-
-
-def _environment(target: Target) -> Marker:
-    from packaging.markers import Marker
-
-    facts = target.marker_environment
-    told = ("implementation_name", "platform_machine", "python_version", "sys_platform")
-    return Marker(" and ".join(f"{name} == '{facts[name]}'" for name in told))
 
 
 def _origin(found: Distribution, kept: StoredWheel) -> dict[str, Any]:

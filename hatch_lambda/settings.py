@@ -202,7 +202,8 @@ def _settings(values: Mapping[str, Any], **more: Any) -> Settings:
     fields.setdefault("build_directory", more["root"] / Settings.build_directory)
     if lock_file := fields.get("lock_file"):
         # A dot in it would make it another kind of file (PEP 751).
-        fields["lock_file"] = lock_file.with_name(lock_file.name.replace("{target}", str(target).replace(".", "")))
+        name = lock_file.name.replace("{target}", str(target).replace(".", ""))
+        fields["lock_file"] = lock_file.with_name(name.replace("{function}", more.get("function") or FUNCTION))
     return Settings(target=target, **fields, **more)
 
 

@@ -701,6 +701,7 @@ class TestLockFile:
             ("pylock.toml", "pylock.toml"),
             ("locks/pylock.api.toml", "locks/pylock.api.toml"),
             ("pylock.{target}.toml", "pylock.python313-arm64.toml"),
+            ("pylock.{function}-{target}.toml", "pylock.function-python313-arm64.toml"),
         ],
     )
     def test_it_may_be_one_a_target_and_is_not_looked_for_yet(self, name: str, path: str, project_root: Path) -> None:

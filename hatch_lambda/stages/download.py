@@ -27,13 +27,17 @@ NOT_JUDGED_YET = Verdict(compatible=False, reason="not looked at yet")
 
 
 def download(job: Job) -> Closure:
-    """Resolve for the target and download the whole closure.
+    """Resolve for the target and download the whole closure; with a lock file, download what that says.
 
     Where that fails for want of a wheel that fits, it is tried again with the wheels of the projects concerned,
     whatever the tags say: stage 6 may find that they work, and stage 7 can say more than pip does.
 
-    Raises `ResolutionError` with pip's own words.
+    Raises `ResolutionError` with pip's own words, and `LockFileError`.
     """
+    if job.settings.lock_file:
+        from hatch_lambda.stages.download_locked import download_locked
+
+        return download_locked(job)
     destination = job.scratch / "downloads"
     arguments = _what_to_resolve(job)
     if not arguments:
@@ -58,14 +62,12 @@ def _pass_warnings_on(answer: PipAnswer, job: Job) -> None:
 
 
 def _what_to_resolve(job: Job) -> list[str]:
-    if job.settings.requirements:
-        return [argument for path in job.settings.requirements for argument in ("--requirement", str(path))]
-    if not job.request.requirements:
-        return []
-    # By way of a file, since pip ignores markers on its command line.
-    path = _requirements_file(job)
-    path.write_text("\n".join(job.request.requirements) + "\n", encoding="utf-8")
-    return ["--requirement", str(path)]
+    files = list(job.settings.requirements)
+    if job.request.requirements:
+        # By way of a file, since pip ignores markers on its command line.
+        files.append(_requirements_file(job))
+        files[-1].write_text("\n".join(job.request.requirements) + "\n", encoding="utf-8")
+    return [argument for path in files for argument in ("--requirement", str(path))]
 
 
 def _requirements_file(job: Job) -> Path:
@@ -74,7 +76,7 @@ def _requirements_file(job: Job) -> Path:
 
 def _closure(answer: PipAnswer, destination: Path) -> Closure:
     found = sorted(
-        (_distribution(entry, destination) for entry in answer.findings["resolved"]), key=lambda found: found.name
+        (distribution_of(entry, destination) for entry in answer.findings["resolved"]), key=lambda found: found.name
     )
     return Closure(tuple(found), index_options=tuple(answer.findings["index_options"]), offers=_offers(answer))
 
@@ -86,7 +88,8 @@ def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:
     }
 
 
-def _distribution(entry: dict[str, Any], destination: Path) -> Distribution:
+def distribution_of(entry: dict[str, Any], destination: Path) -> Distribution:
+    """One that pip has downloaded, from what `pip_for_target.describe` says of it."""
     path = destination / canonicalize_name(entry["name"]) / entry["filename"]
     is_wheel = entry["kind"] == "wheel"
     return Distribution(

@@ -88,7 +88,7 @@ def _missing(found: Distribution, closure: Closure, job: Job) -> MissingDependen
         verdict=_verdict(found, wheels_of_version(found, closure), job.target),
         offers=_shown([file.filename for file in files_of_version(found, closure)]),
         attempts=found.attempts,
-        remedies=tuple(_remedies(found, closure.offers.get(found.name, ()), job.target)),
+        remedies=tuple(_remedies(found, closure.offers.get(found.name, ()), job)),
     )
 
 
@@ -151,8 +151,8 @@ def _version(file: IndexFile) -> Version | None:
         return None
 
 
-def _remedies(found: Distribution, offers: Iterable[IndexFile], target: Target) -> Iterator[str]:
-    offers = tuple(offers)
+def _remedies(found: Distribution, offers: Iterable[IndexFile], job: Job) -> Iterator[str]:
+    offers, target = tuple(offers), job.target
     if (fitting := _versions_that_fit(offers, target)) and not found.direct:
         yield _other_version(found.name, fitting, found.version)
     of_version = tuple(file for file in offers if _version(file) == found.version)
@@ -164,6 +164,9 @@ def _remedies(found: Distribution, offers: Iterable[IndexFile], target: Target) 
         yield f"depend on `{sibling}` instead, which comes as wheels"
     if any(file.refused_by_user for file in of_version):
         yield f"lift `--no-binary` or `--only-binary` for {found.name}: it rules out some of its files"
+    if job.settings.lock_file:
+        yield f"lock another version of it: `hatch-lambda lock --upgrade-package {found.name}`"
+        return
     yield (
         f"build a wheel of {found} where the target is at home, and name its folder in "
         f'`pip-args = ["--find-links", "…"]`'

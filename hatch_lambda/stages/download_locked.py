@@ -1,0 +1,320 @@
+"""Stage 1 for a project with a lock file: nothing is chosen, what is locked is downloaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import email
+import hashlib
+import re
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from hatch_lambda import lock_coverage, lock_file, pip_process
+from hatch_lambda.distributions import Closure, Distribution, Wheel
+from hatch_lambda.errors import BrokenWheelError, ResolutionError
+from hatch_lambda.lock_coverage import Member
+from hatch_lambda.lock_file import LockFileError, how_to_lock, label
+from hatch_lambda.process import resolver_words, without_credentials
+from hatch_lambda.stages.download import NOT_JUDGED_YET, distribution_of
+from hatch_lambda.store import WantedWheel, user_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from packaging.pylock import PackageArchive, PackageSdist, PackageVcs, PackageWheel
+    from packaging.utils import NormalizedName
+
+    from hatch_lambda.job import Job
+    from hatch_lambda.lock_file import Locked, LockFile
+    from hatch_lambda.pip_process import PipAnswer
+    from hatch_lambda.settings import Settings
+    from hatch_lambda.store import Store
+    from hatch_lambda.target import Target
+
+    File = PackageWheel | PackageSdist | PackageArchive
+
+# The algorithms by which pip checks a file before it does anything else with it
+# (https://pip.pypa.io/en/stable/topics/secure-installs/#hash-checking-mode).
+_CHECKED_BY_PIP = ("sha256", "sha384", "sha512")
+_PLAIN_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
+
+
+def download_locked(job: Job) -> Closure:
+    """What the lock file has for the target, with each file's hashes checked; what the store has is not asked for.
+
+    Raises `LockFileError` where the lock does not serve the target or the project, and `ResolutionError` with pip's own
+    words.
+    """
+    settings, path = job.settings, job.settings.lock_file
+    assert path is not None  # noqa: S101 - nobody else comes here
+    lock = lock_file.read(path, settings)
+    if lock.content.lock_version > Version("1.0"):
+        job.reporter.warn(f"{label(path, settings)} is of lock-version {lock.content.lock_version}, read as 1.0")
+    chosen = lock_file.select(lock, settings)
+    lock_coverage.check(lock, members_of(chosen), job.request)  # before anything is downloaded
+    kept = in_store(chosen, settings)
+    names = {found.name for found in kept}
+    came, index_options = _Download(lock, job).of([locked for locked in chosen if locked.name not in names])
+    found = sorted((*kept, *came), key=lambda each: each.name)
+    return Closure(_as_the_project_needs_them(lock, chosen, found, job), index_options=index_options)
+
+
+def members_of(chosen: Iterable[Locked], found: Iterable[Distribution] = ()) -> tuple[Member, ...]:
+    """The lock's distributions for a check of coverage, with what is known of them."""
+    known = {each.name: each for each in found}
+    return tuple(
+        Member(locked, known[locked.name].version, known[locked.name].requires)
+        if locked.name in known
+        else Member(locked, locked.package.version)
+        for locked in chosen
+    )
+
+
+def in_store(chosen: Iterable[Locked], settings: Settings) -> tuple[Distribution, ...]:
+    """What of a lock is at hand: wheels that earlier builds have kept, by their hashes."""
+    store = user_store(settings.fallback_store)
+    return tuple(found for locked in chosen if (found := _from_store(locked, store, settings.target)))
+
+
+def _as_the_project_needs_them(
+    lock: LockFile, chosen: Sequence[Locked], found: Sequence[Distribution], job: Job
+) -> tuple[Distribution, ...]:
+    coverage = lock_coverage.check(lock, members_of(chosen, found), job.request)
+    for doubt in coverage.doubts:
+        job.reporter.warn(f"{label(lock.path, job.settings)}: {doubt}")
+    return tuple(
+        dataclasses.replace(
+            each, extras=coverage.extras.get(each.name, frozenset()), requested=each.name in coverage.requested
+        )
+        for each in found
+    )
+
+
+def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | None:
+    file = _file(locked)
+    if file is None:
+        return None
+    filename = lock_file.filename(file)
+    wanted = WantedWheel(str(locked), filename, file.hashes.get("sha256", ""))
+    kept = store.find(wanted) if wanted.is_plain else None
+    if kept is None or _fault_of(kept.path, file):
+        return None
+    requires, requires_python = _metadata(kept.path)
+    if not _accepts(requires_python, target):
+        return None  # pip is to say so
+    name, version, _build, _tags = parse_wheel_filename(filename)
+    url = without_credentials(file.url) if file.url else kept.path.as_uri()
+    return Distribution(
+        name=name,
+        version=version,
+        requires=requires,
+        extras=frozenset(),
+        requested=False,
+        direct=True,
+        allowed_hashes=(f"sha256:{kept.sha256}",),
+        wheels=(Wheel(kept.path, "kept from an earlier build", NOT_JUDGED_YET, url),),
+        source=None,
+    )
+
+
+def _file(locked: Locked) -> File | None:
+    """What is one file, with hashes."""
+    package, source = locked.package, locked.source
+    return None if source is package.vcs or source is package.directory else source  # type: ignore[return-value]
+
+
+def _metadata(wheel: Path) -> tuple[tuple[str, ...], str]:
+    """`Requires-Dist` and `Requires-Python` of a wheel. Raises `BrokenWheelError`."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            name = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+            message = email.message_from_bytes(archive.read(name))
+    except (StopIteration, zipfile.BadZipFile, zlib.error) as error:
+        raise BrokenWheelError(wheel.name, f"its METADATA cannot be read: {error}") from None
+    requires = tuple(str(value).strip() for value in message.get_all("Requires-Dist", ()))
+    return requires, str(message.get("Requires-Python", ""))
+
+
+def _accepts(requires_python: str, target: Target) -> bool:
+    try:
+        return SpecifierSet(requires_python).contains(target.python_full_version, prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
+def _fault_of(path: Path, file: File) -> str | None:
+    """Whether a file is the one that was locked, by all that the lock says of it."""
+    if file.size is not None and path.stat().st_size != file.size:
+        return f"it has {path.stat().st_size} bytes, the lock says {file.size}"
+    for algorithm, value in file.hashes.items():
+        if algorithm.lower() in hashlib.algorithms_available and not algorithm.lower().startswith("shake"):
+            actual = _digest(path, algorithm.lower())
+            if actual != value.lower():
+                return f"its {algorithm} is {actual}, the lock says {value}"
+    return None
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm)
+    with path.open("rb") as file:
+        while chunk := file.read(1024 * 1024):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class _Download:
+    """What pip is asked to bring, by the very URLs of the lock."""
+
+    def __init__(self, lock: LockFile, job: Job) -> None:
+        self.lock = lock
+        self.job = job
+        self.shown = label(lock.path, job.settings)
+
+    def of(self, wanted: Sequence[Locked]) -> tuple[list[Distribution], tuple[str, ...]]:
+        """The distributions, and where an index is to be looked for (see `Closure.index_options`)."""
+        files = {locked.name: locked for locked in wanted if _file(locked) is not None}
+        trees = {locked.name: locked for locked in wanted if locked.name not in files}
+        found: list[Distribution] = []
+        options: tuple[str, ...] = ()
+        # Apart, since pip refuses what cannot have a hash together with what has one.
+        for number, part in enumerate((files, trees)):
+            if part:
+                answer = self._ask(part, self.job.scratch / f"locked-{number}.txt")
+                found += self._checked(answer, part)
+                options = tuple(answer.findings["index_options"])
+        return found, options
+
+    @property
+    def _destination(self) -> Path:
+        return self.job.scratch / "downloads"
+
+    def _ask(self, part: Mapping[NormalizedName, Locked], requirements: Path) -> PipAnswer:
+        lines = [self._requirement(locked) for locked in part.values()]
+        requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        misdeclared = [name for name, locked in part.items() if self._is_despite_tags(locked)]
+        # The lock is held against the constraints by us: pip would have hashes for each of them.
+        settings = dataclasses.replace(self.job.settings, constraints=())
+        job = dataclasses.replace(self.job, request=dataclasses.replace(self.job.request, settings=settings))
+        answer = pip_process.download(
+            job,
+            self._destination,
+            ["--no-deps", "--requirement", str(requirements)],
+            misdeclared=misdeclared,
+        )
+        if not answer.succeeded:
+            raise self._error(answer, requirements, part.values())
+        return answer
+
+    def _is_despite_tags(self, locked: Locked) -> bool:
+        file = _file(locked)
+        if file is None or not lock_file.filename(file).endswith(".whl"):
+            return False
+        return not lock_file.fits(lock_file.filename(file), self.job.target)
+
+    def _requirement(self, locked: Locked) -> str:
+        package = locked.package
+        if package.vcs is not None:
+            return f"{locked.name} @ {self._repository(package.vcs)}{_fragment(package.vcs.subdirectory)}"
+        if package.directory is not None:
+            folder = self._place(package.directory.path)
+            if not folder.is_dir():
+                raise self._fault(f"{locked} is the folder {package.directory.path}, and there is no such folder")
+            return f"{locked.name} @ {folder.as_uri()}{_fragment(package.directory.subdirectory)}"
+        file = _file(locked)
+        assert file is not None  # noqa: S101 - PEP 751 knows no other kinds
+        hashes = [f"--hash={name}:{file.hashes[name].lower()}" for name in _CHECKED_BY_PIP if name in file.hashes]
+        if not hashes:
+            told = ", ".join(file.hashes)
+            raise self._fault(
+                f"{locked} has no hash that pip can check {lock_file.filename(file)} by, only {told}; it knows "
+                f"{', '.join(_CHECKED_BY_PIP)}"
+            )
+        subdirectory = package.archive.subdirectory if package.archive is not None else None
+        return f"{locked.name} @ {self._url(locked, file)}{_fragment(subdirectory)} {' '.join(hashes)}"
+
+    def _url(self, locked: Locked, file: File) -> str:
+        if file.path:
+            place = self._place(file.path)
+            if place.is_file():
+                return place.as_uri()
+            if not file.url:
+                raise self._fault(f"{locked} is the file {file.path}, and there is no such file")
+        return _quoted(file.url or "")
+
+    def _repository(self, vcs: PackageVcs) -> str:
+        if vcs.path and (not vcs.url or self._place(vcs.path).is_dir()):
+            url = self._place(vcs.path).as_uri()
+        else:
+            url = (vcs.url or "").removeprefix(f"{vcs.type}+")
+        if not _PLAIN_SCHEME.match(url):  # git's short form, user@host:path
+            host, _, path = url.partition(":")
+            url = f"ssh://{host}/{path}"
+        return f"{vcs.type}+{_quoted(url)}@{_quoted(vcs.commit_id)}"
+
+    def _place(self, path: str) -> Path:
+        # Either kind of slash may stand in a relative path, whatever the machine that wrote it.
+        return (self.lock.folder / path.replace("\\", "/")).resolve()
+
+    def _checked(self, answer: PipAnswer, part: Mapping[NormalizedName, Locked]) -> list[Distribution]:
+        entries = {canonicalize_name(entry["name"]): entry for entry in answer.findings["resolved"]}
+        for name, locked in part.items():
+            self._check(locked, entries.get(name))
+        return [distribution_of(entry, self._destination) for entry in entries.values()]
+
+    def _check(self, locked: Locked, entry: Mapping[str, Any] | None) -> None:
+        if entry is None:
+            raise self._fault(f"what it has as {locked} is another project's")
+        if locked.package.version is not None and str(locked.package.version) != entry["version"]:
+            raise self._fault(f"what it has as {locked} turned out to be version {entry['version']}")
+        if locked.package.vcs is not None and entry["commit"] != locked.package.vcs.commit_id:
+            raise self._fault(
+                f"{locked} is not pinned to a commit: `{locked.package.vcs.commit_id}` stands for {entry['commit']}"
+            )
+        file = _file(locked)
+        if file is not None and (fault := _fault_of(self._destination / locked.name / entry["filename"], file)):
+            raise self._fault(f"{entry['filename']} is not the file that was locked: {fault}")
+
+    def _fault(self, sentence: str) -> LockFileError:
+        settings = self.job.settings
+        how = how_to_lock(settings, self.lock.content.created_by)
+        return LockFileError(f"{self.shown} cannot be used: {sentence}.\n\n{how}")
+
+    def _error(self, answer: PipAnswer, requirements: Path, part: Iterable[Locked]) -> ResolutionError:
+        output = re.sub(rf"-r {re.escape(str(requirements))}(?: \(line \d+\))?", self.shown, answer.completed.output)
+        words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
+        target = self.job.target.description
+        if changed := self._expected_by(output, part):
+            head = (
+                f"What was downloaded is not what {self.shown} has: {', '.join(map(str, changed))}.\n"
+                "Somebody has put another file in its place, or the lock was changed by hand. Find out which before "
+                "you lock again. pip says:"
+            )
+        else:
+            head = f"What {self.shown} has for {target} cannot be downloaded. pip says:"
+        return ResolutionError(f"{head}\n\n{words}", output=output)
+
+    @staticmethod
+    def _expected_by(output: str, part: Iterable[Locked]) -> list[Locked]:
+        """Whose hashes pip had expected. It names the file as well, but not in all its versions in the same way."""
+        expected = set(re.findall(r"^\s+(?:Expected|or) \w+ ([0-9a-f]+)$", output, flags=re.MULTILINE))
+        return [
+            locked
+            for locked in part
+            if (file := _file(locked)) and not expected.isdisjoint(value.lower() for value in file.hashes.values())
+        ]
+
+
+def _fragment(subdirectory: str | None) -> str:
+    return f"#subdirectory={quote(subdirectory)}" if subdirectory else ""
+
+
+def _quoted(url: str) -> str:
+    """A URL as one word of a requirements file, in which pip finds no option and no variable to fill in."""
+    return quote(url.partition("#")[0], safe=":/?[]@!&'()*+,;=%-._~")

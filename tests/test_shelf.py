@@ -1,0 +1,103 @@
+"""Files that were unpacked once and are shared by the bundles of all projects, without one's harm to another."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from packages import make_wheel
+
+from hatch_lambda import pipeline
+from hatch_lambda.job import Request
+from hatch_lambda.settings import load
+from hatch_lambda.store import UNUSED_FOR, user_store
+from hatch_lambda.ui import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import RecordingUI
+
+    Build = Callable[..., Path]
+
+
+@pytest.fixture
+def build(tmp_path: Path, index: Path, ui: RecordingUI) -> Build:
+    """Lay out `foo` for a project of that name; gives the bundle's folder."""
+    make_wheel(index, "foo", files={"foo/__init__.py": "A = 1\n", "foo/run": "#!/bin/sh\n"}, executables=["foo/run"])
+
+    def run(project: str, *, keeping: bool = True) -> Path:
+        root = tmp_path / project
+        root.mkdir(exist_ok=True)
+        settings = load({"runtime": "python3.13"}, root, environ={})
+        state = settings.target_directory if keeping else None
+        request = Request(settings, settings.bundle_directory, subject=project, requirements=("foo",), state=state)
+        return pipeline.run(request, Reporter(ui)).directory
+
+    return run
+
+
+def same(one: Path, other: Path) -> bool:
+    return one.stat().st_ino == other.stat().st_ino
+
+
+def test_a_second_project_gets_the_same_files(build: Build) -> None:
+    one, other = build("one"), build("other")
+
+    assert same(one / "foo/__init__.py", other / "foo/__init__.py")
+    assert same(one / "foo/run", other / "foo/run")
+    assert (other / "foo/run").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("change", [b"A = 2\n", b"A = 1\n# more\n", b""], ids=["as long", "longer", "empty"])
+def test_what_was_written_to_in_place_is_not_passed_on(change: bytes, build: Build) -> None:
+    one = build("one")
+    with (one / "foo/__init__.py").open("r+b") as file:
+        file.truncate()
+        file.write(change)
+
+    other = build("other")
+
+    assert (other / "foo/__init__.py").read_bytes() == b"A = 1\n"
+    assert (build("one") / "foo/__init__.py").read_bytes() == b"A = 1\n", "and is put right where it was done"
+    assert same(build("third") / "foo/__init__.py", other / "foo/__init__.py"), "what was put right is shared again"
+
+
+def test_a_changed_mode_is_not_passed_on(build: Build) -> None:
+    (build("one") / "foo/run").chmod(0o600)
+
+    assert (build("other") / "foo/run").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_that_is_its_callers_shares_nothing(build: Build) -> None:
+    one, other = build("one"), build("other", keeping=False)
+
+    assert not same(one / "foo/__init__.py", other / "foo/__init__.py")
+    assert (other / "foo/__init__.py").stat().st_nlink == 1
+
+
+def test_without_links_everything_is_written(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+    assert (build("one") / "foo/__init__.py").read_bytes() == b"A = 1\n"
+    assert (build("other") / "foo/__init__.py").read_bytes() == b"A = 1\n"
+
+
+def test_what_was_unpacked_goes_with_its_wheel(build: Build, tmp_path: Path) -> None:
+    build("one")
+    store = user_store(tmp_path / "nowhere")
+    (wheel,) = store.root.glob("wheels/*/*/*.whl")
+    assert list(store.root.glob("unpacked/*/*/foo/__init__.py"))
+    old = wheel.stat().st_mtime - UNUSED_FOR - 60
+    os.utime(wheel, (old, old))
+    (store.root / "tidied").unlink()
+
+    store.tidy()
+
+    assert not wheel.exists()
+    assert not list(store.root.glob("unpacked/*/*"))
