@@ -348,3 +348,23 @@ def handler(event, context):
     assert whole.response == halves.response == {"order": {"item": "tea", "count": 3}, "versions": ["1.0", "2"]}
     assert "No module named 'pydantic'" in str(half.error), "the code alone has no dependencies"
     assert hashlib.sha256(layer.read_bytes()).digest() != hashlib.sha256(code.read_bytes()).digest()
+
+
+class TestLockedOnly:
+    """`HATCH_LAMBDA_LOCKED=1`, for CI."""
+
+    def test_what_is_not_locked_is_not_resolved(self, new_project: NewProject, index: Path) -> None:
+        make_wheel(index, "foo")
+        project = new_project(project='dependencies = ["foo"]')
+        project.build()
+        project.put_former_zip()
+
+        ended = project.run("-t", "lambda", HATCH_LAMBDA_LOCKED="1")
+
+        assert ended.returncode == 1
+        assert "`HATCH_LAMBDA_LOCKED` wants all dependencies locked" in ended.stderr
+        assert "`tool.hatch.build.hooks.lambda.lock-file` names no lock file" in ended.stderr
+        assert "`hatch-lambda lock`" in ended.stderr
+
+    def test_a_project_without_dependencies_has_none_to_lock(self, new_project: NewProject) -> None:
+        new_project().build("-t", "lambda", HATCH_LAMBDA_LOCKED="1")
