@@ -14,10 +14,10 @@ from elf import make_elf
 from packages import make_wheel
 from zips import make_zip
 
-from hatch_lambda import archive, survey
+from hatch_lambda import archive
 from hatch_lambda.cli import main
-from hatch_lambda.contents import read
-from hatch_lambda.fitness import faults
+from hatch_lambda.contents import read, survey
+from hatch_lambda.contents.fitness import faults
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:

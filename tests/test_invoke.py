@@ -21,10 +21,10 @@ from elf import make_elf
 from packages import make_wheel
 from test_example_project import CREATED, ORDER_ID, build_example
 
-from hatch_lambda import interpreters, runtime_python
+from hatch_lambda import interpreters
 from hatch_lambda.cli import main
-from hatch_lambda.invocation import Invocation, InvocationError, invoke, prepared
-from hatch_lambda.runtime_python import runtime_of
+from hatch_lambda.invocation import Invocation, InvocationError, invoke, prepared, runtime_python
+from hatch_lambda.invocation.runtime_python import runtime_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

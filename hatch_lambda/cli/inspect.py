@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from hatch_lambda.contents import Contents
+    from hatch_lambda.contents.survey import Portion
     from hatch_lambda.distributions import Fault
     from hatch_lambda.machine_code import MachineCode
-    from hatch_lambda.survey import Portion
 
 # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
 _MOST_LAYERS = 5
@@ -86,7 +86,7 @@ class _Inspection:
 
     @cached_property
     def faults(self) -> dict[Target, tuple[Fault, ...]]:
-        from hatch_lambda.fitness import faults_by_target
+        from hatch_lambda.contents.fitness import faults_by_target
 
         return faults_by_target(self.contents, self.layers)
 
@@ -110,7 +110,7 @@ class _Inspection:
             )
 
     def as_json(self) -> dict[str, Any]:
-        from hatch_lambda import survey
+        from hatch_lambda.contents import survey
         from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
         contents, owner = self.contents, _owners(self.contents)
@@ -252,8 +252,8 @@ def _show_portions(out: Console, contents: Contents, of: str, rows: Sequence[tup
 
 def _show_distributions(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading
-    from hatch_lambda.fitness import OWN
-    from hatch_lambda.survey import portion
+    from hatch_lambda.contents.fitness import OWN
+    from hatch_lambda.contents.survey import portion
     from hatch_lambda.ui import counted
 
     rows = [(str(installed), portion("", installed.entries)) for installed in contents.installed]
@@ -265,7 +265,7 @@ def _show_distributions(out: Console, contents: Contents) -> None:
 
 def _show_space(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading
-    from hatch_lambda.survey import kinds, tree
+    from hatch_lambda.contents.survey import kinds, tree
 
     heading(out, "Where the space goes")
     if branches := tree(contents):
@@ -276,7 +276,7 @@ def _show_space(out: Console, contents: Contents) -> None:
 
 def _show_machine_code(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading, printable, table
-    from hatch_lambda.fitness import OWN
+    from hatch_lambda.contents.fitness import OWN
 
     if not contents.machine_code and not contents.broken_machine_code:
         return
@@ -304,7 +304,7 @@ def _libc_of(codes: Sequence[MachineCode]) -> str:
 
 def _show_bytecode(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading, size, table
-    from hatch_lambda.survey import bytecode
+    from hatch_lambda.contents.survey import bytecode
 
     if not (found := bytecode(contents)):
         return
@@ -322,7 +322,7 @@ _SHOWN_HANDLERS = 8
 
 def _show_handlers(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading, printable
-    from hatch_lambda.survey import handlers
+    from hatch_lambda.contents.survey import handlers
 
     if not (found := handlers(contents)):
         return

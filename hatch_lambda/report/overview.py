@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_lambda import survey
+from hatch_lambda.contents import survey
 from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 from hatch_lambda.report.kit import card, listed, named, percent
 from hatch_lambda.report.map import STYLES, capitalised, swatch

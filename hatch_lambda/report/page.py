@@ -8,14 +8,14 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
-from hatch_lambda.fitness import faults_by_target
+from hatch_lambda.contents.fitness import faults_by_target
+from hatch_lambda.contents.survey import kind_of
 from hatch_lambda.report import dependencies, fit, overview, tables
 from hatch_lambda.report.kit import Facts
 from hatch_lambda.report.map import maps
 from hatch_lambda.report.markup import Markup, escape, join, tag
 from hatch_lambda.report.requirements import requirements
 from hatch_lambda.report.tree import tree
-from hatch_lambda.survey import kind_of
 
 if TYPE_CHECKING:
     from hatch_lambda.contents import Contents

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
-from hatch_lambda import survey
+from hatch_lambda.contents import survey
 from hatch_lambda.report.kit import Column, Facts, card, cell, filter_field, share_cell, size_cell, table
 from hatch_lambda.report.licences import licence_of
 from hatch_lambda.report.map import capitalised, swatch

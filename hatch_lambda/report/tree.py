@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hatch_lambda.survey import DATA
+from hatch_lambda.contents.survey import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -21,18 +21,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda import litter, runtime_python, store, task_root
+from hatch_lambda import litter, store
 from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.invocation import runtime_python, task_root
+from hatch_lambda.invocation.runtime_api import REQUEST_LIMIT, Request, RuntimeApi
+from hatch_lambda.invocation.runtime_process import Log, Pipe, in_words, kill, peak_memory, started
 from hatch_lambda.machine_code import scan_directory
-from hatch_lambda.runtime_api import REQUEST_LIMIT, Request, RuntimeApi
-from hatch_lambda.runtime_process import Log, Pipe, in_words, kill, peak_memory, started
 from hatch_lambda.ui import SilentUI
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Mapping
 
-    from hatch_lambda.runtime_python import RuntimePython
+    from hatch_lambda.invocation.runtime_python import RuntimePython
     from hatch_lambda.ui import UI
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, and for the init:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hatch_lambda import audit
+from hatch_lambda.contents.survey import python_of_bytecode
 from hatch_lambda.distributions import Fault
-from hatch_lambda.survey import python_of_bytecode
 from hatch_lambda.target import all_targets
 
 if TYPE_CHECKING:
