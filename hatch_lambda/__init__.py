@@ -20,9 +20,9 @@ The way of the data, by file:
 
 And for zips that are there, whoever made them, the command `hatch-lambda` (`cli`):
 
-- `contents` reads one; in it, `ownership` says which file is whose, `survey` where its space goes, `fitness` where it runs,
-  `comparison` what changed; `report` is the page about it, `sbom` its bill of materials;
-- `invocation` runs one here; in it, `task_root` unpacks it, `runtime_python` finds interpreter and client, `start_as_lambda`
+- `contents` reads one; in it, `ownership` says which file is whose, `survey` where the space goes, `fitness` where it
+  runs, `comparison` what changed; `report` is the page about it, `sbom` its bill of materials;
+- `invocation` runs one here; in it, `task_root` unpacks, `runtime_python` finds interpreter and client, `start_as_lambda`
   and `run_in_lambda` become the runtime, which `runtime_process` watches and `runtime_api` talks to.
 """
 
