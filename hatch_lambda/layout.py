@@ -29,7 +29,7 @@ def lay_out(
 ) -> tuple[BundleFile, ...]:
     """The files of a wheel where the target finds them (PEP 427's schemes on a folder that is on `sys.path`).
 
-    `purelib` and `platlib` meet at the root and `data` below it, scripts go to `bin`. Headers and bytecode stay out,
+    `purelib` and `platlib` meet at the root and `data` below it, scripts go to `bin`. The scheme of headers stays out,
     and so do paths of which `is_excluded` says so.
     Raises `BrokenWheelError`.
     """
@@ -114,8 +114,6 @@ class _Layout:
                 path, executable, source = f"bin/{path}", True, self._script(member)
             elif scheme not in {"purelib", "platlib", "data"}:
                 raise self._broken(f"{member.filename} is in the unknown scheme `{scheme}`")
-        if "__pycache__" in parts:
-            return None
         return self._file(path, EXECUTABLE_MODE if executable else FILE_MODE, source)
 
     def _checked_parts(self, member: zipfile.ZipInfo) -> list[str]:

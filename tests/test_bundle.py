@@ -115,13 +115,11 @@ class TestSchemes:
             "orders-1.0.dist-info/RECORD",
         ]
 
-    def test_headers_and_bytecode_are_left_out(self, tmp_path: Path) -> None:
+    def test_headers_are_left_out(self, tmp_path: Path) -> None:
         wheel = wheel_of(
             tmp_path,
             {
                 "orders/__init__.py": "",
-                "orders/__pycache__/__init__.cpython-312.pyc": b"\x00",
-                "orders-1.0.data/purelib/orders/__pycache__/x.cpython-312.pyc": b"\x00",
                 "orders-1.0.data/headers/orders.h": "int orders;",
             },
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 import stat
@@ -39,6 +40,7 @@ Result = TypeVar("Result")
 TARGET = Target(RUNTIMES["python3.13"], ARCHITECTURES["x86_64"])
 INFO = "foo-1.0.dist-info"
 SETTINGS = load({"runtime": "python3.13"}, Path("/nowhere"), environ={})
+UNPRUNED = dataclasses.replace(SETTINGS, prune=frozenset())
 
 quick = settings(
     max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -134,11 +136,11 @@ def test_a_sound_wheel_arrives_in_bundle_and_archive_as_it_is(contents: dict[str
     check_wheel(path)
     files = union([lay_out(path, TARGET)])
     wheel = StoredWheel("foo 1.0", path.name, sha256_of(path), path)
-    unpack(assemble((wheel,), SETTINGS, folder / "bundle"), None)
+    unpack(assemble((wheel,), UNPRUNED, folder / "bundle"), None)
     made = archive.write(folder / "x.zip", files)
 
     with zipfile.ZipFile(made.path) as read, zipfile.ZipFile(path) as given_wheel:
-        names = [name for name in given_wheel.namelist() if "__pycache__" not in name.split("/")]
+        names = given_wheel.namelist()
         assert sorted(names) == read.namelist()
         for name in names:
             if name != f"{INFO}/RECORD":

@@ -368,3 +368,19 @@ class TestLockedOnly:
 
     def test_a_project_without_dependencies_has_none_to_lock(self, new_project: NewProject) -> None:
         new_project().build("-t", "lambda", HATCH_LAMBDA_LOCKED="1")
+
+
+class TestBytecodeOfWheels:
+    @pytest.mark.parametrize(("setting", "stays"), [("", False), ("prune = []\n", True)])
+    def test_it_stays_only_if_nothing_is_pruned(
+        self, setting: str, new_project: NewProject, index: Path, *, stays: bool
+    ) -> None:
+        pyc = "foo/__pycache__/__init__.cpython-313.pyc"
+        make_wheel(index, "foo", files={"foo/__init__.py": "", pyc: b"\0"})
+        project = new_project(f"{HOOK}{setting}", project='dependencies = ["foo"]')
+
+        shown = project.build()
+
+        assert (pyc in project.zipped()) is stays
+        assert (pyc in project.read("foo-1.0.dist-info/RECORD").decode()) is stays
+        assert ("1 file   bytecode" in shown) is not stays
