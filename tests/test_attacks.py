@@ -939,7 +939,9 @@ def test_a_bundle_folder_that_is_a_link_loses_the_link_and_not_what_it_leads_to(
     assert sorted(precious.rglob("*")) == content
     assert not bundle.is_symlink()
     assert (bundle / "foo.py").read_text(encoding="utf-8") == "VERSION = '1.0'\n"
-    assert {path.name for path in bundle.parent.iterdir()} == {"bundle", "bundle.json", "pylock.toml"}
+    assert {path.name for path in bundle.parent.iterdir()} == {
+        *("bundle", "bundle.json", "files.json", "pylock.toml", "audit.json")
+    }
 
 
 @pytest.mark.parametrize(

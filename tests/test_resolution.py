@@ -475,7 +475,7 @@ class TestRequirementsFiles:
             'second; python_version == "3.12"\nelsewhere-only; sys_platform == "win32"\n', encoding="utf-8"
         )
         # The project's own dependencies are not packaged then.
-        bundle = bundle_of("not-asked-for", requirements=["requirements/lambda.txt", "more.txt"], runtime="python3.12")
+        bundle = bundle_of(requirements=["requirements/lambda.txt", "more.txt"], runtime="python3.12")
         assert versions(bundle) == {"first": "1.0", "second": "1.0", "forced": "1.0", "below": "1.0"}
         assert "BUILT_WITH" in module(bundle, "forced")
 
