@@ -6,16 +6,17 @@ has nothing new to resolve. So the list is kept beside the bundle, under a hash 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
+import re
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle import Bundle, BundleFile, LeftOut, Member, Text, union
 from hatch_lambda.fingerprint import is_no_source
-from hatch_lambda.job import TASK_ROOT
 from hatch_lambda.layout import lay_out
 from hatch_lambda.store import write_whole
 
@@ -26,19 +27,10 @@ if TYPE_CHECKING:
 FILES_NAME = "files.json"
 
 
-def assemble(
-    wheels: tuple[StoredWheel, ...],
-    settings: Settings,
-    directory: Path,
-    *,
-    store: Store | None = None,
-    state: Path | None = None,
-    place: str = TASK_ROOT,
-) -> Bundle:
-    """The bundle that is to be laid out in a directory.
+def assemble(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path, state: Path | None = None) -> Bundle:
+    """The bundle that is to be laid out in a directory. `state`: where the list of its files is kept.
 
-    `store`: where bytecode is kept. `state`: where the list of its files is kept. `place`: where the runtime has them.
-    Raises `LambdaBuildError`.
+    Raises `BrokenWheelError` or `ConflictingFilesError`.
     """
     sources = _own_sources(settings.root) if state and settings.prune - _WITHOUT_A_LOOK_AT_SOURCES else ()
     kept = _Kept(state / FILES_NAME, _key(wheels, settings, sources)) if state else None
@@ -47,16 +39,19 @@ def assemble(
         found = _chosen(wheels, settings, sources)
         if kept:
             kept.keep(found, wheels)
-    files = found.files
-    if settings.compile_bytecode and store:
-        from hatch_lambda.bytecode import compile_bundle
+    return Bundle(directory, found.files, wheels, left_out=found.left_out)
 
-        files = compile_bundle(files, wheels, settings, store, root=place).added_to(files)
-    return Bundle(directory, files, wheels, left_out=found.left_out)
+
+def with_bytecode(bundle: Bundle, settings: Settings, store: Store, place: str) -> Bundle:
+    """The same with its modules compiled. `place`: where the runtime has them. Raises `LambdaBuildError`."""
+    from hatch_lambda.bytecode import compile_bundle
+
+    made = compile_bundle(bundle.files, bundle.wheels, settings, store, root=place)
+    return dataclasses.replace(bundle, files=made.added_to(bundle.files), compiled=str(made))
 
 
 # What else is pruned, the project's own code may have a use for.
-_WITHOUT_A_LOOK_AT_SOURCES = frozenset({"bytecode", "headers"})
+_WITHOUT_A_LOOK_AT_SOURCES = frozenset({"bytecode"})
 
 
 class _Chosen(NamedTuple):
@@ -86,8 +81,12 @@ def _chosen(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[
     return _Chosen(union(layouts), {"exclude": LeftOut(len(excluded), sum(f.source.size for f in excluded)), **taken})
 
 
+# Without one of these words a source names nothing that the sets would take.
+_TELLING_WORDS = re.compile(rb"test|pyi|stub|include|header|\.(?:h|hh|hpp|pxd|pxi|a)\b", re.IGNORECASE)
+
+
 def _own_sources(root: Path) -> tuple[bytes, ...]:
-    """All Python files of the project: rather too many, as what they name of a dependency is not pruned."""
+    """Python files of the project, rather too many: what they name of a dependency is not pruned."""
     found = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(
@@ -96,7 +95,7 @@ def _own_sources(root: Path) -> tuple[bytes, ...]:
             if not name.startswith(".") and not is_no_source(name, at_the_top=Path(folder) == root)
         )
         found += [Path(folder, name).read_bytes() for name in sorted(names) if name.endswith(".py")]
-    return tuple(found)
+    return tuple(source for source in found if _TELLING_WORDS.search(source))
 
 
 def _key(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> str:

@@ -92,6 +92,8 @@ class Bundle:
     origins: Origins = field(default_factory=Origins, compare=False)
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     """What was kept out of it, by the setting or the named set that did so."""
+    compiled: str = field(default="", compare=False)
+    """What was compiled for it, in words."""
 
     @property
     def distributions(self) -> tuple[str, ...]:

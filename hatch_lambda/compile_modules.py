@@ -23,7 +23,7 @@ _HASH_BASED_UNCHECKED = (0b01).to_bytes(4, "little")  # PEP 552: the first flag 
 def main() -> None:
     # As the folder of this file it comes first, and its modules are called what they like.
     del sys.path[0]
-    single_characters = [sys.intern(chr(number)) for number in range(256)]
+    single_characters = [sys.intern(chr(number)) for number in range(256)]  # see `_marshalled`
     orders, answers = sys.stdin.buffer, sys.stdout.buffer
     _send(answers, "\n".join(_self_description()).encode("utf-8"))
     while path := _receive(orders):

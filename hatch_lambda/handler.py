@@ -1151,7 +1151,7 @@ class _Names:
         self._target = target
         self._executions: dict[str, _Execution | _Unreadable] = {}
         self._known: dict[tuple[str, str], _Values] = {}
-        self._looking: set[tuple[str, str]] = set()
+        self._looking: dict[tuple[str, str], None] = {}
 
     def execution(self, module: str) -> _Execution | _Unreadable | None:
         """None for what is no source."""
@@ -1226,12 +1226,26 @@ class _Names:
         if key in self._looking:
             return frozenset({_CIRCLE})
         if key not in self._known:
-            self._looking.add(key)
+            half_done = self._may_be_half_done(module)
+            self._looking[key] = None
             try:
-                self._known[key] = self._of(module, name)
+                outcomes = self._of(module, name)
             finally:
-                self._looking.discard(key)
+                del self._looking[key]
+            if half_done and not outcomes <= {_UNBOUND, _Module(f"{module}.{name}")}:
+                outcomes |= {_CIRCLE}
+            self._known[key] = outcomes
         return self._known[key]
+
+    def _may_be_half_done(self, module: str) -> bool:
+        """Whether those that look into a module are imported while it is, so that they see its names of that moment."""
+        for importer, _name in self._looking:
+            execution = self.execution(module)
+            below = importer.removeprefix(f"{module}.").partition(".")[0]
+            imports_it = isinstance(execution, _Execution) and below in execution.submodules
+            if importer == module or (importer.startswith(f"{module}.") and imports_it):
+                return True
+        return False
 
     def _of(self, module: str, name: str) -> _Values:
         place = self.modules.find(module)
@@ -1337,6 +1351,8 @@ class _Names:
 
     def _through_star(self, value: _Star) -> _Values:
         under = _union(map(self._resolved, value.under))
+        if self._may_be_half_done(value.module):
+            under |= {_CIRCLE}
         reached = self._import_elsewhere(value.module)
         if isinstance(reached, _Fails):
             return under if value.guarded else frozenset({reached})

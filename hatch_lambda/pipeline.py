@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda import litter, resolution
-from hatch_lambda.assembly import assemble
+from hatch_lambda.assembly import assemble, with_bytecode
 from hatch_lambda.distributions import Origins, SourceTree
 from hatch_lambda.errors import ConfigurationError
 from hatch_lambda.fingerprint import fingerprint
@@ -51,6 +51,11 @@ def run(request: Request, reporter: Reporter) -> Bundle:
 
 def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
     _insist_on_a_lock(request)
+    if request.settings.compile_bytecode:
+        # For want of it the build stops, and that is to be told before anything is downloaded.
+        from hatch_lambda.bytecode import interpreter_to_compile_with
+
+        interpreter_to_compile_with(request.settings, store)
     key = fingerprint(request.settings, request.requirements) if request.state else None
     kept = _reuse(request, request.state, key, store, reporter) if request.state and key else None
     if kept is not None:
@@ -67,9 +72,10 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
 
 def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, store: Store, reporter: Reporter) -> Bundle:
     def work() -> Bundle:
-        bundle = assemble(
-            wheels, request.settings, request.directory, store=store, state=request.state, place=request.place
-        )
+        bundle = assemble(wheels, request.settings, request.directory, request.state)
+        if request.settings.compile_bytecode:
+            bundle = with_bytecode(bundle, request.settings, store, request.place)
+            reporter.detail(bundle.compiled)
         # Without a state the folder is its caller's, who may write to the files.
         return unpack(bundle, request.state, store.shelf(wheels) if request.state else None)
 

@@ -164,7 +164,10 @@ class Store:
                 shutil.rmtree(unpacked, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
-        for path in (*self.root.glob("built/*.json"), *self.root.glob("notes/*.json"), *self.root.glob("locks/*.lock")):
+        for path in (
+            *(*self.root.glob("built/*.json"), *self.root.glob("notes/*.json"), *self.root.glob("locks/*.lock")),
+            *self.root.glob("bytecode/*"),
+        ):
             if _age(path) > UNUSED_FOR:
                 path.unlink(missing_ok=True)
 

@@ -488,6 +488,23 @@ def test_an_import_by_another_name_takes_what_the_package_has() -> None:
     assert "`__getattr__`" in str(note("lib.handler", dynamic))
 
 
+def test_what_a_half_done_import_sees_cannot_be_told() -> None:
+    circle = {"app.py": "main = print\nfrom lib import handler\nmain = 1", "lib.py": "from app import main as handler"}
+    assert "in a circle" in str(note("app.handler", circle))
+    package = {
+        "orders/__init__.py": GOOD + "from . import app\nhandler = 1",
+        "orders/app.py": "from orders import handler",
+    }
+    assert "in a circle" in str(note("orders.app.handler", package))
+    star = {
+        "orders/__init__.py": "import orders.app\n__all__ = ['app']",
+        "orders/app.py": GOOD + "from orders import *",
+    }
+    assert "in a circle" in str(note("orders.app.handler", star))
+    whole = {"orders/__init__.py": "from .app import handler", "orders/app.py": "from . import x\nhandler = x.y"}
+    assert note("orders.handler", {**whole, "orders/x.py": "def y(event, context): ..."}) is None
+
+
 def test_submodules_are_no_functions() -> None:
     tree = {"orders/__init__.py": "", "orders/handler.py": GOOD}
     fault = error("orders.handler", tree)

@@ -148,7 +148,7 @@ def _kinds(store: Store) -> tuple[_Kind, ...]:
         _Kind("built", "which wheels builds gave", _files(store, "built/*.json", rf"built/{_SHA256}\.json")),
         _Kind("notes", "what was found in wheels", _files(store, "notes/*.json", rf"notes/{_SHA256}\.json")),
         _Kind("unpacked", "unpacked wheels", _files(store, "unpacked/**/*", rf"unpacked/[0-9a-f]{{2}}/{_SHA256}/.+")),
-        _Kind("bytecode", "compiled modules", _files(store, "bytecode/**/*", r"bytecode/.+\.zip")),
+        _Kind("bytecode", "compiled modules", _files(store, "bytecode/**/*", r"bytecode/.+\.(?:zip|json)")),
         _Kind("clients", "AWS's runtime client", _files(store, "runtime-clients/**/*", r"runtime-clients/.+")),
         _Kind("begun", "begun, not finished", _files(store, "begun/*", rf"begun/{re.escape(PART)}[^/]+")),
     )
