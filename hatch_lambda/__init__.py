@@ -22,8 +22,8 @@ And for zips that are there, whoever made them, the command `hatch-lambda` (`cli
 
 - `contents` reads one; in it, `ownership` says which file is whose, `survey` where the space goes, `fitness` where it
   runs, `comparison` what changed; `report` is the page about it, `sbom` its bill of materials;
-- `invocation` runs one here; in it, `task_root` unpacks, `runtime_python` finds interpreter and client, `start_as_lambda`
-  and `run_in_lambda` become the runtime, which `runtime_process` watches and `runtime_api` talks to.
+- `invocation` runs one here; in it, `task_root` unpacks, `runtime_python` finds interpreter and client,
+  `start_as_lambda` and `run_in_lambda` become the runtime, which `runtime_process` watches and `runtime_api` talks to.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def _make_sure_that_no_package_hides_another(own: tuple[BundleFile, ...], depend
             if init and not is_shared_init(init.source.read()):
                 raise ConflictingFilesError(
                     f"Both the project and {min(_owners(layer, folder))} have modules in the package "
-                    f"`{folder.replace('/', '.')}`. Of these, only {found_in}'s would be found, which has the package's "
+                    f"`{folder.replace('/', '.')}`. Of these, only {found_in}'s would be found, which has its "
                     f"`__init__.py`, and none of the {hidden_in}'s.\n"
                     "In one folder they go together: build the version `function` instead of `code` and `layer`."
                 )

@@ -1351,8 +1351,10 @@ class _Names:
 
     def _through_star(self, value: _Star) -> _Values:
         under = _union(map(self._resolved, value.under))
-        if self._may_be_half_done(value.module):
-            under |= {_CIRCLE}
+        half_done = {_CIRCLE, *under} if self._may_be_half_done(value.module) else frozenset()
+        return self._covered(value, under) | half_done
+
+    def _covered(self, value: _Star, under: _Values) -> _Values:
         reached = self._import_elsewhere(value.module)
         if isinstance(reached, _Fails):
             return under if value.guarded else frozenset({reached})

@@ -501,6 +501,12 @@ def test_what_a_half_done_import_sees_cannot_be_told() -> None:
         "orders/app.py": GOOD + "from orders import *",
     }
     assert "in a circle" in str(note("orders.app.handler", star))
+    listed = {
+        **star,
+        "orders/__init__.py": "import orders.handler\n__all__ = ['handler']",
+        "orders/handler.py": star["orders/app.py"],
+    }
+    assert "in a circle" in str(note("orders.handler.handler", listed))
     whole = {"orders/__init__.py": "from .app import handler", "orders/app.py": "from . import x\nhandler = x.y"}
     assert note("orders.handler", {**whole, "orders/x.py": "def y(event, context): ..."}) is None
 
