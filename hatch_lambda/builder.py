@@ -292,10 +292,10 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         if not machine_code_of(wheel):
             return  # as most are; what follows takes its time to import
         from hatch_lambda.audit import make_sure_that_it_loads, scan
-        from hatch_lambda.stages.audit import scans_of
+        from hatch_lambda.stages.audit import scans_of, without
         from hatch_lambda.store import user_store
 
-        own = scan([(self.project_id, wheel)])
+        own = [without(found, settings.is_not_its_own) for found in scan([(self.project_id, wheel)])]
         kept = [(kept.distribution, kept.path) for kept in dependencies.wheels]
         others = scans_of(kept, settings, user_store(settings.fallback_store))
         make_sure_that_it_loads([*own, *others], settings.target, vouched_for=settings.compatible)

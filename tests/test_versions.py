@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import pytest
+from elf import make_elf
 from lambda_runtime import invoke, pythons_at_hand, runtime_client
 from packages import make_wheel
 from projects import DIST_INFO, FOO, HOOK, PACKAGE, ZIP, Project
@@ -384,3 +385,16 @@ class TestBytecodeOfWheels:
         assert (pyc in project.zipped()) is stays
         assert (pyc in project.read("foo-1.0.dist-info/RECORD").decode()) is stays
         assert ("1 file   bytecode" in shown) is not stays
+
+
+def test_a_function_is_not_stopped_by_machine_code_that_it_does_not_take(new_project: NewProject) -> None:
+    tables = (
+        "[tool.hatch.build.hooks.lambda.functions.api]\ninclude = ['/orders/*.py']\n"
+        "[tool.hatch.build.hooks.lambda.functions.all]\n"
+    )
+    files: dict[str, str | bytes] = {**PACKAGE, "orders/native.so": make_elf(machine="aarch64")}
+    project = new_project(f"{HOOK}{tables}", files=files)
+
+    project.build("-t", "lambda:api")
+
+    assert "orders/native.so" in project.fail("-t", "lambda:all")

@@ -9,7 +9,7 @@ from hatch_lambda.audit import Scan, make_sure_that_it_loads, path_in_bundle
 from hatch_lambda.inspection import inspect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hatch_lambda.distributions import Closure
@@ -33,15 +33,14 @@ def audit_wheels(wheels: Sequence[tuple[str, Path]], settings: Settings, store: 
 
 def scans_of(wheels: Sequence[tuple[str, Path]], settings: Settings, store: Store) -> list[Scan]:
     """What dependencies bring into the bundle, each given as `name version` and wheel."""
-    return [_without_excluded(scan, settings) for scan in inspect(wheels, store)]
+    scans = inspect(wheels, store)
+    return [without(scan, settings.is_excluded) for scan in scans] if settings.exclude else [*scans]
 
 
-def _without_excluded(scan: Scan, settings: Settings) -> Scan:
-    """What a wheel carries, less what `exclude` keeps out of the bundle."""
-    if not settings.exclude:
-        return scan
+def without(scan: Scan, is_left_out: Callable[[str], bool]) -> Scan:
+    """What a wheel carries, less what is kept out of the bundle, by the path that it would have there."""
     return dataclasses.replace(
         scan,
-        machine_code=tuple(code for code in scan.machine_code if not settings.is_excluded(path_in_bundle(code.path))),
-        names=frozenset(name for name in scan.names if not settings.is_excluded(path_in_bundle(name))),
+        machine_code=tuple(code for code in scan.machine_code if not is_left_out(path_in_bundle(code.path))),
+        names=frozenset(name for name in scan.names if not is_left_out(path_in_bundle(name))),
     )
