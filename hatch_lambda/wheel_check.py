@@ -74,7 +74,7 @@ def check_wheel(path: Path) -> None:
             _check_content(by_name, dist_info)
     except _FaultError as fault:
         raise BrokenWheelError(path.name, str(fault)) from None
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise BrokenWheelError(path.name, f"it is damaged or cut short: {error}") from None
 
 
@@ -83,7 +83,7 @@ class _FaultError(Exception):
 
 
 # What `zipfile` raises for archives that it cannot read: not all of it is `BadZipFile`.
-_ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError, struct.error, zlib.error)
+ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError, struct.error, zlib.error)
 
 
 # --- Names ---

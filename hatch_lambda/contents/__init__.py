@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import struct
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from hatch_lambda.contents import ownership
 from hatch_lambda.errors import LambdaBuildError
 from hatch_lambda.limits import UNZIPPED_LIMIT
 from hatch_lambda.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code, reader_of
+from hatch_lambda.wheel_check import ZIP_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -363,15 +363,11 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-# What `zipfile` raises for archives that it cannot read: not all of it is `BadZipFile`.
-_ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError, struct.error, zlib.error)
-
-
 @contextmanager
 def _telling_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ContentsError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from None
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise ContentsError(f"{path} is damaged: {error}. Make or download it again.") from None
