@@ -1,0 +1,150 @@
+"""The modules of a bundle: where an import would find them, and their source, parsed."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.target import Target
+
+
+class Place(NamedTuple):
+    """Where a module lies. `folders`: with a slash at the end, where its submodules are looked for."""
+
+    kind: str
+    """`source`, `bytecode`, `extension`, or `namespace` (a folder without `__init__.py`)."""
+    file: BundleFile | None = None
+    folders: tuple[str, ...] = ()
+
+    @property
+    def is_package(self) -> bool:
+        return bool(self.folders)
+
+
+class Modules:
+    """The modules of a bundle, found in the order of importlib's `FileFinder`."""
+
+    def __init__(self, files: Iterable[BundleFile], target: Target) -> None:
+        self._files = {file.path: file for file in files}
+        major, minor = target.runtime.python
+        extension = f".cpython-{major}{minor}-{target.architecture.machine}-linux-gnu.so"
+        self._suffixes = {
+            **dict.fromkeys((extension, ".abi3.so", ".so"), "extension"),
+            ".py": "source",
+            ".pyc": "bytecode",
+        }
+        self._found: dict[str, Place | None] = {}
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        folders: set[str] = set()
+        for path in self._files:
+            end = path.rfind("/")
+            while end > 0 and path[: end + 1] not in folders:
+                folders.add(path[: end + 1])
+                end = path.rfind("/", 0, end)
+        return frozenset(folders)
+
+    def find(self, module: str) -> Place | None:
+        if module not in self._found:
+            parent, dot, last = module.rpartition(".")
+            above = self.find(parent) if dot else None
+            folders = (above.folders if above else ()) if dot else ("", *self._added_roots)
+            self._found[module] = self._below(folders, last) if last else None
+        return self._found[module]
+
+    def _below(self, folders: tuple[str, ...], name: str) -> Place | None:
+        portions = []
+        for folder in folders:
+            inside = f"{folder}{name}/"
+            if inside in self._folders and (package := self._file(f"{inside}__init__")):
+                return package._replace(folders=(inside,))
+            if lone := self._file(f"{folder}{name}"):
+                return lone
+            if inside in self._folders:
+                portions.append(inside)
+        return Place("namespace", None, tuple(portions)) if portions else None
+
+    def _file(self, stem: str) -> Place | None:
+        for suffix, kind in self._suffixes.items():
+            if file := self._files.get(stem + suffix):
+                return Place(kind, file)
+        return None
+
+    @cached_property
+    def _path_lines(self) -> tuple[str, ...]:
+        """The lines of the `.pth` files at the root, which the runtime reads (`site.addsitedir`)."""
+        files = [file for path, file in sorted(self._files.items()) if path.endswith(".pth") and "/" not in path]
+        texts = [file.source.read().decode("utf-8-sig", errors="replace") for file in files]
+        return tuple(line.rstrip() for text in texts for line in text.splitlines())
+
+    @cached_property
+    def _added_roots(self) -> tuple[str, ...]:
+        lines = [f"{line.removeprefix('./').rstrip('/')}/" for line in self._path_lines]
+        return tuple(dict.fromkeys(line for line in lines if line in self._folders))
+
+    @property
+    def has_code_in_path_files(self) -> bool:
+        """Whether a `.pth` file runs something that may make more modules importable.
+
+        Those of setuptools and of namespace packages do nothing of the kind.
+        """
+        code = [line for line in self._path_lines if line.startswith(("import ", "import\t"))]
+        return any("_distutils_hack" not in line and "has_mfs" not in line for line in code)
+
+    def described(self, module: str) -> str:
+        """For people: the module and its file, and what else of that name is hidden by it."""
+        place = self.find(module)
+        if place is None:
+            return f"`{module}`"
+        if place.file is None:
+            return f"`{module}` (the folder {place.folders[0]})"
+        hidden = f"{place.folders[0].rstrip('/')}.py" if place.is_package else ""
+        also = f", which hides {hidden}" if hidden in self._files else ""
+        return f"`{module}` ({place.file.path}{also})"
+
+    def source_modules(self, keep: Callable[[BundleFile], bool]) -> Iterator[tuple[str, BundleFile]]:
+        """Those that an import would find, by their dotted names."""
+        for path, file in self._files.items():
+            if path.endswith(".py") and keep(file):
+                module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+                place = self.find(module)
+                if place and place.file is file:
+                    yield module, file
+
+
+class Unreadable(NamedTuple):
+    """Source that cannot be parsed. `certain`: not by the runtime's Python either."""
+
+    reason: str
+    certain: bool
+
+
+def parsed(file: BundleFile, target: Target) -> ast.Module | Unreadable:
+    content, version = file.source.read(), target.runtime.python
+    running = sys.version_info[:2]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(content, file.path)
+            # Some errors are those of the compiler behind the parser, as a `return` outside of a function.
+            compile(tree, file.path, "exec", dont_inherit=True)
+            if version < running:
+                ast.parse(content, file.path, feature_version=version)
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        what = error.msg if isinstance(error, SyntaxError) else str(error)
+        if running < version:
+            newer = f"(syntax newer than Python {running[0]}.{running[1]}, which builds?)"
+            return Unreadable(f"{file.path}{line} cannot be parsed here: {what} {newer}", certain=False)
+        return Unreadable(f"{file.path}{line} has a syntax error for {target.runtime.name}: {what}", certain=True)
+    except (RecursionError, MemoryError):
+        return Unreadable(f"{file.path} is nested too deeply to be parsed", certain=False)
+    return tree
