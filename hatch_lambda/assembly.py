@@ -13,7 +13,7 @@ import os
 import re
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_lambda.bundle import Bundle, BundleFile, LeftOut, Member, Text, union
 from hatch_lambda.fingerprint import is_no_source
@@ -21,6 +21,8 @@ from hatch_lambda.layout import lay_out
 from hatch_lambda.store import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from hatch_lambda.settings import Settings
     from hatch_lambda.store import Store, StoredWheel
 
@@ -110,6 +112,14 @@ def _key(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[byt
     return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()
 
 
+def _names_in(rows: Iterable[Any]) -> Iterator[str]:
+    """All that becomes a part of a path."""
+    for path, _mode, _owner, source in rows:
+        yield path
+        if not isinstance(source, str):
+            yield source[1]
+
+
 class _Kept:
     """A list of files on disk. One that is damaged, or was made for something else, is none."""
 
@@ -125,6 +135,8 @@ class _Kept:
             owners, left_out, rows = json.loads(body)
         except (OSError, ValueError):
             return None
+        if any(name.startswith("/") or ".." in name.split("/") for name in _names_in(rows)):
+            return None  # the folder is the project's, and who wrote there may mean harm
         paths = [wheel.path for wheel in wheels]
         files = tuple(
             BundleFile(
