@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from functools import partial
@@ -398,3 +399,51 @@ def test_a_function_is_not_stopped_by_machine_code_that_it_does_not_take(new_pro
     project.build("-t", "lambda:api")
 
     assert "orders/native.so" in project.fail("-t", "lambda:all")
+
+
+class TestWhatIsLeftBesideTheZip:
+    PAPERS = f"{HOOK}[tool.hatch.build.targets.lambda]\nreport = true\nsbom = true\n"
+
+    @pytest.fixture
+    def project(self, new_project: NewProject, index: Path) -> Project:
+        make_wheel(index, "foo")
+        return new_project(self.PAPERS, project='dependencies = ["foo"]')
+
+    def test_a_page_and_a_bill_of_materials(self, project: Project, index: Path) -> None:
+        project.build()
+
+        stem = ZIP.removesuffix(".zip")
+        assert set(project.in_dist()) == {ZIP, f"{stem}.html", f"{stem}.cdx.json"}
+        assert "foo" in (project.dist / f"{stem}.html").read_text(encoding="utf-8")
+        bill = json.loads((project.dist / f"{stem}.cdx.json").read_text(encoding="utf-8"))
+        (foo,) = (part for part in bill["components"] if part["name"] == "foo")
+        (wheel,) = index.glob("foo-*.whl")
+        assert foo["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(wheel.read_bytes()).hexdigest()}]
+
+    def test_they_are_the_same_each_time(self, project: Project) -> None:
+        project.build()
+        before = project.in_dist()
+
+        project.build()
+
+        assert project.in_dist() == before
+
+    def test_they_go_with_the_zip(self, project: Project) -> None:
+        project.build()
+        (project.dist / "mine.html").touch()
+
+        project.build("-t", "lambda", "--clean-only")
+
+        assert set(project.in_dist()) == {"mine.html"}
+
+
+def test_a_module_of_the_projects_own_that_cannot_be_compiled_is_warned_of(new_project: NewProject) -> None:
+    if "3.13" not in pythons_at_hand():
+        pytest.skip("no CPython 3.13 at hand")
+    project = new_project(f"{HOOK}compile-bytecode = true\n", files={**PACKAGE, "orders/old.py": "print 'x'\n"})
+
+    shown = project.build()
+
+    assert "Warning: python3.13 cannot compile orders/old.py: " in shown
+    assert "orders/__pycache__/app.cpython-313.pyc" in project.zipped()
+    assert "orders/__pycache__/old.cpython-313.pyc" not in project.zipped()
