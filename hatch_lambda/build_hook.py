@@ -33,22 +33,24 @@ class LambdaBuildHook(BuildHookInterface[Any]):
 
     PLUGIN_NAME = "lambda"
 
-    cleaned = False
+    cleaned: tuple[str, ...] = ()
+    """The versions of the target that are to be made anew."""
 
     def clean(self, versions: list[str]) -> None:
         """Forget what was resolved and laid out for this target; that for others stays."""
         if self._comes_with_the_wheel(versions):
-            self._zips().clean(self.directory, [])
+            self.cleaned = tuple(versions)
+            self._build_zips(self.directory, clean_only=True)
         if self.target_name != TARGET:
             return
         from hatch_lambda.hatch_ui import aborting
         from hatch_lambda.litter import remove
         from hatch_lambda.store import user_store
 
-        self.cleaned = True
         with aborting(self.app):
             of_versions = self._settings()
-            for settings in dict.fromkeys(of_versions[version] for version in versions or of_versions):
+            self.cleaned = tuple(versions or of_versions)
+            for settings in dict.fromkeys(of_versions[version] for version in self.cleaned):
                 store = user_store(settings.fallback_store)
                 with store.alone_with(settings.bundle_directory, lambda: None):
                     remove(settings.target_directory)
@@ -63,7 +65,7 @@ class LambdaBuildHook(BuildHookInterface[Any]):
 
         with aborting(self.app):
             of_versions = self._settings()
-            request = request_of(version, of_versions, self.metadata, anew=self.cleaned)
+            request = request_of(version, of_versions, self.metadata, cleaned=self.cleaned)
             reporter = Reporter(HatchUI(self.app), verbose=self.app.verbosity > 0)
             build_data[PREPARED_KEY] = Prepared(version, request, pipeline.run(request, reporter), reporter)
 
@@ -71,8 +73,7 @@ class LambdaBuildHook(BuildHookInterface[Any]):
         del build_data
         if not self._comes_with_the_wheel([version]):
             return
-        for _zip in self._zips().build(directory=str(Path(artifact_path).parent)):
-            pass  # its own lines have told of it
+        self._build_zips(str(Path(artifact_path).parent), clean=bool(self.cleaned) or None)
 
     def _settings(self) -> dict[str, Settings]:
         return load_settings(self.config, self.build_config, self.root)
@@ -85,12 +86,14 @@ class LambdaBuildHook(BuildHookInterface[Any]):
 
         return not is_made_for_a_zip(self.build_config.builder)
 
-    def _zips(self) -> Any:
-        """The builder of the target `lambda` for the project at hand."""
+    def _build_zips(self, directory: str, **options: Any) -> None:
+        """Build, or clean, the target `lambda` of the project at hand."""
         from hatch_lambda.builder import LambdaBuilder
 
         manager = self.build_config.builder.plugin_manager
-        return LambdaBuilder(self.root, plugin_manager=manager, metadata=self.metadata, app=self.app)
+        builder = LambdaBuilder(self.root, plugin_manager=manager, metadata=self.metadata, app=self.app)
+        for _zip in builder.build(directory=directory, **options):
+            pass  # its own lines have told of it
 
 
 def load_settings(table: dict[str, Any], config: BuilderConfig, root: str) -> dict[str, Settings]:
@@ -107,9 +110,12 @@ def load_settings(table: dict[str, Any], config: BuilderConfig, root: str) -> di
 
 
 def request_of(
-    version: str, of_versions: dict[str, Settings], metadata: ProjectMetadata[Any], *, anew: bool = False
+    version: str, of_versions: dict[str, Settings], metadata: ProjectMetadata[Any], *, cleaned: tuple[str, ...] = ()
 ) -> Request:
-    """The bundle that a version of the target needs. Raises `ConfigurationError`."""
+    """The bundle that a version of the target needs. Raises `ConfigurationError`.
+
+    `cleaned`: the versions that are made anew. What others have resolved is older, and not taken over by these.
+    """
     from hatch_lambda.job import LAYER_ROOT, TASK_ROOT, Request
     from hatch_lambda.local_sources import with_local_sources
     from hatch_lambda.project_dependencies import requirements_of
@@ -117,14 +123,15 @@ def request_of(
 
     settings = of_versions[version]
     requirements = requirements_of(_declared(metadata), settings)
+    others = [of_versions[other] for other in cleaned or of_versions if of_versions[other] != settings]
     return Request(
         settings,
         settings.bundle_directory,
         subject=metadata.name,
         requirements=with_local_sources(requirements, settings, metadata.core.name),
         state=settings.target_directory,
-        neighbours=tuple(dict.fromkeys(other.target_directory for other in of_versions.values() if other != settings)),
-        anew=anew,
+        neighbours=tuple(dict.fromkeys(other.target_directory for other in others)),
+        anew=bool(cleaned),
         place=LAYER_ROOT if version in {LAYER, CODE} else TASK_ROOT,
     )
 

@@ -447,3 +447,29 @@ def test_a_module_of_the_projects_own_that_cannot_be_compiled_is_warned_of(new_p
     assert "Warning: python3.13 cannot compile orders/old.py: " in shown
     assert "orders/__pycache__/app.cpython-313.pyc" in project.zipped()
     assert "orders/__pycache__/old.cpython-313.pyc" not in project.zipped()
+
+
+class TestCleaned:
+    def test_a_function_takes_over_nothing_older_from_one_that_was_not_cleaned(
+        self, new_project: NewProject, index: Path
+    ) -> None:
+        make_wheel(index, "foo")
+        tables = [f"[tool.hatch.build.hooks.lambda.functions.{name}]\n" for name in ("a", "b")]
+        project = new_project(HOOK + "".join(tables), project='dependencies = ["foo"]')
+        project.build()
+
+        assert started_resolutions(project.build("-c", "-t", "lambda:a")) == 1
+        assert started_resolutions(project.build("-c", "-t", "lambda")) == 1, "of both, one resolves for both"
+        assert started_resolutions(project.build()) == 0
+
+    def test_with_the_wheel_the_zip_is_made_anew_too(self, new_project: NewProject, index: Path) -> None:
+        make_wheel(index, "foo")
+        project = new_project(f"{HOOK}with-wheel = true\n", project='dependencies = ["foo"]')
+        project.build("-t", "wheel")
+
+        assert started_resolutions(project.build("-t", "wheel")) == 0
+        assert started_resolutions(project.build("-c", "-t", "wheel")) == 1
+        assert ZIP in project.in_dist()
+        project.build("-t", "wheel", "--clean-only")
+        assert project.in_dist() == {}
+        assert not list(project.root.glob(".hatch/lambda/*/bundle"))
