@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatch_lambda.cli.target_options import named_target, target_options
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
@@ -32,14 +33,7 @@ _MOST_LAYERS = 5
 @click.command
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, with sizes in bytes.")
-@click.option(
-    "--runtime", type=click.Choice(list(RUNTIMES)), help="Exit with 1 unless this runtime can run it, and say why not."
-)
-@click.option(
-    "--architecture",
-    type=click.Choice(list(ARCHITECTURES)),
-    help="The processor that --runtime is meant for.  [default: x86_64]",
-)
+@target_options("Exit with 1 unless this runtime can run it, and say why not.")
 @click.option(
     "--layer",
     "layer_paths",
@@ -57,13 +51,11 @@ def inspect(
     executed. With --runtime it is checked as well: against the processor, the glibc and the libraries of Lambda and its
     limits.
     """
-    if architecture and not runtime:
-        raise click.UsageError("--architecture goes with --runtime: which one is the zip to run on?")
+    target = named_target(runtime, architecture)
     if len(layer_paths) > _MOST_LAYERS:
         raise click.UsageError(f"A function can have {_MOST_LAYERS} layers, not {len(layer_paths)}.")
     from hatch_lambda.contents import read
 
-    target = Target(RUNTIMES[runtime], ARCHITECTURES[architecture or "x86_64"]) if runtime else None
     inspection = _Inspection(read(path), tuple(map(read, layer_paths)), target)
     if as_json:
         click.echo(json.dumps(inspection.as_json(), indent=2))

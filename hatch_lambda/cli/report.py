@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES
+from hatch_lambda.cli.target_options import named_target, target_options
 
 
 @click.command
@@ -17,12 +17,7 @@ from hatch_lambda.target import ARCHITECTURES, RUNTIMES
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write the page.  [default: NAME.html beside PATH]",
 )
-@click.option("--runtime", type=click.Choice(list(RUNTIMES)), help="The runtime that it is to run on.")
-@click.option(
-    "--architecture",
-    type=click.Choice(list(ARCHITECTURES)),
-    help="The processor that --runtime is meant for.  [default: x86_64]",
-)
+@target_options("The runtime that it is to run on.")
 def report(*, path: Path, output: Path | None, runtime: str | None, architecture: str | None) -> None:
     """Write a page about PATH that any browser shows.
 
@@ -32,10 +27,7 @@ def report(*, path: Path, output: Path | None, runtime: str | None, architecture
 
     Without --runtime it goes by the name of the zip where that ends as in `-python3.13-arm64.zip`.
     """
-    if architecture and not runtime:
-        raise click.UsageError("--architecture goes with --runtime: which one is the zip to run on?")
+    target = named_target(runtime, architecture)
     from hatch_lambda.report import beside, write
-    from hatch_lambda.target import Target
 
-    target = Target(RUNTIMES[runtime], ARCHITECTURES[architecture or "x86_64"]) if runtime else None
     click.echo(write(path, output or beside(path), target))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES
+from hatch_lambda.cli.target_options import named_target, target_options
 
 
 @click.command
@@ -17,12 +17,7 @@ from hatch_lambda.target import ARCHITECTURES, RUNTIMES
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write it.  [default: standard output]",
 )
-@click.option("--runtime", type=click.Choice(list(RUNTIMES)), help="The runtime that it is to run on.")
-@click.option(
-    "--architecture",
-    type=click.Choice(list(ARCHITECTURES)),
-    help="The processor that --runtime is meant for.  [default: x86_64]",
-)
+@target_options("The runtime that it is to run on.")
 def sbom(*, path: Path, output: Path | None, runtime: str | None, architecture: str | None) -> None:
     """Write a software bill of materials of PATH: CycloneDX 1.6, as JSON.
 
@@ -33,12 +28,9 @@ def sbom(*, path: Path, output: Path | None, runtime: str | None, architecture: 
     Who requires whom depends on the runtime. Without --runtime the name of the zip says which where it ends as in
     `-python3.13-arm64.zip`.
     """
-    if architecture and not runtime:
-        raise click.UsageError("--architecture goes with --runtime: which one is the zip to run on?")
+    target = named_target(runtime, architecture)
     from hatch_lambda.sbom import document, write
-    from hatch_lambda.target import Target
 
-    target = Target(RUNTIMES[runtime], ARCHITECTURES[architecture or "x86_64"]) if runtime else None
     if output:
         click.echo(write(path, output, target))
     else:
