@@ -11,6 +11,9 @@ resolves for the interpreter that runs it, also under `--platform` and `--python
 So each of these is overridden at one seam. A seam that is not there, or an override that shows no effect, ends the
 process with a word on which pip it is: resolving for the wrong machine must not happen in silence.
 
+Where pip takes its time over what cannot matter, or tells late what it has, there are shortcuts. They change nothing of
+the result, so a pip that has no seam for one goes without it.
+
 The request: `arguments` for pip, `marker_environment`, `misdeclared` (names whose wheels are let in whatever their tags
 say, as a last resort), `report` (where to write what happened).
 """
@@ -18,6 +21,7 @@ say, as a last resort), `report` (where to write what happened).
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -26,7 +30,7 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 EXIT_UNSUPPORTED_PIP = 70
 
@@ -46,9 +50,12 @@ class Findings:
     """What is heard at the seams while pip runs."""
 
     def __init__(self) -> None:
+        self.finder: Any = None
+        """The one that pip works with, as soon as it has its options."""
         self.resolved: list[dict[str, Any]] | None = None
         self.index_options: list[str] = []
-        self.offers: dict[str, dict[str, dict[str, Any]]] = {}
+        self.offers: dict[str, dict[str, tuple[str, str | None, bool]]] = {}
+        """By project and file name: the fields of an `IndexFile`."""
         self.misfits: set[str] = set()
         self.starved: set[str] = set()
         self.unreachable: list[str] = []
@@ -158,12 +165,9 @@ def note_what_the_index_offers(findings: Findings) -> None:
     def evaluate_and_note(self: Any, link: Any) -> Any:
         result, detail = evaluate_link(self, link)
         if result.name not in {"different_project", "format_invalid"} and not link.is_yanked:
+            refused_by_user = result.name == "format_unsupported" and "permitted" in detail
             files = findings.offers.setdefault(canonicalize_name(self.project_name), {})
-            files[link.filename] = {
-                "filename": link.filename,
-                "requires_python": link.requires_python,
-                "refused_by_user": result.name == "format_unsupported" and "permitted" in detail,
-            }
+            files[link.filename] = (link.filename, link.requires_python, refused_by_user)
         if result.name == "platform_mismatch":
             findings.misfits.add(canonicalize_name(self.project_name))
         return result, detail
@@ -185,6 +189,73 @@ def note_what_the_index_offers(findings: Findings) -> None:
     override(LinkEvaluator, "evaluate_link", evaluate_and_note)
     override(PackageFinder, "find_best_candidate", find_and_note)
     override(Factory, "_fail_if_link_is_unsupported_wheel", refuse_and_note)
+
+
+def pass_over_wheels_for_others(findings: Findings, misdeclared: frozenset[str]) -> None:
+    """Take wheels that cannot fit off an index's pages, before pip makes a link of each and judges that.
+
+    A project has dozens for each version, for all systems, machines and Pythons, and in all its versions thousands; to
+    tell most of them takes no more than the end of their names.
+    """
+    from pip._internal.index.collector import LinkCollector
+
+    fetch_response = getattr(LinkCollector, "fetch_response", None)
+    if fetch_response is None:
+        return
+    sieve = Sieve(findings, misdeclared)
+
+    def fetch_and_sift(self: Any, location: Any, *args: Any, **kwargs: Any) -> Any:
+        page = fetch_response(self, location, *args, **kwargs)
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # whatever pip may think of it
+            return sieve.sift(page, project=location.url.rstrip("/").rpartition("/")[2])
+        return page
+
+    override(LinkCollector, "fetch_response", fetch_and_sift)
+
+
+class Sieve:
+    """What of an index's page (https://packaging.python.org/specifications/simple-repository-api, as JSON) may fit."""
+
+    def __init__(self, findings: Findings, misdeclared: frozenset[str]) -> None:
+        self.findings = findings
+        self.misdeclared = misdeclared
+        self.verdicts: dict[str, bool] = {}
+
+    def sift(self, page: Any, project: str) -> Any:
+        """The same page with fewer files; it notes what pip does not get to see."""
+        from pip._vendor.packaging.utils import canonicalize_name
+
+        name, finder = canonicalize_name(project), self.findings.finder
+        if not page.content_type.lower().startswith("application/vnd.pypi.simple.v1+json"):
+            return page
+        if name in self.misdeclared or "binary" not in finder.format_control.get_allowed_formats(name):
+            return page  # pip has more to say of these
+        content = json.loads(page.content)
+        kept, passed_over = [], {}
+        for file in content["files"]:
+            of_project, _, rest = file["filename"].partition("-")
+            if rest.endswith(".whl") and canonicalize_name(of_project) == name and not self.may_fit(rest):
+                if not file.get("yanked"):
+                    passed_over[file["filename"]] = (file["filename"], file.get("requires-python") or None, False)
+            else:
+                kept.append(file)
+        if passed_over:
+            self.findings.misfits.add(name)
+            self.findings.offers.setdefault(name, {}).update(passed_over)
+        return dataclasses.replace(page, content=json.dumps({**content, "files": kept}).encode("utf-8"))
+
+    def may_fit(self, rest: str) -> bool:
+        """Judge a wheel by its file name behind its project's."""
+        from pip._vendor.packaging.tags import parse_tag
+
+        parts = rest.removesuffix(".whl").split("-")
+        if len(parts) not in {4, 5}:  # a version, perhaps a build, three tags
+            return True  # pip will say that it is no name for a wheel
+        tags = "-".join(parts[-3:])
+        if tags not in self.verdicts:
+            supported = self.findings.finder.target_python.get_unsorted_tags()
+            self.verdicts[tags] = not parse_tag(tags).isdisjoint(supported)
+        return self.verdicts[tags]
 
 
 class UnreachableIndexes(logging.Handler):
@@ -232,6 +303,7 @@ def note_what_is_resolved(findings: Findings) -> None:
         if "finder" not in kwargs:
             raise SeamError("`RequirementCommand.make_resolver` is called without `finder`")
         # Requirements files have been read by now, so their options are in the finder too.
+        findings.finder = kwargs["finder"]
         findings.index_options = list(index_options(kwargs["finder"]))
         resolve = seam(resolver, "resolve")
 
@@ -298,8 +370,10 @@ def kind_of(link: Any) -> str:
 def install_overrides(request: dict[str, Any], findings: Findings) -> None:
     evaluate_markers_for_target(request["marker_environment"])
     allow_sdists_for_other_platforms()
-    let_in_misdeclared_wheels(frozenset(request["misdeclared"]))
+    misdeclared = frozenset(request["misdeclared"])
+    let_in_misdeclared_wheels(misdeclared)
     note_what_the_index_offers(findings)
+    pass_over_wheels_for_others(findings, misdeclared)
     save_each_in_a_folder_of_its_own()
     note_what_is_resolved(findings)
     UnreachableIndexes(findings)
