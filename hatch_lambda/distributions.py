@@ -78,9 +78,8 @@ class Attempt:
     words: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class IndexFile:
-    """A file that the index has for a project, fit or not."""
+class IndexFile(NamedTuple):
+    """A file that the index has for a project, fit or not. A plain tuple, as an index has thousands of them."""
 
     filename: str
     requires_python: str | None

@@ -1,21 +1,31 @@
-"""A wheel is looked through once: whether it is what it says, and what machine code it carries; the result is kept."""
+"""A wheel is looked through once: whether it is what it says, and what machine code it carries; the result is kept.
+
+To check a wheel, all of it has to be unpacked. So what comes out is kept as well, on the store's shelf: its machine code
+is read there, and bundles are made of it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hatch_lambda.audit import Scan, scan
-from hatch_lambda.machine_code import MachineCode
+from hatch_lambda.bundle import EXECUTABLE_MODE, FILE_MODE
+from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.layout import is_executable
+from hatch_lambda.machine_code import MAGIC_LENGTH, BrokenMachineCodeError, MachineCode, read_machine_code, reader_of
 from hatch_lambda.store import sha256_of
 from hatch_lambda.wheel_check import check_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from zipfile import ZipInfo
 
     from hatch_lambda.store import Store
 
@@ -28,8 +38,27 @@ def inspect(wheels: Sequence[tuple[str, Path]], store: Store) -> tuple[Scan, ...
 
     Raises `BrokenWheelError`.
     """
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         return tuple(pool.map(lambda wheel: _inspect(wheel[0], wheel[1], store), wheels))
+
+
+@contextlib.contextmanager
+def inspecting_ahead(store: Store) -> Iterator[Callable[[Path], object]]:
+    """A way to have wheels inspected beside other work, for the store to know of them; it ends when that is done.
+
+    What is wrong with one of them is for `inspect` to say, which may never be asked: not all that is downloaded is used.
+    """
+
+    def look(wheel: Path) -> None:
+        with contextlib.suppress(BrokenWheelError, OSError):
+            _inspect("", wheel, store)
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        yield lambda wheel: pool.submit(look, wheel)
+        pool.shutdown()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _inspect(distribution: str, wheel: Path, store: Store) -> Scan:
@@ -38,10 +67,58 @@ def _inspect(distribution: str, wheel: Path, store: Store) -> Scan:
     known = _from_json(store.note(sha256), of, distribution)
     if known:
         return known
-    check_wheel(wheel)
-    (found,) = scan([(distribution, wheel)])
+    found = Scan(distribution, *_look_through(wheel, sha256, store))
     store.keep_note(sha256, _as_json(found, of))
     return found
+
+
+def _look_through(wheel: Path, sha256: str, store: Store) -> tuple[tuple[MachineCode, ...], frozenset[str]]:
+    """Check a wheel; gives its machine code and, where there is some, the names of all its files."""
+    try:
+        with store.unpacking(sha256) as folder:
+            copies = _Copies(folder)
+            check_wheel(wheel, copies.of)
+            return copies.machine_code(wheel), frozenset(copies.names if copies.suspects else ())
+    except OSError:  # there is no room for it, say
+        check_wheel(wheel)
+        (found,) = scan([("", wheel)])
+        return found.machine_code, found.names
+
+
+class _Copies:
+    """The files of a wheel, written as they are unpacked for the check."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = os.fspath(folder)
+        self.names: list[str] = []
+        self.suspects: list[str] = []
+        """Those that begin as machine code does."""
+        self._made = {self.folder}
+
+    @contextlib.contextmanager
+    def of(self, entry: ZipInfo) -> Iterator[BinaryIO]:
+        path = f"{self.folder}/{entry.filename}"
+        if (parent := path.rpartition("/")[0]) not in self._made:
+            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - thousands of them
+            self._made.add(parent)
+        with open(path, "w+b") as file:  # noqa: PTH123
+            yield file
+            file.seek(0)
+            if reader_of(file.read(MAGIC_LENGTH)):
+                self.suspects.append(entry.filename)
+        os.chmod(path, EXECUTABLE_MODE if is_executable(entry) else FILE_MODE)  # noqa: PTH101
+        self.names.append(entry.filename)
+
+    def machine_code(self, wheel: Path) -> tuple[MachineCode, ...]:
+        """What the machine code among them says of itself. Raises `BrokenWheelError`."""
+        found = []
+        for name in sorted(self.suspects):
+            try:
+                with open(f"{self.folder}/{name}", "rb") as file:  # noqa: PTH123
+                    found.append(read_machine_code(name, file))
+            except BrokenMachineCodeError as error:
+                raise BrokenWheelError(wheel.name, str(error)) from None
+        return tuple(code for code in found if code)
 
 
 def _as_json(found: Scan, of: str) -> str:

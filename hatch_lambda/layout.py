@@ -45,6 +45,14 @@ def _has_drive(parts: list[str]) -> bool:
     return any(re.match(r"[A-Za-z]:", part) for part in (parts[0], *(parts[2:3] if parts[0].endswith(".data") else ())))
 
 
+def is_executable(member: zipfile.ZipInfo) -> bool:
+    """Whether a bundle has a file of a wheel as one that can be run: by its mode, or as a script."""
+    folder, _, path = member.filename.partition("/")
+    return bool(member.external_attr >> 16 & stat.S_IXUSR) or (
+        path.startswith("scripts/") and folder.lower().endswith(".data")
+    )
+
+
 class _Layout:
     """One wheel while it is laid out."""
 
@@ -102,7 +110,7 @@ class _Layout:
     def _place(self, member: zipfile.ZipInfo) -> BundleFile | None:
         """Where a member belongs; none for what a bundle does not need."""
         path, parts = member.filename, self._checked_parts(member)
-        executable = bool(member.external_attr >> 16 & stat.S_IXUSR)
+        executable = is_executable(member)
         source: Member | Text = self._member(member)
         if parts[0].lower() == self.data.lower():
             if len(parts) < 3:  # noqa: PLR2004 - name.data/scheme/file
@@ -111,7 +119,7 @@ class _Layout:
             if scheme == "headers":
                 return None
             if scheme == "scripts":
-                path, executable, source = f"bin/{path}", True, self._script(member)
+                path, source = f"bin/{path}", self._script(member)
             elif scheme not in {"purelib", "platlib", "data"}:
                 raise self._broken(f"{member.filename} is in the unknown scheme `{scheme}`")
         return self._file(path, EXECUTABLE_MODE if executable else FILE_MODE, source)

@@ -74,11 +74,11 @@ def read_machine_code(path: str, file: BinaryIO) -> MachineCode | None:
 
     Raises `BrokenMachineCodeError` for ELF that cannot be read to where the loader would have to.
     """
-    read = reader_of(_bytes_at(file, 0, _MAGIC_LENGTH))
+    read = reader_of(_bytes_at(file, 0, MAGIC_LENGTH))
     return read(path, file) if read else None
 
 
-_MAGIC_LENGTH = 4
+MAGIC_LENGTH = 4
 _ELF_MAGIC = b"\x7fELF"
 _DOS_MAGIC = b"MZ"
 # mach-o/loader.h: MH_MAGIC and MH_MAGIC_64 in the byte order of the machine that the file is for
@@ -103,7 +103,7 @@ def _machine_code_in_wheel(wheel: Path) -> Iterator[MachineCode]:
     with ZipFile(wheel) as archive:
         for member in archive.infolist():
             with archive.open(member) as compressed:
-                magic = compressed.read(_MAGIC_LENGTH)
+                magic = compressed.read(MAGIC_LENGTH)
                 read = reader_of(magic)
                 if not read:
                     continue
@@ -333,7 +333,7 @@ _LEAST_JAVA_VERSION = 45
 
 
 def _read_mach_o(path: str, file: BinaryIO) -> MachineCode | None:
-    byte_order, bits = _MACH_O_BYTE_ORDER_AND_BITS[_bytes_at(file, 0, _MAGIC_LENGTH)]
+    byte_order, bits = _MACH_O_BYTE_ORDER_AND_BITS[_bytes_at(file, 0, MAGIC_LENGTH)]
     header = _bytes_at(file, 0, _MACH_HEADER_SIZES[bits])
     if len(header) < _MACH_HEADER_SIZES[bits]:
         return None

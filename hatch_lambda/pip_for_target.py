@@ -14,8 +14,8 @@ process with a word on which pip it is: resolving for the wrong machine must not
 Where pip takes its time over what cannot matter, or tells late what it has, there are shortcuts. They change nothing of
 the result, so a pip that has no seam for one goes without it.
 
-The request: `arguments` for pip, `marker_environment`, `misdeclared` (names whose wheels are let in whatever their tags
-say, as a last resort), `report` (where to write what happened).
+The request: `arguments` for pip, `destination` (the folder to download to), `marker_environment`, `misdeclared` (names
+whose wheels are let in whatever their tags say, as a last resort), `report` (where to write what happened).
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 EXIT_UNSUPPORTED_PIP = 70
+WHEEL_IS_HERE = "hatch-lambda: here is "
+"""How a line begins that names a wheel which can be looked at already."""
 
 
 class SeamError(Exception):
@@ -274,17 +276,58 @@ class UnreachableIndexes(logging.Handler):
             self.findings.unreachable.append(message.removesuffix(" - skipping"))
 
 
+def hand_wheels_over_at_once(destination: str) -> None:
+    """Have each wheel in its place as soon as it is there, and say so; pip would save all of them in the end."""
+    from pip._internal.network import download
+
+    def hand_over(link: Any, path: str) -> None:
+        if not link.is_wheel:
+            return
+        place = os.path.join(folder_of(destination, link.filename.partition("-")[0]), link.filename)  # noqa: PTH118
+        with contextlib.suppress(OSError):  # where a link cannot be made, pip's copy will do
+            os.link(path, place)
+            sys.stdout.write(f"{WHEEL_IS_HERE}{place}\n")
+            sys.stdout.flush()
+
+    if one := getattr(download, "Downloader", None):
+        fetch = one.__call__
+
+        def fetch_and_tell(self: Any, link: Any, location: Any) -> Any:
+            fetched = fetch(self, link, location)
+            hand_over(link, fetched[0])
+            return fetched
+
+        override(one, "__call__", fetch_and_tell)
+
+    if many := getattr(download, "BatchDownloader", None):  # until pip 25.1
+        fetch_each = many.__call__
+
+        def fetch_each_and_tell(self: Any, links: Any, location: Any) -> Iterator[Any]:
+            for link, fetched in fetch_each(self, links, location):
+                hand_over(link, fetched[0])
+                yield link, fetched
+
+        override(many, "__call__", fetch_each_and_tell)
+
+
+def folder_of(destination: str, project: str) -> str:
+    """Where the files of a project are downloaded to; it is there."""
+    from pip._vendor.packaging.utils import canonicalize_name
+
+    folder = os.path.join(destination, canonicalize_name(project))  # noqa: PTH118
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    return folder
+
+
 def save_each_in_a_folder_of_its_own() -> None:
     """Two direct references may end in one file name (`main.zip`), of which pip would save the first alone."""
     from pip._internal.operations.prepare import RequirementPreparer
-    from pip._vendor.packaging.utils import canonicalize_name
 
     save = seam(RequirementPreparer, "save_linked_requirement")
 
     def save_by_name(self: Any, requirement: Any) -> None:
         folder = seam(self, "download_dir")
-        self.download_dir = os.path.join(folder, canonicalize_name(requirement.name))  # noqa: PTH118
-        os.makedirs(self.download_dir, exist_ok=True)  # noqa: PTH103
+        self.download_dir = folder_of(folder, requirement.name)
         try:
             save(self, requirement)
         finally:
@@ -375,6 +418,7 @@ def install_overrides(request: dict[str, Any], findings: Findings) -> None:
     note_what_the_index_offers(findings)
     pass_over_wheels_for_others(findings, misdeclared)
     save_each_in_a_folder_of_its_own()
+    hand_wheels_over_at_once(request["destination"])
     note_what_is_resolved(findings)
     UnreachableIndexes(findings)
 
@@ -396,7 +440,7 @@ def main(request_path: str) -> int:
     findings = Findings()
     try:
         install_overrides(request, findings)
-        exit_code = run_pip(request["arguments"], findings)
+        exit_code = run_pip([*request["arguments"], "--dest", request["destination"]], findings)
     except (SeamError, ImportError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNSUPPORTED_PIP

@@ -21,7 +21,7 @@ from hatch_lambda.process import Completed, run
 from hatch_lambda.ui import megabytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hatch_lambda.job import Job
     from hatch_lambda.ui import Reporter
@@ -61,15 +61,20 @@ def download(
     arguments: Sequence[str],
     *,
     misdeclared: Iterable[str] = (),
+    on_wheel: Callable[[Path], object] = lambda _path: None,
 ) -> PipAnswer:
-    """`pip download` as the target would run it. The arguments travel in a file, for they may carry credentials."""
+    """`pip download` as the target would run it. The arguments travel in a file, for they may carry credentials.
+
+    `on_wheel`: called with each wheel as soon as it is there; pip may still find that it is not the right one.
+    """
     version = pip_version()
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))
     request, report = folder / "request.json", folder / "report.json"
     request.write_text(
         json.dumps(
             {
-                "arguments": ["download", *_target_arguments(job), "--dest", str(destination), *arguments],
+                "arguments": ["download", *_target_arguments(job), *arguments],
+                "destination": str(destination),
                 "marker_environment": job.target.marker_environment,
                 "misdeclared": sorted(misdeclared),
                 "report": str(report),
@@ -81,8 +86,8 @@ def download(
         [sys.executable, pip_for_target.__file__, str(request)],
         directory=job.settings.root,
         environment=pip_environment(job),
-        on_line=_Listener(job.reporter).hear,
-        is_passing=_PROGRESS.fullmatch,
+        on_line=_Listener(job.reporter, on_wheel=on_wheel).hear,
+        is_passing=_PASSING.match,
     )
     if completed.exit_code == pip_for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
@@ -156,6 +161,8 @@ def _target_arguments(job: Job) -> list[str]:
 
 _MEGABYTE = 1024 * 1024
 _PROGRESS = re.compile(r"Progress (?P<bytes>\d+) of (?P<total>\d+)")  # 0 where the index does not say
+_WHEEL = re.compile(rf"{re.escape(pip_for_target.WHEEL_IS_HERE)}(?P<path>.+)")
+_PASSING = re.compile(f"{_PROGRESS.pattern}$|{_WHEEL.pattern}")
 _COLLECTING = re.compile(r"\s*(?:Collecting|Processing) (?P<name>[^\s;@=<>!~(]+)")
 _DOWNLOADING = re.compile(r"\s*(?:Downloading|Resuming download) (?P<filename>\S+)")
 _SDIST = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.(?:tar\.\w+|tgz|zip)")
@@ -171,9 +178,12 @@ _STEPS = {
 class _Listener:
     """Makes of pip's words what it is doing at the moment."""
 
-    def __init__(self, reporter: Reporter, subject: str = "") -> None:
+    def __init__(
+        self, reporter: Reporter, subject: str = "", on_wheel: Callable[[Path], object] = lambda _path: None
+    ) -> None:
         self._reporter = reporter
         self._subject = subject
+        self._on_wheel = on_wheel
         self._seen: set[str] = set()
         self._collecting = ""
         self._downloading = ""
@@ -184,6 +194,9 @@ class _Listener:
     def hear(self, line: str) -> None:
         if progress := _PROGRESS.fullmatch(line):
             self._tell_progress(int(progress["bytes"]), int(progress["total"]))
+            return
+        if wheel := _WHEEL.fullmatch(line):
+            self._on_wheel(Path(wheel["path"]))
             return
         self._reporter.detail(line)
         if not self._subject and (collecting := _COLLECTING.match(line)):

@@ -77,7 +77,7 @@ def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, store: Store, re
             bundle = with_bytecode(bundle, request.settings, store, request.place)
             reporter.detail(bundle.compiled)
         # Without a state the folder is its caller's, who may write to the files.
-        return unpack(bundle, request.state, store.shelf(wheels) if request.state else None)
+        return unpack(bundle, request.state, store.shelf(wheels, linking=request.state is not None))
 
     return reporter.stage(8, "unpack", work, _what_is_laid_out)
 
@@ -99,7 +99,7 @@ def resolve(job: Job, store: Store) -> Closure:
     from hatch_lambda.toolchains import HostCompilers, NoCompilers
 
     stage = job.reporter.stage
-    chosen = leave_out(stage(1, "download", lambda: download(job), _what_came), job)
+    chosen = leave_out(stage(1, "download", lambda: download(job, store), _what_came), job)
     sorted_out = stage(2, "sort", lambda: sort(chosen, job.target, store), _what_serves)
     asked = stage(3, "download wheels", lambda: download_wheels(sorted_out, job), _gain(sorted_out))
     built = stage(4, "build", lambda: build(asked, job, HostCompilers(), store), _gain(asked))

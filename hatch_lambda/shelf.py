@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import zlib
 from typing import TYPE_CHECKING
@@ -22,31 +23,39 @@ _PIECE = 1024 * 1024
 
 
 class Shelf:
-    """`root`: a folder of the store. `hashes`: of the wheels that files may come from, by their paths."""
+    """`folders`: where what was unpacked of each wheel is, by the wheel's path. `linking`: false for copies."""
 
-    def __init__(self, root: Path, hashes: Mapping[Path, str]) -> None:
-        self._places = {wheel: os.fspath(root / sha256[:2] / sha256) for wheel, sha256 in hashes.items()}
-        self._serves = True
-        self._folders: set[str] = set()
+    def __init__(self, folders: Mapping[Path, Path], *, linking: bool = True) -> None:
+        self._folders = {wheel: os.fspath(folder) for wheel, folder in folders.items()}
+        self._linking = linking
+        self._made: set[str] = set()
 
     def take(self, file: BundleFile, target: str) -> bool:
         """Have a file at the target, if there is one here and it is as it should be."""
         member = file.source
-        if not self._serves or not isinstance(member, Member) or member.wheel not in self._places:
+        if not isinstance(member, Member) or member.wheel not in self._folders:
             return False
         place = self._place(member)
         try:
             if not _is_as_it_was(place, member, file.mode):
                 return False
-            os.link(place, target)
+            if self._linking:
+                try:
+                    os.link(place, target)
+                except OSError:  # the file system cannot have a file under two names, or this is another one
+                    self._linking = False
+                else:
+                    return True
+            shutil.copyfile(place, target)
+            os.chmod(target, file.mode)  # noqa: PTH101 - thousands of them
         except OSError:
             return False
         return True
 
     def put(self, file: BundleFile, target: str) -> None:
-        """Keep a file that was unpacked. Where the file system cannot have it under two names, no more is tried."""
+        """Keep a file that was unpacked, where it can be shared."""
         member = file.source
-        if not self._serves or not isinstance(member, Member) or member.wheel not in self._places:
+        if not self._linking or not isinstance(member, Member) or member.wheel not in self._folders:
             return
         place = self._place(member)
         try:
@@ -57,15 +66,15 @@ class Shelf:
         except FileExistsError:
             pass  # another build was as quick
         except OSError:
-            self._serves = False
+            self._linking = False
 
     def _place(self, member: Member) -> str:
-        return f"{self._places[member.wheel]}/{member.name}"
+        return f"{self._folders[member.wheel]}/{member.name}"
 
     def _make_folder(self, folder: str) -> None:
-        if folder not in self._folders:
+        if folder not in self._made:
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - thousands of them
-            self._folders.add(folder)
+            self._made.add(folder)
 
 
 def _is_as_it_was(path: str, member: Member, mode: int) -> bool:

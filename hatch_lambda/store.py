@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -69,14 +70,14 @@ class Store:
     root: Path
 
     def keep(self, wheel: Path, distribution: str) -> StoredWheel:
-        """Take a wheel in, unless the very same one is there already."""
+        """Take a wheel in, unless the very same one is there already. It must not be written to from then on."""
         sha256 = sha256_of(wheel)
         kept = StoredWheel(distribution, wheel.name, sha256, self._place(sha256, wheel.name))
         if _is_intact(kept):
             _mark_as_used(kept.path)
         else:
             with _made_aside(kept.path, self._aside) as temporary:
-                shutil.copyfile(wheel, temporary)
+                _link_or_copy(wheel, temporary)
         return kept
 
     def find(self, wanted: WantedWheel) -> StoredWheel | None:
@@ -140,11 +141,27 @@ class Store:
         finally:
             lock.release()
 
-    def shelf(self, wheels: Iterable[StoredWheel]) -> Shelf:
-        """What was unpacked of wheels of the store before."""
+    def shelf(self, wheels: Iterable[StoredWheel], *, linking: bool = True) -> Shelf:
+        """What was unpacked of wheels of the store before. `linking`: whether those who take it may share it."""
         from hatch_lambda.shelf import Shelf
 
-        return Shelf(self.root / _UNPACKED, {wheel.path: wheel.sha256 for wheel in wheels})
+        return Shelf({wheel.path: self._unpacked(wheel.sha256) for wheel in wheels}, linking=linking)
+
+    @contextlib.contextmanager
+    def unpacking(self, sha256: str) -> Iterator[Path]:
+        """A folder to unpack a wheel into. If all goes well its files are on the shelf in the end, else they go."""
+        self._aside.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=litter.marked(PART), dir=self._aside))
+        place = self._unpacked(sha256)
+        try:
+            yield folder
+            folder.chmod(0o755)
+            with contextlib.suppress(OSError):  # another build was as quick
+                litter.remove(place)  # what is there may lack some
+                place.parent.mkdir(parents=True, exist_ok=True)
+                folder.rename(place)
+        finally:
+            litter.remove(folder)
 
     def tidy(self) -> None:
         """Drop what killed builds had begun; once a day, also what was not used for long or is over the bound."""
@@ -157,7 +174,7 @@ class Store:
         total = 0
         for path in kept:
             total += _size(path)
-            unpacked = self.root / _UNPACKED / path.parent.relative_to(self.root / "wheels")
+            unpacked = self._unpacked(path.parent.name)
             total += sum(_size(Path(folder, name)) for folder, _, names in os.walk(unpacked) for name in names)
             if total > BOUND or _age(path) > UNUSED_FOR:
                 path.unlink(missing_ok=True)
@@ -179,6 +196,9 @@ class Store:
     def _place(self, sha256: str, filename: str) -> Path:
         # By name too, since a wheel says with its name what it is, and by whole folders, so that names cannot clash.
         return self.root / "wheels" / sha256[:2] / sha256 / Path(filename).name
+
+    def _unpacked(self, sha256: str) -> Path:
+        return self.root / _UNPACKED / sha256[:2] / sha256
 
     def _note(self, sha256: str) -> Path:
         return self.root / "notes" / f"{sha256}.json"
@@ -202,6 +222,13 @@ def user_store(fallback: Path) -> Store:
 
 
 def sha256_of(path: Path) -> str:
+    """In hexadecimal. A file that the file system says was not touched since is not read again in this process."""
+    status = path.stat()
+    return _sha256_of(path, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@functools.cache
+def _sha256_of(path: Path, _as_it_is: tuple[int, ...]) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1024 * 1024):
@@ -225,13 +252,21 @@ def _made_aside(path: Path, folder: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        # There is no `fsync`: whatever is kept is checked when it is read, and what a power cut has spoiled is made anew.
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _link_or_copy(source: Path, path: Path) -> None:
+    """Give a file a second name in place of an empty one, where the file system can."""
+    path.unlink()
+    try:
+        path.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, path)
 
 
 def _is_intact(kept: StoredWheel) -> bool:

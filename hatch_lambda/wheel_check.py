@@ -19,9 +19,10 @@ import zipfile
 import zlib
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -30,7 +31,8 @@ from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.limits import UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from email.message import Message
     from pathlib import Path
     from typing import BinaryIO
@@ -52,8 +54,19 @@ def check_wheels(paths: Iterable[Path]) -> None:
             pass
 
 
-def check_wheel(path: Path) -> None:
+class Sink(Protocol):
+    """Takes what a file of a wheel unpacks to, piece by piece."""
+
+    def write(self, piece: bytes, /) -> object: ...
+
+
+def check_wheel(
+    path: Path, copy: Callable[[zipfile.ZipInfo], AbstractContextManager[Sink]] = lambda _entry: nullcontext(_NOWHERE)
+) -> None:
     """Refuse a wheel that is damaged, that contradicts itself, or that would do harm where it is unpacked.
+
+    All that it holds has to be unpacked for that. `copy`: opens a place for each file, for what else is to be done with
+    the content; nothing that is copied may be trusted until the whole wheel is found sound.
 
     Raises `BrokenWheelError`, which names the entry that is at fault.
     """
@@ -71,11 +84,18 @@ def check_wheel(path: Path) -> None:
             dist_info = _dist_info(entries, name, version)
             by_name = {content.name: content for content in contents}
             _check_metadata(by_name, dist_info, name, version)
-            _check_content(by_name, dist_info)
+            _check_content(by_name, dist_info, copy)
     except _FaultError as fault:
         raise BrokenWheelError(path.name, str(fault)) from None
     except ZIP_ERRORS as error:
         raise BrokenWheelError(path.name, f"it is damaged or cut short: {error}") from None
+
+
+class _Nowhere:
+    def write(self, piece: bytes, /) -> None: ...
+
+
+_NOWHERE = _Nowhere()
 
 
 class _FaultError(Exception):
@@ -433,7 +453,9 @@ _STRONG = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3
 _UNRECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
-def _check_content(contents: dict[str, _Content], dist_info: str) -> None:
+def _check_content(
+    contents: dict[str, _Content], dist_info: str, copy: Callable[[zipfile.ZipInfo], AbstractContextManager[Sink]]
+) -> None:
     exempt = frozenset(f"{dist_info}/{filename}" for filename in _UNRECORDED)
     record = _record(contents[f"{dist_info}/RECORD"])
     files = {name: content for name, content in contents.items() if not content.entry.is_dir()}
@@ -441,13 +463,14 @@ def _check_content(contents: dict[str, _Content], dist_info: str) -> None:
         if name not in files and name not in exempt and not name.endswith("/"):
             raise _FaultError(f"its RECORD lists `{name}`, which it does not have")
     for name, content in files.items():
-        if name in exempt:
-            for _ in content.chunks():
-                pass
-        elif name not in record:
+        if name not in exempt and name not in record:
             raise _FaultError(f"it has `{name}`, which its RECORD does not list")
-        else:
-            _check_hash(content, *record[name])
+        with copy(content.entry) as sink:
+            if name in exempt:
+                for chunk in content.chunks():
+                    sink.write(chunk)
+            else:
+                _check_hash(content, *record[name], sink)
 
 
 def _record(content: _Content) -> dict[str, tuple[str, str]]:
@@ -467,7 +490,7 @@ def _record(content: _Content) -> dict[str, tuple[str, str]]:
     return {path: next(iter(rows)) for path, rows in found.items()}
 
 
-def _check_hash(content: _Content, expected: str, size: str) -> None:
+def _check_hash(content: _Content, expected: str, size: str, sink: Sink) -> None:
     algorithm, _, digest = expected.partition("=")
     if not expected:
         raise _FaultError(f"its RECORD has no hash of `{content.name}`")
@@ -478,5 +501,6 @@ def _check_hash(content: _Content, expected: str, size: str) -> None:
     found = hashlib.new(algorithm)
     for chunk in content.chunks():
         found.update(chunk)
+        sink.write(chunk)
     if base64.urlsafe_b64encode(found.digest()).rstrip(b"=").decode("ascii") != digest.rstrip("="):
         raise _FaultError(f"`{content.name}` is not what its RECORD says: its {algorithm} differs")

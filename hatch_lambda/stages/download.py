@@ -13,43 +13,54 @@ from packaging.version import Version
 from hatch_lambda import pip_process
 from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError
+from hatch_lambda.inspection import inspecting_ahead
 from hatch_lambda.process import redact, resolver_words, without_credentials
 from hatch_lambda.stages.report_unmet import BINARY_SIBLINGS, no_candidate_message
 from hatch_lambda.store import sha256_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from packaging.utils import NormalizedName
 
     from hatch_lambda.job import Job
     from hatch_lambda.pip_process import PipAnswer
+    from hatch_lambda.store import Store
 
 NOT_JUDGED_YET = Verdict(compatible=False, reason="not looked at yet")
 
 
-def download(job: Job) -> Closure:
+def download(job: Job, store: Store) -> Closure:
     """Resolve for the target and download the whole closure; with a lock file, download what that says.
+
+    Wheels are inspected as they come, so that stage 2 finds in the store what there is to know of them.
 
     Where that fails for want of a wheel that fits, it is tried again with the wheels of the projects concerned,
     whatever the tags say: stage 6 may find that they work, and stage 7 can say more than pip does.
 
     Raises `ResolutionError` with pip's own words, and `LockFileError`.
     """
-    if job.settings.lock_file:
-        from hatch_lambda.stages.download_locked import download_locked
+    with inspecting_ahead(store) as look:
+        if job.settings.lock_file:
+            from hatch_lambda.stages.download_locked import download_locked
 
-        return download_locked(job)
+            return download_locked(job, on_wheel=look)
+        return _download(job, look)
+
+
+def _download(job: Job, on_wheel: Callable[[Path], object]) -> Closure:
     destination = job.scratch / "downloads"
     arguments = _what_to_resolve(job)
     if not arguments:
         return Closure(())
-    first = answer = pip_process.download(job, destination, arguments)
+    first = answer = pip_process.download(job, destination, arguments, on_wheel=on_wheel)
     misdeclared: set[str] = set()
     while not answer.succeeded:
         starved = set(answer.findings.get("starved", ()))
         if starved <= misdeclared:
             raise _resolution_error(job, first)
         misdeclared |= starved  # pip stops at the first one, so each try may bring up another
-        answer = pip_process.download(job, destination, arguments, misdeclared=misdeclared)
+        answer = pip_process.download(job, destination, arguments, misdeclared=misdeclared, on_wheel=on_wheel)
     _pass_warnings_on(answer, job)
     return _closure(answer, destination)
 
@@ -83,7 +94,7 @@ def _closure(answer: PipAnswer, destination: Path) -> Closure:
 
 def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:
     return {
-        canonicalize_name(name): tuple(IndexFile(**file) for file in files)
+        canonicalize_name(name): tuple(IndexFile(*file) for file in files)
         for name, files in answer.findings.get("offers", {}).items()
     }
 
