@@ -6,6 +6,9 @@
 
 It needs the package index, `zip` and a Python 3.13; it makes environments of its own below a temporary folder. The
 contestants take turns, so that a machine whose speed drifts is unfair to none; medians are compared, as ratios.
+
+Between runs nothing is deleted, only moved aside: ext4 is slow to make files for some minutes after it has lost as many
+(it passes over the inodes of late), so whoever comes after a clean-up would pay for it.
 """
 
 from __future__ import annotations
@@ -65,13 +68,15 @@ class Measure:
 class Contestant:
     """A way to make the zip.
 
-    `forget`: what it keeps beside its caches, removed before the scenes in which nothing is resolved yet.
+    `forget`: what it keeps beside its caches, gone before the scenes in which nothing is resolved yet. `outdated`: what
+    it cannot take over from an earlier run, gone before each.
     """
 
     name: str
     command: Callable[[Path], Sequence[str]]
     result: str
     forget: Sequence[str]
+    outdated: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -154,12 +159,12 @@ class _Bench:
     def _set_the_scene(self, contestant: Contestant, project: Path, scene: str, turn: int) -> None:
         line = f"def handler(event, context):\n    return {turn}\n"
         (project / "app" / "handler.py").write_text(line, encoding="utf-8")
-        if scene != "edit":
-            for name in contestant.forget:
-                shutil.rmtree(project / name, ignore_errors=True)
-                (project / name).unlink(missing_ok=True)
+        gone = [project / name for name in (*contestant.outdated, *(contestant.forget if scene != "edit" else ()))]
         if scene == "cold":
-            shutil.rmtree(self._cache_folder(contestant, scene), ignore_errors=True)
+            gone.append(self._cache_folder(contestant, scene))
+        for path in gone:
+            if path.exists():
+                path.rename(Path(tempfile.mkdtemp(dir=self.folder), path.name))
 
     def _cache_folder(self, contestant: Contestant, scene: str) -> Path:
         return self.folder / "caches" / ("cold" if scene == "cold" else "warm") / contestant.name.replace(" ", "-")
@@ -246,7 +251,7 @@ def _aws(environment: Path, folder: Path) -> Contestant:
     script = folder / "aws_build.py"
     script.write_text(AWS_SCRIPT, encoding="utf-8")
     build = (
-        f"rm -rf artifacts scratch && mkdir artifacts scratch && "
+        f"mkdir artifacts scratch && "
         f'{environment}/bin/python {script} "$PWD/app" "$PWD/artifacts" "$PWD/scratch" "$PWD/requirements.txt" && '
         "rm -f function.zip && cd artifacts && zip -qrX ../function.zip ."
     )
@@ -254,7 +259,8 @@ def _aws(environment: Path, folder: Path) -> Contestant:
         "aws-lambda-builders + zip",
         _shell(build),
         "function.zip",
-        forget=("artifacts", "scratch", "function.zip"),
+        forget=("function.zip",),
+        outdated=("artifacts", "scratch"),
         environment={"PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}"},
     )
 

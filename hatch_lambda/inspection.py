@@ -10,9 +10,10 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import mmap
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from hatch_lambda.audit import Scan, scan
 from hatch_lambda.bundle import EXECUTABLE_MODE, FILE_MODE
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zipfile import ZipInfo
 
+    from typing_extensions import Self
+
     from hatch_lambda.store import Store
+
+_BUFFER = 8192  # bytes; with a size of its own, Python does not ask each file whether it is a terminal
 
 # To be counted up whenever a wheel is checked for more, or machine code read for more.
 _FORMAT = 1
@@ -85,6 +90,30 @@ def _look_through(wheel: Path, sha256: str, store: Store) -> tuple[tuple[Machine
         return found.machine_code, found.names
 
 
+class _Copy:
+    """One file while it is written. `on_machine_code`: called if it begins as machine code does."""
+
+    def __init__(self, path: str, mode: int, on_machine_code: Callable[[], None]) -> None:
+        self._path = path
+        self._mode = mode
+        self._on_machine_code = on_machine_code
+        self._file = open(path, "wb", buffering=_BUFFER)  # noqa: PTH123, SIM115 - closed in the end, and thousands of them
+        self._is_new = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        os.chmod(self._path, self._mode)  # noqa: PTH101 - whatever the umask
+
+    def write(self, piece: bytes) -> None:
+        if self._is_new and reader_of(piece[:MAGIC_LENGTH]):
+            self._on_machine_code()
+        self._is_new = False
+        self._file.write(piece)
+
+
 class _Copies:
     """The files of a wheel, written as they are unpacked for the check."""
 
@@ -95,27 +124,27 @@ class _Copies:
         """Those that begin as machine code does."""
         self._made = {self.folder}
 
-    @contextlib.contextmanager
-    def of(self, entry: ZipInfo) -> Iterator[BinaryIO]:
+    def of(self, entry: ZipInfo) -> _Copy:
         path = f"{self.folder}/{entry.filename}"
         if (parent := path.rpartition("/")[0]) not in self._made:
             os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - thousands of them
             self._made.add(parent)
-        with open(path, "w+b") as file:  # noqa: PTH123
-            yield file
-            file.seek(0)
-            if reader_of(file.read(MAGIC_LENGTH)):
-                self.suspects.append(entry.filename)
-        os.chmod(path, EXECUTABLE_MODE if is_executable(entry) else FILE_MODE)  # noqa: PTH101
         self.names.append(entry.filename)
+        return _Copy(path, EXECUTABLE_MODE if is_executable(entry) else FILE_MODE, self._suspect(entry.filename))
+
+    def _suspect(self, name: str) -> Callable[[], None]:
+        return lambda: self.suspects.append(name)
 
     def machine_code(self, wheel: Path) -> tuple[MachineCode, ...]:
         """What the machine code among them says of itself. Raises `BrokenWheelError`."""
         found = []
         for name in sorted(self.suspects):
             try:
-                with open(f"{self.folder}/{name}", "rb") as file:  # noqa: PTH123
-                    found.append(read_machine_code(name, file))
+                with (
+                    open(f"{self.folder}/{name}", "rb") as file,  # noqa: PTH123
+                    mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
+                ):
+                    found.append(read_machine_code(name, cast("BinaryIO", view)))
             except BrokenMachineCodeError as error:
                 raise BrokenWheelError(wheel.name, str(error)) from None
         return tuple(code for code in found if code)

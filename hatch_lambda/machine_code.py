@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from zipfile import ZipFile
 
 from packaging.version import Version
@@ -195,6 +196,31 @@ def _bits_and_byte_order(identification: bytes) -> tuple[int, str]:
     return _EI_CLASS[ei_class], _EI_DATA[ei_data]
 
 
+class _Layout(NamedTuple):
+    """How a record is read. `size`: in bytes."""
+
+    parse: Callable[[bytes], Any]
+    size: int
+
+
+@functools.cache
+def _layouts_of(bits: int, byte_order: str, machine: tuple[Any, Any, Any] | None = None) -> Mapping[str, _Layout]:
+    """By the names that pyelftools gives them. `machine`: type, machine and ABI, for all records but the header.
+
+    It takes its time to make them, and the files of a wheel are for one machine.
+    """
+    # Imported here: most wheels carry no machine code. Not its `ELFFile`: that reads the section headers.
+    from elftools.elf.structs import ELFStructs
+
+    layouts = ELFStructs(little_endian=byte_order == "<", elfclass=bits)
+    layouts.create_basic_structs()
+    names = ["Elf_Ehdr"]
+    if machine:
+        layouts.create_advanced_structs(*machine)
+        names = ["Elf_Phdr", "Elf_Dyn", "Elf_Verneed", "Elf_Vernaux"]
+    return {name: _Layout(layout.parse, layout.sizeof()) for name in names for layout in [getattr(layouts, name)]}
+
+
 class _Elf:
     """A file as its program headers describe it.
 
@@ -202,20 +228,18 @@ class _Elf:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        # Imported here: most wheels carry no machine code. Not its `ELFFile`: that reads the section headers.
-        from elftools.elf.structs import ELFStructs
-
         self._file = file
         self.bits, self.byte_order = _bits_and_byte_order(_bytes_at(file, 0, _EI_NIDENT))
-        self._layouts = ELFStructs(little_endian=self.byte_order == "<", elfclass=self.bits)
-        self._layouts.create_basic_structs()
+        self._layouts = _layouts_of(self.bits, self.byte_order)
         header = self.record("Elf_Ehdr", 0)
-        self._layouts.create_advanced_structs(header["e_type"], header["e_machine"], header["e_ident"]["EI_OSABI"])
+        self._layouts = _layouts_of(
+            self.bits, self.byte_order, (header["e_type"], header["e_machine"], header["e_ident"]["EI_OSABI"])
+        )
         self.segments = [self.record("Elf_Phdr", offset) for offset in self._program_headers(header)]
 
     def _program_headers(self, header: Any) -> Iterable[int]:
         start, count, size = header["e_phoff"], header["e_phnum"], header["e_phentsize"]
-        if count and size != self._layouts.Elf_Phdr.sizeof():
+        if count and size != self._layouts["Elf_Phdr"].size:
             raise ValueError(f"program headers of {size} bytes")
         return range(start, start + count * size, size or 1)
 
@@ -240,7 +264,7 @@ class _Elf:
     def _dynamic_at(self, offset: int) -> Iterator[tuple[str | int, int]]:
         while (entry := self.record("Elf_Dyn", offset))["d_tag"] != "DT_NULL":
             yield entry["d_tag"], entry["d_val"]
-            offset += self._layouts.Elf_Dyn.sizeof()
+            offset += self._layouts["Elf_Dyn"].size
 
     def offset(self, address: int) -> int:
         """The place in the file of what lies at `address` when it is loaded."""
@@ -251,11 +275,11 @@ class _Elf:
         raise ValueError(f"no segment holds the address {address:#x}")
 
     def record(self, layout: str, offset: int) -> Any:
-        structure = getattr(self._layouts, layout)
-        content = _bytes_at(self._file, offset, structure.sizeof())
-        if len(content) < structure.sizeof():
+        parse, size = self._layouts[layout]
+        content = _bytes_at(self._file, offset, size)
+        if len(content) < size:
             raise ValueError(f"it ends before or within the {layout} at {offset:#x}")
-        return structure.parse(content)
+        return parse(content)
 
     def string(self, offset: int) -> str:
         text, end, _ = _bytes_at(self._file, offset, _STRING_LIMIT).partition(b"\0")

@@ -11,6 +11,7 @@ import base64
 import csv
 import hashlib
 import io
+import os
 import re
 import stat
 import struct
@@ -75,7 +76,7 @@ def check_wheel(
     except InvalidWheelFilename as error:
         raise BrokenWheelError(path.name, str(error)) from None
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        with path.open("rb", buffering=0) as file, zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
             _check_names(entries)
             _check_kinds(entries)
@@ -233,6 +234,15 @@ _END_64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR_64 = struct.Struct("<4sIQI")
 _IN_ZIP64 = 0xFFFFFFFF
 _MANY_ENTRIES = 0xFFFF
+_USUAL_EXTRA = 64
+
+
+def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Up to so many bytes from a place in a file that is open without a buffer."""
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, offset)
+    file.seek(offset)
+    return file.read(size)
 
 
 @dataclass(frozen=True)
@@ -291,8 +301,7 @@ class _Content:
         # The place is kept here, not in the file: another entry may be read between two chunks of this one.
         position = self.start
         while position < self.end:
-            self.file.seek(position)
-            data = self.file.read(min(_CHUNK, self.end - position))
+            data = _read_at(self.file, position, min(_CHUNK, self.end - position))
             if not data:
                 raise _FaultError(f"its entry `{self.name}` is cut short")
             position += len(data)
@@ -318,8 +327,7 @@ class _Archive:
         self._check_end(len(archive.comment))
 
     def _read(self, offset: int, layout: struct.Struct) -> tuple[Any, ...]:
-        self.file.seek(max(offset, 0))
-        return layout.unpack(self.file.read(layout.size))
+        return layout.unpack(_read_at(self.file, max(offset, 0), layout.size))
 
     def _check_end(self, comment: int) -> None:
         end = self.file.seek(0, io.SEEK_END) - _END.size - comment
@@ -357,11 +365,17 @@ class _Archive:
             raise _FaultError("there is something hidden between its entries and its directory")
 
     def _content(self, entry: zipfile.ZipInfo) -> _Content:
-        signature, _version, flags, method, _time, _date, crc, packed, unpacked, name_size, extra_size = self._read(
-            entry.header_offset, _LOCAL_HEADER
+        # Most headers are read at once: name and extra field are seldom longer than the directory has them.
+        expected = len(entry.orig_filename) + _USUAL_EXTRA
+        header = _read_at(self.file, entry.header_offset, _LOCAL_HEADER.size + expected)
+        signature, _version, flags, method, _time, _date, crc, packed, unpacked, name_size, extra_size = (
+            _LOCAL_HEADER.unpack(header[: _LOCAL_HEADER.size])
         )
-        name = self.file.read(name_size)
-        extra = dict(_extra_fields(self.file.read(extra_size)))
+        start = entry.header_offset + _LOCAL_HEADER.size + name_size + extra_size
+        if name_size + extra_size > expected:
+            header = _read_at(self.file, entry.header_offset, start - entry.header_offset)
+        name = header[_LOCAL_HEADER.size :][:name_size]
+        extra = dict(_extra_fields(header[_LOCAL_HEADER.size + name_size :][:extra_size]))
         if signature != b"PK\x03\x04":
             raise _FaultError(f"its entry `{entry.orig_filename}` has no header")
         if name != entry.orig_filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437"):
@@ -377,7 +391,7 @@ class _Archive:
         unknown = entry.flag_bits & _DATA_DESCRIPTOR and not any(told)
         if not unknown and told != (entry.CRC, entry.compress_size, entry.file_size):
             raise _FaultError(f"its entry `{entry.orig_filename}` has another size or CRC in its header")
-        return _Content(self.file, entry, self.file.tell())
+        return _Content(self.file, entry, start)
 
     def _descriptor_size(self, content: _Content) -> int:
         """The length of what follows the data of an entry whose header was written before its sizes were known.
@@ -387,8 +401,7 @@ class _Archive:
         entry = content.entry
         if not entry.flag_bits & _DATA_DESCRIPTOR:
             return 0
-        self.file.seek(content.end)
-        found = self.file.read(24)
+        found = _read_at(self.file, content.end, 24)
         for layout in ("<3I", "<I2Q"):
             descriptor = struct.pack(layout, entry.CRC, entry.compress_size, entry.file_size)
             for expected in (b"PK\x07\x08" + descriptor, descriptor):

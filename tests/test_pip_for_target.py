@@ -77,9 +77,10 @@ def ask(
         "arguments": [
             *("download", "--disable-pip-version-check", "--no-cache-dir", "--no-index", "--find-links", str(folder)),
             *("--python-version", target.runtime.full_version, "--implementation", "cp", "--abi", target.interpreter),
-            *(*platforms, "--dest", str(scratch / "files"), "--requirement", str(scratch / "requirements.txt")),
+            *(*platforms, "--requirement", str(scratch / "requirements.txt")),
             *arguments,
         ],
+        "destination": str(scratch / "files"),
         "marker_environment": target.marker_environment,
         "misdeclared": list(misdeclared),
         "report": str(scratch / "report.json"),
@@ -219,7 +220,7 @@ def assert_findings_are_whole(answer: Answer, folder: Path) -> None:
     assert (deep["kind"], deep["filename"], deep["user_supplied"]) == ("sdist", "deep-1.5.tar.gz", False)
     assert any(requirement.startswith("below") for requirement in deep["requires"])
     assert answer.findings["index_options"] == ["--no-index", f"--find-links {folder}"]
-    assert {file["filename"] for file in answer.findings["offers"]["native"]} == {
+    assert {filename for filename, *_ in answer.findings["offers"]["native"]} == {
         path.name for path in folder.glob("native-*")
     }
     assert {file["requires_python"] for file in answer.findings["offers"]["native"]} == {None}
