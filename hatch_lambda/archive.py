@@ -16,6 +16,7 @@ import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO
 
 from hatch_lambda.bundle import DEFLATED, LOCAL_HEADER, STORED, BundleFile, Member, raw_pieces
@@ -44,6 +45,7 @@ _ZIP64_LOCATOR = struct.Struct("<4sIQI")  # 4.3.15
 _END = struct.Struct("<4sHHHHIIH")  # 4.3.16
 
 _BUFFER = 1024 * 1024
+_SYNCED_AT_ONCE = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -65,18 +67,63 @@ def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive
     sweep(path.parent, f".{path.name}-")
     descriptor, temporary = tempfile.mkstemp(prefix=marked(f".{path.name}-"), dir=path.parent)
     try:
-        with naming(path), os.fdopen(descriptor, "wb", _BUFFER) as raw, _Writer(raw, date, moment, level) as writer:
+        with (
+            naming(path),
+            os.fdopen(descriptor, "wb", _BUFFER) as raw,
+            _ToDisk(raw) as on_disk,
+            _Writer(raw, date, moment, level) as writer,
+        ):
             for file in sorted(files, key=lambda file: file.path):
                 writer.add(file)
+                on_disk.go_on(writer.position)
             writer.finish()
-            raw.flush()
-            os.fsync(raw.fileno())
+            on_disk.make_sure()
         _give_usual_mode(temporary)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     return Archive(path, path.stat().st_size, writer.unzipped)
+
+
+class _ToDisk:
+    """Has what is written brought to the disk beside the writing, so that there is little to wait for in the end."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._reached = 0
+        self._syncing: Thread | None = None
+        self._failure: OSError | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._syncing:
+            self._syncing.join()  # it must not meet a file that is closed
+
+    def go_on(self, position: int) -> None:
+        if position < self._reached + _SYNCED_AT_ONCE or (self._syncing and self._syncing.is_alive()):
+            return
+        self._reached = position
+        self._raw.flush()
+        self._syncing = Thread(target=self._sync)
+        self._syncing.start()
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._raw.fileno())
+        except OSError as error:
+            self._failure = error  # the system tells of it only once
+
+    def make_sure(self) -> None:
+        """Wait until all of it is there. Raises `OSError`."""
+        self._raw.flush()
+        if self._syncing:
+            self._syncing.join()
+        if self._failure:
+            raise self._failure
+        os.fsync(self._raw.fileno())
 
 
 class _Writer:

@@ -11,12 +11,11 @@ import hashlib
 import json
 import os
 import re
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_lambda.bundle import Bundle, BundleFile, LeftOut, Member, Text, union
-from hatch_lambda.fingerprint import is_no_source
+from hatch_lambda.fingerprint import installed_version, is_no_source
 from hatch_lambda.layout import lay_out
 from hatch_lambda.store import write_whole
 
@@ -107,9 +106,13 @@ def _key(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[byt
         settings.exclude,
         sorted(settings.prune),
         [hashlib.sha256(source).hexdigest() for source in sources],
-        metadata.version("hatch-lambda"),
+        installed_version("hatch-lambda"),
     ]
     return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()
+
+
+# A path that leads out of the folder that it is below.
+_LEADS_OUT = re.compile(r"^/|(?:^|/)\.\.(?:/|$)", re.MULTILINE)
 
 
 def _names_in(rows: Iterable[Any]) -> Iterator[str]:
@@ -135,7 +138,7 @@ class _Kept:
             owners, left_out, rows = json.loads(body)
         except (OSError, ValueError):
             return None
-        if any(name.startswith("/") or ".." in name.split("/") for name in _names_in(rows)):
+        if _LEADS_OUT.search("\n".join(_names_in(rows))):
             return None  # the folder is the project's, and who wrote there may mean harm
         paths = [wheel.path for wheel in wheels]
         files = tuple(

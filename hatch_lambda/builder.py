@@ -70,7 +70,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def build_zip(self, directory: str, **build_data: Any) -> str:
         """One zip, as Lambda unpacks it: the project and its dependencies, or either of them."""
         from hatch_lambda import archive, composition, limits, litter, summary
-        from hatch_lambda.distributions import Origins
+        from hatch_lambda.bundle import Origins
         from hatch_lambda.settings import CODE, LAYER
 
         prepared: Prepared = build_data[PREPARED_KEY]

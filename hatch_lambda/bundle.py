@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import zipfile
@@ -9,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hatch_lambda.distributions import Origins
 from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError
 
 if TYPE_CHECKING:
@@ -78,6 +78,19 @@ class BundleFile(NamedTuple):
     owner: str
 
 
+class Origins(NamedTuple):
+    """How many distributions came how."""
+
+    downloaded: int = 0
+    built: int = 0
+    kept: int = 0
+    """Of an earlier build: its resolution, or the wheel that it built."""
+
+    def __str__(self) -> str:
+        told = ((self.downloaded, "downloaded"), (self.built, "built here"), (self.kept, "kept from an earlier build"))
+        return ", ".join(f"{number} {how}" for number, how in told if number)
+
+
 @dataclass(frozen=True)
 class Bundle:
     """What stage 8 leaves: everything that the project needs at run time.
@@ -104,24 +117,32 @@ class Bundle:
 def raw_pieces(wheel: BinaryIO, member: Member) -> Iterator[bytes]:
     """A member as it lies in its wheel, compressed or not, in pieces. Raises `BrokenWheelError`.
 
-    Most are small: the header is read together with what comes behind it. A wheel that is open without a buffer serves
-    best.
+    `wheel`: open without a buffer. Most members are small: the header is read together with what comes behind it.
     """
-    wheel.seek(member.offset)
-    ahead = wheel.read(min(LOCAL_HEADER.size + len(member.name) + _USUAL_EXTRA + member.compressed_size, _PIECE))
+    ahead = read_at(
+        wheel, member.offset, min(LOCAL_HEADER.size + len(member.name) + _USUAL_EXTRA + member.compressed_size, _PIECE)
+    )
     start = _start_of_data(ahead, member)
-    if start > len(ahead):
-        wheel.seek(member.offset + start)
     left = member.compressed_size
+    place = member.offset + max(start, len(ahead))
     piece = ahead[start : start + left]
     while left:
         if not piece:
-            piece = wheel.read(min(left, _PIECE))
+            piece = read_at(wheel, place, min(left, _PIECE))
+            place += len(piece)
         if not piece:
             raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is cut off")
         yield piece
         left -= len(piece)
         piece = b""
+
+
+def read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Up to so many bytes from a place in a file that is open without a buffer."""
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, offset)
+    file.seek(offset)
+    return file.read(size)
 
 
 def _start_of_data(ahead: bytes, member: Member) -> int:
@@ -143,10 +164,14 @@ def union(layouts: Iterable[tuple[BundleFile, ...]]) -> tuple[BundleFile, ...]:
             other = files.setdefault(file.path, file)
             if other is not file and not _interchangeable(other, file):
                 raise _conflict(other, file, f"both have a file `{file.path}`, with different content")
+    folders: set[str] = set()
     for file in files.values():
         for parent in parents(file.path):
+            if parent in folders:
+                break  # and so are those above it
             if parent in files:
                 raise _conflict(files[parent], file, f"have `{parent}`, one as a file and one as a folder")
+            folders.add(parent)
     return tuple(files[path] for path in sorted(files))
 
 

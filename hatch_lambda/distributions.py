@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from hatch_lambda.bundle import Origins
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -118,19 +120,6 @@ class Distribution:
     def after(self, attempt: Attempt, *gained: Wheel) -> Distribution:
         """The same with an attempt more, and the wheels that it brought."""
         return dataclasses.replace(self, wheels=(*self.wheels, *gained), attempts=(*self.attempts, attempt))
-
-
-class Origins(NamedTuple):
-    """How many distributions came how."""
-
-    downloaded: int = 0
-    built: int = 0
-    kept: int = 0
-    """Of an earlier build: its resolution, or the wheel that it built."""
-
-    def __str__(self) -> str:
-        told = ((self.downloaded, "downloaded"), (self.built, "built here"), (self.kept, "kept from an earlier build"))
-        return ", ".join(f"{number} {how}" for number, how in told if number)
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,17 @@ Rather too much goes in than too little: a miss costs a resolution, a wrong hit 
 
 from __future__ import annotations
 
-import configparser
 import dataclasses
 import hashlib
 import json
 import os
 import platform
 import re
-import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from hatch_lambda.pip_variables import NOT_FOR_US
 
@@ -27,21 +24,74 @@ if TYPE_CHECKING:
 
     from hatch_lambda.settings import Settings
 
-# Of the environment: pip's own settings, and what compilers and build backends listen to.
-_TELLING_VARIABLES = re.compile(
-    r"PIP_.*|CC|CXX|CPP|FC|F77|AR|LD|LDSHARED|.*FLAGS|CPATH|.*_INCLUDE_PATH|LIBRARY_PATH|PKG_CONFIG.*|CMAKE_.*|SKBUILD_.*|"
-    r"CARGO_.*|RUST.*|PYO3_.*|MATURIN_.*|SETUPTOOLS_.*|_PYTHON_HOST_PLATFORM"
-)
-_OF_NO_EFFECT = re.compile(
-    r"PIP_(?:CACHE_DIR|NO_CACHE_DIR|DISABLE_PIP_VERSION_CHECK|TIMEOUT|DEFAULT_TIMEOUT|RETRIES|CERT|LOG|BUILD_TRACKER|"
-    r"NO_COLOR|NO_INPUT|PROGRESS_BAR|KEYRING_PROVIDER)"
-)
 
-_NOISE = re.compile(
-    r"_|PWD|OLDPWD|SHLVL|TERM.*|COLORTERM|COLUMNS|LINES|LS_COLORS|TMPDIR|TEMP|TMP|WINDOWID|STY|TMUX.*|SSH_.*|DISPLAY|XDG_.*|"
-    r"VSCODE_.*|GIT_.*|CI_.*|GITHUB_.*|RUNNER_.*|BUILD_.*|JENKINS_.*|BUILDKITE.*|CIRCLE_.*|TRAVIS_.*|HATCH_.*|PYTEST_.*|"
-    r"COVERAGE_.*|COV_.*|VIRTUAL_ENV.*|PS1|PIP_BUILD_TRACKER|PIP_CACHE_DIR|PYTHONHASHSEED|.*TOKEN.*|.*SECRET.*|.*PASSWORD.*|"
-    r"AWS_.*|USER|LOGNAME|HOSTNAME|PATH"
+class _Names(NamedTuple):
+    """Names of variables. (One large pattern of all takes longer to compile than most builds take to use it.)"""
+
+    exact: frozenset[str] = frozenset()
+    beginning: tuple[str, ...] = ()
+    ending: tuple[str, ...] = ()
+    having: tuple[str, ...] = ()
+
+    def match(self, name: str) -> bool:
+        return (
+            name in self.exact
+            or name.startswith(self.beginning)
+            or name.endswith(self.ending)
+            or any(part in name for part in self.having)
+        )
+
+
+# Of the environment: pip's own settings, and what compilers and build backends listen to.
+_TELLING = _Names(
+    frozenset(
+        {"CC", "CXX", "CPP", "FC", "F77", "AR", "LD", "LDSHARED", "CPATH", "LIBRARY_PATH", "_PYTHON_HOST_PLATFORM"}
+    ),
+    beginning=("PIP_", "PKG_CONFIG", "CMAKE_", "SKBUILD_", "CARGO_", "RUST", "PYO3_", "MATURIN_", "SETUPTOOLS_"),
+    ending=("FLAGS", "_INCLUDE_PATH"),
+)
+_OF_NO_EFFECT = _Names(
+    frozenset(
+        {"PIP_CACHE_DIR", "PIP_NO_CACHE_DIR", "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"}
+        | {"PIP_RETRIES", "PIP_CERT", "PIP_LOG", "PIP_BUILD_TRACKER", "PIP_NO_COLOR", "PIP_NO_INPUT"}
+        | {"PIP_PROGRESS_BAR", "PIP_KEYRING_PROVIDER"}
+    )
+)
+# What differs from one terminal or CI job to the next, and what is secret.
+_NOISE = _Names(
+    frozenset(
+        {
+            "_",
+            "PWD",
+            "OLDPWD",
+            "SHLVL",
+            "COLORTERM",
+            "COLUMNS",
+            "LINES",
+            "LS_COLORS",
+            "TMPDIR",
+            "TEMP",
+            "TMP",
+            "WINDOWID",
+        }
+        | {
+            "STY",
+            "DISPLAY",
+            "PS1",
+            "PIP_BUILD_TRACKER",
+            "PIP_CACHE_DIR",
+            "PYTHONHASHSEED",
+            "USER",
+            "LOGNAME",
+            "HOSTNAME",
+        }
+        | {"PATH"}
+    ),
+    beginning=(
+        *("TERM", "TMUX", "SSH_", "XDG_", "VSCODE_", "GIT_", "CI_", "GITHUB_", "RUNNER_", "BUILD_", "JENKINS_"),
+        *("BUILDKITE", "CIRCLE_", "TRAVIS_", "HATCH_", "PYTEST_", "COVERAGE_", "COV_", "VIRTUAL_ENV", "AWS_"),
+    ),
+    having=("TOKEN", "SECRET", "PASSWORD"),
 )
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # as pip expands them in requirements files
@@ -83,7 +133,7 @@ def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
         "environment": telling_environment(os.environ),
         # The interpreter itself, not the link to it that an environment has.
         "machine": [*this_machine(), os.path.realpath(sys.executable), sys.version],
-        "versions": [metadata.version("hatch-lambda"), metadata.version("pip")],
+        "versions": [installed_version("hatch-lambda"), installed_version("pip")],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8")).hexdigest()
 
@@ -93,7 +143,7 @@ def telling_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in sorted(environment.items())
-        if _TELLING_VARIABLES.fullmatch(name) and not _OF_NO_EFFECT.fullmatch(name) and name not in NOT_FOR_US
+        if _TELLING.match(name) and not _OF_NO_EFFECT.match(name) and name not in NOT_FOR_US
     }
 
 
@@ -102,13 +152,20 @@ def build_environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in sorted(environment.items())
-        if not _NOISE.fullmatch(name) and not _OF_NO_EFFECT.fullmatch(name)
+        if not _NOISE.match(name) and not _OF_NO_EFFECT.match(name)
     }
 
 
 def this_machine() -> list[str]:
     """What a build on it depends on. (`platform.platform()` would start a process.)"""
     return [sys.platform, platform.machine(), *platform.libc_ver()]
+
+
+def installed_version(name: str) -> str:
+    """The version of a distribution beside this one. (`metadata.version` would parse its whole README for that.)"""
+    found = metadata.distribution(name)
+    version = re.match(r"(?:.+\n)*?Version: (.+)\n", found.read_text("METADATA") or "")
+    return version[1] if version else found.version
 
 
 class _OnlyTheNetworkKnowsError(Exception):
@@ -171,6 +228,8 @@ class _Inputs:
                 self.name([word, value], folder)
 
     def take_configuration(self, path: Path) -> None:
+        import configparser
+
         self.texts[path] = text = _read(path)
         parser = configparser.RawConfigParser(strict=False)
         try:
@@ -199,7 +258,11 @@ class _Inputs:
 
 def _as_path(name: str, folder: Path) -> Path:
     if name.startswith("file:"):
-        name = url2pathname(unquote(urlsplit(name).path)) if os.name == "nt" else unquote(urlsplit(name).path)
+        name = unquote(urlsplit(name).path)
+        if os.name == "nt":
+            from urllib.request import url2pathname  # and with it everything that HTTP takes
+
+            name = url2pathname(name)
     return Path(os.path.abspath(folder / os.path.expanduser(name)))  # noqa: PTH100, PTH111 - pip does it this way
 
 
@@ -211,6 +274,8 @@ def _exists(path: Path) -> bool:
 
 
 def _words(line: str) -> list[str]:
+    import shlex
+
     line = re.sub(r"(^|\s+)#.*$", "", line)
     try:
         return shlex.split(line)
@@ -256,8 +321,12 @@ def listing(path: Path) -> list[tuple[str, str]]:
     if not path.is_dir():
         return []  # a device, say
     if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        entries = [entry for entry in path.iterdir() if not is_no_source(entry.name, at_the_top=True)]
-        return sorted((entry.name, _size_and_time(entry)) for entry in entries)
+        with os.scandir(path) as entries:
+            return sorted(
+                (entry.name, _size_and_time(entry))
+                for entry in entries
+                if not is_no_source(entry.name, at_the_top=True)
+            )
     found = []
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not is_no_source(name, at_the_top=Path(folder) == path))
@@ -273,7 +342,7 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(json.dumps(listing(path)).encode("utf-8")).hexdigest()
 
 
-def _size_and_time(path: Path) -> str:
+def _size_and_time(path: Path | os.DirEntry[str]) -> str:
     try:
         status = path.stat()
     except OSError:

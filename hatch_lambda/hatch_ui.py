@@ -13,8 +13,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from hatch_lambda.credentials import redact
 from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.process import redact
 from hatch_lambda.ui import Screen, StagedUI, warning_text, wrapped
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ https://packaging.python.org/en/latest/specifications/pylock-toml/
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import sys
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from hatch_lambda.credentials import redact, without_credentials
 from hatch_lambda.distributions import Sdist, SourceTree
 from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.process import redact, without_credentials
 from hatch_lambda.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.stages.allow import CURATED
 from hatch_lambda.stages.report_unmet import required_names
@@ -217,14 +218,14 @@ def _source(package: Package, lock: LockFile, settings: Settings) -> Source:
     from packaging.pylock import Pylock, PylockSelectError
 
     target = settings.target
-    alone = Pylock(lock_version=lock.content.lock_version, created_by=lock.content.created_by, packages=[package])
+    # Its marker is known to hold; the extras and groups that this depends on are declared in the whole lock alone.
+    alone = Pylock(
+        lock_version=lock.content.lock_version,
+        created_by=lock.content.created_by,
+        packages=[dataclasses.replace(package, marker=None)],
+    )
     try:
-        selected = alone.select(
-            environment=cast("Environment", {**target.marker_environment}),
-            tags=target.tags,
-            extras=settings.extras,
-            dependency_groups={*(lock.content.default_groups or ()), *settings.dependency_groups},
-        )
+        selected = alone.select(environment=cast("Environment", {**target.marker_environment}), tags=target.tags)
         _package, source = next(selected)
     except PylockSelectError:
         wanted = package.requires_python

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda import litter, resolution
 from hatch_lambda.assembly import assemble, with_bytecode
-from hatch_lambda.distributions import Origins, SourceTree
+from hatch_lambda.bundle import Origins
 from hatch_lambda.errors import ConfigurationError
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.job import Job, Request
@@ -161,6 +161,8 @@ def scratch_folder(reporter: Reporter) -> Iterator[Path]:
 
 
 def _what_came(closure: Closure) -> str:
+    from hatch_lambda.distributions import SourceTree
+
     wheels = sum(bool(found.wheels) for found in closure.distributions)
     trees = sum(isinstance(found.source, SourceTree) for found in closure.distributions)
     sdists = len(closure.distributions) - wheels - trees

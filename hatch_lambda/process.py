@@ -10,11 +10,11 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_lambda.credentials import redact
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,6 @@ class Completed:
 
     exit_code: int
     output: str
-
-
-def redact(text: str) -> str:
-    """Take user names and passwords out of every URL in a text."""
-    return _CREDENTIALS.sub("****@", text)
-
-
-def without_credentials(url: str) -> str:
-    """A URL that others can use with credentials of their own."""
-    return _CREDENTIALS.sub("", url)
 
 
 def run(

@@ -10,9 +10,9 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hatch_lambda.credentials import without_credentials
 from hatch_lambda.distributions import Sdist, SourceTree
 from hatch_lambda.fingerprint import digest_of
-from hatch_lambda.process import without_credentials
 from hatch_lambda.store import WantedWheel, write_whole
 
 if sys.version_info >= (3, 11):

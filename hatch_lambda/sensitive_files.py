@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
 
+from hatch_lambda.credentials import redact
 from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.process import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hatch_lambda.bundle import BundleFile
 
-_LIKELY = GitIgnoreSpec.from_lines(
-    (
-        *(".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template", "*.env"),
-        *(".git/", ".hg/", ".svn/", ".aws/", ".ssh/", ".gnupg/", ".docker/"),
-        *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "id_rsa", "id_ecdsa", "id_ed25519"),
-        *("credentials", "credentials.json", "client_secret*.json", "service-account*.json", "secrets.*", "*.tfstate"),
-        *(".netrc", "_netrc", ".pypirc", ".npmrc", "pip.conf", "pip.ini", ".htpasswd", ".git-credentials"),
-        # code, whatever its name
-        *("!*.py", "!*.pyi", "!*.pyc"),
-    )
+_LIKELY = (
+    *(".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template", "*.env"),
+    *(".git/", ".hg/", ".svn/", ".aws/", ".ssh/", ".gnupg/", ".docker/"),
+    *("*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "id_rsa", "id_ecdsa", "id_ed25519"),
+    *("credentials", "credentials.json", "client_secret*.json", "service-account*.json", "secrets.*", "*.tfstate"),
+    *(".netrc", "_netrc", ".pypirc", ".npmrc", "pip.conf", "pip.ini", ".htpasswd", ".git-credentials"),
 )
+# Code, whatever its name, and what every project has of a `.dist-info`.
+_UNLIKELY = re.compile(r".*\.py[ic]?|[^/]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt)")
 # Texts that may name an index together with its password.
 _MAY_HAVE_URLS = re.compile(r"(?:requirements|constraints).*\.(?:txt|in)|uv\.lock|poetry\.lock|Pipfile(?:\.lock)?")
 _LOOKED_INTO = 1024 * 1024
@@ -34,7 +32,11 @@ _LOOKED_INTO = 1024 * 1024
 
 def likely_secrets(files: Iterable[BundleFile]) -> tuple[str, ...]:
     """The paths of such files, by their names; of requirements files, those with credentials in a URL."""
-    return tuple(file.path for file in files if _LIKELY.match_file(file.path) or _has_credentials(file))
+    suspects = [file for file in files if not _UNLIKELY.fullmatch(file.path)]
+    if not suspects:
+        return ()  # as in most projects; so many patterns take their time to compile
+    likely = GitIgnoreSpec.from_lines(_LIKELY)
+    return tuple(file.path for file in suspects if likely.match_file(file.path) or _has_credentials(file))
 
 
 def _has_credentials(file: BundleFile) -> bool:

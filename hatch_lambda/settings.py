@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -244,6 +243,8 @@ class _Reader:
 
 
 def _unknown_field(table: str, key: str, known: Iterable[str]) -> str:
+    import difflib
+
     known = tuple(known)
     message = f"Unknown field `{table}.{key}`"
     if nearest := difflib.get_close_matches(key.replace("_", "-"), known, n=1):

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hatch_lambda.distributions import Origins
+from hatch_lambda.bundle import Origins
 from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 from hatch_lambda.ui import GREEN, RED, YELLOW, counted, megabytes, warning_text, wrapped
 

@@ -11,7 +11,6 @@ import base64
 import csv
 import hashlib
 import io
-import os
 import re
 import stat
 import struct
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from hatch_lambda.bundle import read_at
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.limits import UNZIPPED_LIMIT
 
@@ -237,14 +237,6 @@ _MANY_ENTRIES = 0xFFFF
 _USUAL_EXTRA = 64
 
 
-def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
-    """Up to so many bytes from a place in a file that is open without a buffer."""
-    if hasattr(os, "pread"):
-        return os.pread(file.fileno(), size, offset)
-    file.seek(offset)
-    return file.read(size)
-
-
 @dataclass(frozen=True)
 class _Content:
     """An entry of which the headers have been found to agree."""
@@ -301,7 +293,7 @@ class _Content:
         # The place is kept here, not in the file: another entry may be read between two chunks of this one.
         position = self.start
         while position < self.end:
-            data = _read_at(self.file, position, min(_CHUNK, self.end - position))
+            data = read_at(self.file, position, min(_CHUNK, self.end - position))
             if not data:
                 raise _FaultError(f"its entry `{self.name}` is cut short")
             position += len(data)
@@ -327,7 +319,7 @@ class _Archive:
         self._check_end(len(archive.comment))
 
     def _read(self, offset: int, layout: struct.Struct) -> tuple[Any, ...]:
-        return layout.unpack(_read_at(self.file, max(offset, 0), layout.size))
+        return layout.unpack(read_at(self.file, max(offset, 0), layout.size))
 
     def _check_end(self, comment: int) -> None:
         end = self.file.seek(0, io.SEEK_END) - _END.size - comment
@@ -367,13 +359,13 @@ class _Archive:
     def _content(self, entry: zipfile.ZipInfo) -> _Content:
         # Most headers are read at once: name and extra field are seldom longer than the directory has them.
         expected = len(entry.orig_filename) + _USUAL_EXTRA
-        header = _read_at(self.file, entry.header_offset, _LOCAL_HEADER.size + expected)
+        header = read_at(self.file, entry.header_offset, _LOCAL_HEADER.size + expected)
         signature, _version, flags, method, _time, _date, crc, packed, unpacked, name_size, extra_size = (
             _LOCAL_HEADER.unpack(header[: _LOCAL_HEADER.size])
         )
         start = entry.header_offset + _LOCAL_HEADER.size + name_size + extra_size
         if name_size + extra_size > expected:
-            header = _read_at(self.file, entry.header_offset, start - entry.header_offset)
+            header = read_at(self.file, entry.header_offset, start - entry.header_offset)
         name = header[_LOCAL_HEADER.size :][:name_size]
         extra = dict(_extra_fields(header[_LOCAL_HEADER.size + name_size :][:extra_size]))
         if signature != b"PK\x03\x04":
@@ -401,7 +393,7 @@ class _Archive:
         entry = content.entry
         if not entry.flag_bits & _DATA_DESCRIPTOR:
             return 0
-        found = _read_at(self.file, content.end, 24)
+        found = read_at(self.file, content.end, 24)
         for layout in ("<3I", "<I2Q"):
             descriptor = struct.pack(layout, entry.CRC, entry.compress_size, entry.file_size)
             for expected in (b"PK\x07\x08" + descriptor, descriptor):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import html
+import json
 import os
 import tempfile
 import threading
@@ -137,12 +139,23 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes
 class SimpleIndex:
     """The pages of PEP 503 over a folder: `with SimpleIndex(folder) as index:` serves it at `index.url`.
 
-    `credentials`: user name and password as a URL has them, quoted; `index.url` has them in it.
+    `credentials`: user name and password as a URL has them, quoted; `index.url` has them in it. `as_json`: the pages
+    of PEP 691, with the metadata of PEP 658, of which the files in `yanked` are yanked (PEP 592). `page`: what else a
+    project's page is, by folder and name.
     """
 
-    def __init__(self, folder: Path, credentials: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        credentials: tuple[str, str] | None = None,
+        *,
+        as_json: bool = False,
+        yanked: frozenset[str] = frozenset(),
+        page: Callable[[Path, str], str] | None = None,
+    ) -> None:
         self._credentials = credentials
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder, credentials))
+        page = page or (functools.partial(_json_page, yanked=yanked) if as_json else _project_page)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder, credentials, page))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
@@ -178,7 +191,9 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> type[SimpleIndex]:
     return SimpleIndex
 
 
-def _handler(folder: Path, credentials: tuple[str, str] | None) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    folder: Path, credentials: tuple[str, str] | None, project_page: Callable[[Path, str], str]
+) -> type[BaseHTTPRequestHandler]:
     expected = None
     if credentials:
         login = ":".join(map(unquote, credentials)).encode()
@@ -191,10 +206,13 @@ def _handler(folder: Path, credentials: tuple[str, str] | None) -> type[BaseHTTP
                 return
             place, _, name = self.path.strip("/").partition("/")
             file = folder / name
-            if place == "simple" and (page := _project_page(folder, name)):
-                self.answer(200, page.encode())
+            if place == "simple" and (page := project_page(folder, name)):
+                kind = "application/vnd.pypi.simple.v1+json" if page.startswith(("{", "[")) else "text/html"
+                self.answer(200, page.encode(), kind)
             elif place == "files" and file.is_file():
                 self.answer(200, file.read_bytes(), "application/octet-stream")
+            elif place == "files" and file.suffix == ".metadata":
+                self.answer(200, _metadata(file.with_suffix("")).encode(), "application/octet-stream")
             else:
                 self.answer(404, b"")
 
@@ -222,10 +240,29 @@ def _project_page(folder: Path, name: str) -> str:
     )
 
 
+def _json_page(folder: Path, name: str, yanked: frozenset[str]) -> str:
+    files = [
+        {
+            "filename": path.name,
+            "url": f"../../files/{path.name}",
+            "hashes": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+            "requires-python": _requires_python(path) or None,
+            "core-metadata": path.suffix == ".whl",
+            "yanked": path.name in yanked,
+        }
+        for path in sorted(folder.iterdir())
+        if canonicalize_name(path.name.split("-")[0]) == name
+    ]
+    return json.dumps({"meta": {"api-version": "1.0"}, "name": name, "files": files}) if files else ""
+
+
 def _requires_python(path: Path) -> str:
     if path.suffix != ".whl":
         return ""
-    with zipfile.ZipFile(path) as archive:
-        metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        lines = archive.read(metadata).decode().splitlines()
+    lines = _metadata(path).splitlines()
     return next((line.partition(": ")[2] for line in lines if line.startswith("Requires-Python")), "")
+
+
+def _metadata(wheel: Path) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))).decode()

@@ -4,6 +4,7 @@ import importlib.metadata
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -12,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import SimpleIndex
 from lambda_runtime import pythons_at_hand
 from packages import make_sdist, make_wheel, source_files
 from packaging.requirements import Requirement
 
 from hatch_lambda import pip_for_target
 from hatch_lambda.errors import UnsupportedPipError
-from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP
+from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP, WHEEL_IS_HERE
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
@@ -66,8 +68,10 @@ def ask(
     misdeclared: Sequence[str] = (),
     arguments: Sequence[str] = (),
     in_front: Path | None = None,
+    index_url: str | None = None,
+    program: Path = Path(pip_for_target.__file__),
 ) -> Answer:
-    """Start the program as stage 1 does, over the wheels and sdists in `folder`."""
+    """Start the program as stage 1 does, over the wheels and sdists in `folder`, or an index."""
     pip = pip or Pip()
     scratch = folder / f"request-{len(list(folder.glob('request-*')))}"
     scratch.mkdir()
@@ -75,7 +79,8 @@ def ask(
     platforms = [argument for platform in target.platforms for argument in ("--platform", platform)]
     request = {
         "arguments": [
-            *("download", "--disable-pip-version-check", "--no-cache-dir", "--no-index", "--find-links", str(folder)),
+            *("download", "--disable-pip-version-check", "--no-cache-dir"),
+            *(["--index-url", index_url] if index_url else ["--no-index", "--find-links", str(folder)]),
             *("--python-version", target.runtime.full_version, "--implementation", "cp", "--abi", target.interpreter),
             *(*platforms, "--requirement", str(scratch / "requirements.txt")),
             *arguments,
@@ -87,7 +92,7 @@ def ask(
     }
     (scratch / "request.json").write_text(json.dumps(request), encoding="utf-8")
     completed = subprocess.run(
-        [str(pip.python), pip_for_target.__file__, str(scratch / "request.json")],
+        [str(pip.python), str(program), str(scratch / "request.json")],
         env=environment_of([in_front, pip.folder]),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -223,7 +228,7 @@ def assert_findings_are_whole(answer: Answer, folder: Path) -> None:
     assert {filename for filename, *_ in answer.findings["offers"]["native"]} == {
         path.name for path in folder.glob("native-*")
     }
-    assert {file["requires_python"] for file in answer.findings["offers"]["native"]} == {None}
+    assert {requires_python for _, requires_python, _ in answer.findings["offers"]["native"]} == {None}
     assert answer.findings["starved"] == []
 
 
@@ -245,9 +250,7 @@ class TestThePipAtHand:
         assert answer.findings is not None
         assert answer.findings["resolved"] is None
         assert answer.findings["starved"] == ["native"]
-        assert [file["filename"] for file in answer.findings["offers"]["native"]] == [
-            "native-1.0-cp313-cp313-win_amd64.whl"
-        ]
+        assert answer.findings["offers"]["native"] == [["native-1.0-cp313-cp313-win_amd64.whl", None, False]]
 
     def test_a_direct_wheel_for_another_machine_is_told_by_its_name(self, tmp_path: Path) -> None:
         wheel = make_wheel(tmp_path, "native", tag="cp313-cp313-win_amd64")
@@ -286,7 +289,7 @@ class TestThePipAtHand:
 
         assert answer.exit_code == 1
         assert answer.findings is not None
-        assert [file["refused_by_user"] for file in answer.findings["offers"]["native"]] == [True]
+        assert [refused for _, _, refused in answer.findings["offers"]["native"]] == [True]
 
     def test_a_module_of_ours_beside_the_program_does_not_stand_in_for_one_of_pips(self, tmp_path: Path) -> None:
         """Python puts a program's folder first on its path, and ours has a `resolution` and an `archive` in it."""
@@ -303,6 +306,131 @@ class TestThePipAtHand:
         answer = ask(tmp_path, target_of("python3.13", "arm64"), ["native"], in_front=trap)
 
         assert answer.output.splitlines()[-1] == "CLEAN"
+
+
+class TestIndexPages:
+    """What is taken off a page before pip looks at it changes nothing but the time that it takes."""
+
+    FOREIGN = ("cp313-cp313-win_amd64", "cp313-cp313-macosx_11_0_arm64", "cp312-cp312-manylinux_2_28_aarch64")
+    FITTING = ("cp313-cp313-manylinux_2_28_aarch64.manylinux_2_17_aarch64", "py3-none-any")
+
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "files"
+        for version in ("1.0", "2.0"):
+            for tag in (*self.FOREIGN, *self.FITTING):
+                make_wheel(folder, "Native.Code", version, tag=tag, requires_python=">=3.9", requires=["pure"])
+        for tag in self.FOREIGN:
+            make_wheel(folder, "Native.Code", "3.0", tag=tag)
+            make_wheel(folder, "foreign", tag=tag)
+        make_sdist(folder, "native.code", "2.5")
+        pure = make_wheel(folder, "pure")
+        for no_name_for_a_wheel in ("native.code-9-win_amd64.whl", "native.code-9-b-c-d-cp313-cp313-win_amd64.whl"):
+            (folder / no_name_for_a_wheel).write_bytes(pure.read_bytes())
+        return folder
+
+    @pytest.mark.parametrize(
+        ("requirements", "options"),
+        [
+            (["native-code"], {}),
+            (["native-code"], {"arguments": ["--prefer-binary"]}),
+            (["native-code==3.0"], {}),
+            (["foreign"], {}),
+            (["foreign", "native-code"], {"misdeclared": ["foreign"]}),
+            (["native-code"], {"misdeclared": ["native-code"]}),
+            (["native-code"], {"arguments": ["--no-binary=native-code"]}),
+            (["native-code<3"], {"arguments": ["--only-binary=:all:"]}),
+        ],
+    )
+    def test_pip_finds_what_it_finds_with_all_of_the_page(
+        self, requirements: list[str], options: dict[str, Any], files: Path, tmp_path: Path
+    ) -> None:
+        yanked = frozenset({f"Native.Code-2.0-{tag}.whl" for tag in (self.FOREIGN[0], self.FITTING[0])})
+        target = target_of("python3.13", "arm64")
+        with SimpleIndex(files, as_json=True, yanked=yanked) as index:
+            sifted = ask(tmp_path, target, requirements, index_url=index.url, **options)
+            unsifted = ask(
+                tmp_path, target, requirements, index_url=index.url, program=without_shortcuts(tmp_path), **options
+            )
+
+        assert sifted.exit_code == unsifted.exit_code
+        assert sifted.files == unsifted.files
+        assert findings_of(sifted) == findings_of(unsifted)
+        assert said_by_pip(sifted) == said_by_pip(unsifted)
+
+    def test_what_is_taken_off_is_most_of_it(self, files: Path, tmp_path: Path) -> None:
+        with SimpleIndex(files, as_json=True) as index:
+            answer = ask(
+                tmp_path, target_of("python3.13", "arm64"), ["native-code"], index_url=index.url, arguments=["-vvv"]
+            )
+
+        assert answer.exit_code == 0, answer.output
+        assert "Native.Code-2.0-cp313-cp313-manylinux_2_28_aarch64" in answer.output
+        assert "win_amd64" not in answer.output.replace("native.code-9-win_amd64", "").replace(
+            "native.code-9-b-c-d-cp313-cp313-win_amd64", ""
+        )
+
+    @pytest.mark.parametrize("page", ["[]", '{"files": [{"url": "x"}]}', '{"files": null}', "{", '{"files": [7]}'])
+    def test_a_page_that_makes_no_sense_is_left_to_pip(self, page: str, tmp_path: Path) -> None:
+        with SimpleIndex(tmp_path, page=lambda _folder, _name: page) as index:
+            sifted = ask(tmp_path, target_of("python3.13", "arm64"), ["native"], index_url=index.url)
+            unsifted = ask(
+                tmp_path,
+                target_of("python3.13", "arm64"),
+                ["native"],
+                index_url=index.url,
+                program=without_shortcuts(tmp_path),
+            )
+
+        assert sifted.exit_code == unsifted.exit_code != 0
+        assert said_by_pip(sifted)[-1:] == said_by_pip(unsifted)[-1:]
+
+    @pytest.mark.parametrize("as_json", [True, False])
+    def test_wheels_are_handed_over_as_they_come(self, as_json: bool, tmp_path: Path) -> None:
+        files = tmp_path / "files"
+        make_wheel(files, "First_One", requires=["second"])
+        make_wheel(files, "second")
+        make_sdist(files, "third")
+        with SimpleIndex(files, as_json=as_json) as index:
+            answer = ask(tmp_path, target_of("python3.13", "arm64"), ["first-one", "third"], index_url=index.url)
+
+        assert answer.exit_code == 0, answer.output
+        told = [line for line in answer.output.splitlines() if line.startswith(WHEEL_IS_HERE)]
+        places = [Path(line.removeprefix(WHEEL_IS_HERE)) for line in told]
+        assert sorted(place.name for place in places) == [
+            "First_One-1.0-py3-none-any.whl",
+            "second-1.0-py3-none-any.whl",
+        ]
+        assert all(place.read_bytes() == (files / place.name).read_bytes() for place in places)
+        assert answer.output.splitlines()[-1].startswith("Successfully downloaded")
+        assert answer.files == {place.name for place in places} | {"third-1.0.tar.gz"}
+
+
+def without_shortcuts(folder: Path) -> Path:
+    """The program as it is for a pip that has no place for them."""
+    text = Path(pip_for_target.__file__).read_text(encoding="utf-8")
+    copy = folder / "without_shortcuts.py"
+    calls = (
+        "    pass_over_wheels_for_others(findings, misdeclared)\n",
+        '    hand_wheels_over_at_once(request["destination"])\n',
+    )
+    for call in calls:
+        assert text.count(call) == 1
+        text = text.replace(call, "")
+    copy.write_text(text, encoding="utf-8")
+    return copy
+
+
+def findings_of(answer: Answer) -> dict[str, Any]:
+    assert answer.findings is not None, answer.output
+    offers = {name: sorted(files) for name, files in answer.findings["offers"].items()}
+    return {**answer.findings, "offers": offers}
+
+
+def said_by_pip(answer: Answer) -> list[str]:
+    """Less how long something took, and what differs by the folder."""
+    lines = [re.sub(r"\d+(?:\.\d+)? [kM]?B/s.*|request-\d+", "", line) for line in answer.output.splitlines()]
+    return [line for line in lines if not line.startswith((WHEEL_IS_HERE, "Saved ", "  Saved ", "File was already"))]
 
 
 # Each takes something away that an override stands on, or makes an override idle, as a future pip may.
@@ -490,6 +618,25 @@ class TestEveryPipThatIsAllowed:
         assert first.findings["starved"] == ["native"]
         assert second.exit_code == 0, second.output
         assert second.files == {"native-1.0-cp313-cp313-win_amd64.whl"}
+
+    @pytest.mark.parametrize("which", ["oldest", "newest"])
+    def test_each_has_a_place_for_the_shortcuts(self, which: str, pips: Mapping[str, Path], tmp_path: Path) -> None:
+        files = tmp_path / "files"
+        make_wheel(files, "native", tag="cp313-cp313-win_amd64")
+        make_wheel(files, "native", tag="cp313-cp313-manylinux_2_28_aarch64")
+        with SimpleIndex(files, as_json=True) as index:
+            answer = ask(
+                tmp_path,
+                target_of("python3.13", "arm64"),
+                ["native"],
+                pip=Pip(folder=pips[which]),
+                index_url=index.url,
+                arguments=["-vvv"],
+            )
+
+        assert answer.exit_code == 0, answer.output
+        assert answer.output.count(WHEEL_IS_HERE) == 1
+        assert "win_amd64" not in answer.output
 
     @pytest.mark.parametrize("which", ["oldest", "newest"])
     def test_a_missing_seam_ends_each_in_the_same_way(

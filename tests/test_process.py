@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.process import redact, run, telling_lines
+from hatch_lambda.credentials import redact
+from hatch_lambda.process import run, telling_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,10 +21,10 @@ from packaging.tags import Tag
 from hatch_lambda import archive
 from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import BundleFile, Text, union
+from hatch_lambda.credentials import redact
 from hatch_lambda.errors import BrokenWheelError, ConfigurationError, LambdaBuildError
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.layout import lay_out
-from hatch_lambda.process import redact
 from hatch_lambda.settings import FIELDS, HOOK_TABLE, load
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.store import StoredWheel, sha256_of

@@ -10,8 +10,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda.archive import Archive
-from hatch_lambda.bundle import FILE_MODE, BundleFile, LeftOut, Text
-from hatch_lambda.distributions import Closure, Distribution, Origins, Verdict, Wheel
+from hatch_lambda.bundle import FILE_MODE, BundleFile, LeftOut, Origins, Text
+from hatch_lambda.distributions import Closure, Distribution, Verdict, Wheel
 from hatch_lambda.summary import Made, bar, lines, overview
 from hatch_lambda.ui import Screen
 

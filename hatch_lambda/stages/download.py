@@ -11,10 +11,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda import pip_process
+from hatch_lambda.credentials import redact, without_credentials
 from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError
 from hatch_lambda.inspection import inspecting_ahead
-from hatch_lambda.process import redact, resolver_words, without_credentials
+from hatch_lambda.process import resolver_words
 from hatch_lambda.stages.report_unmet import BINARY_SIBLINGS, no_candidate_message
 from hatch_lambda.store import sha256_of
 

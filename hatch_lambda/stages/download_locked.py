@@ -16,11 +16,12 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from hatch_lambda import lock_coverage, lock_file, pip_process
+from hatch_lambda.credentials import without_credentials
 from hatch_lambda.distributions import Closure, Distribution, Wheel
 from hatch_lambda.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.lock_coverage import Member
 from hatch_lambda.lock_file import LockFileError, how_to_lock, label
-from hatch_lambda.process import resolver_words, without_credentials
+from hatch_lambda.process import resolver_words
 from hatch_lambda.stages.download import NOT_JUDGED_YET, distribution_of
 from hatch_lambda.store import WantedWheel, user_store
 

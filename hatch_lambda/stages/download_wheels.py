@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from hatch_lambda import pip_process
+from hatch_lambda.credentials import without_credentials
 from hatch_lambda.distributions import Attempt, Wheel
-from hatch_lambda.process import telling_lines, without_credentials
+from hatch_lambda.process import telling_lines
 from hatch_lambda.stages.allow import listed_as_compatible
 from hatch_lambda.stages.report_unmet import wheels_of_version
 from hatch_lambda.verdicts import judge, wheel_tags

@@ -10,7 +10,6 @@ import shutil
 import stat
 import tempfile
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -53,11 +52,11 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
     manifest = state / MANIFEST_NAME if state else None
     noted = _read_manifest(manifest) if manifest else {}
     seen = _look(directory, {path: facts.origin for path, facts in noted.items()} if noted else None)
+    if noted and _is_as_noted(seen.files, noted, origins) and seen.folders == _wanted_folders(files):
+        return bundle
     untouched = {
         path for path, facts in seen.files.items() if noted.get(path) == facts and origins.get(path) == facts.origin
     }
-    if noted and untouched == seen.files.keys() == origins.keys() and seen.folders == _wanted_folders(files):
-        return bundle
     directory.parent.mkdir(parents=True, exist_ok=True)
     for left in directory.parent.glob(".bundle-*"):  # by builds that were killed, as this one is alone here
         remove(left)
@@ -93,6 +92,11 @@ def _read_manifest(manifest: Path) -> dict[str, _OnDisk]:
         return {path: _OnDisk(*facts) for path, facts in json.loads(manifest.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def _is_as_noted(seen: Mapping[str, _OnDisk], noted: Mapping[str, _OnDisk], origins: Mapping[str, str]) -> bool:
+    """Whether all files that are wanted are there, untouched, and no other."""
+    return seen == noted and {path: facts.origin for path, facts in seen.items()} == origins
 
 
 class _Seen(NamedTuple):
@@ -157,6 +161,8 @@ def _make_folders(root: Path, files: Sequence[BundleFile]) -> None:
 
 def _fill(root: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
     """Write files, large ones on all cores: inflating lets other threads run, opening does not."""
+    from concurrent.futures import ThreadPoolExecutor
+
     large = [file for file in files if file.source.size >= _LARGE]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         pending = [pool.submit(_write, root, [file], shelf) for file in large]
@@ -168,7 +174,7 @@ def _fill(root: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
 def _write(folder: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
     with contextlib.ExitStack() as open_files:
         wheels = {
-            wheel: open_files.enter_context(wheel.open("rb"))
+            wheel: open_files.enter_context(wheel.open("rb", buffering=0))
             for wheel in {file.source.wheel for file in files if isinstance(file.source, Member)}
         }
         for file in files:
