@@ -14,10 +14,9 @@ import tempfile
 import time
 import zlib
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hatch_lambda.bundle import DEFLATED, LOCAL_HEADER, STORED, BundleFile, Member, raw_pieces
 from hatch_lambda.errors import ConfigurationError, LambdaBuildError, naming
@@ -48,8 +47,7 @@ _BUFFER = 1024 * 1024
 _SYNCED_AT_ONCE = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Archive:
+class Archive(NamedTuple):
     """A zip that was written. Sizes in bytes."""
 
     path: Path

@@ -6,10 +6,9 @@ import re
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 HOOK = "lambda"
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """What the hook leaves for the builder. `version`: of the target, for which the bundle was asked."""
 
     version: str
@@ -287,10 +285,10 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _audit(self, wheel: Path, dependencies: Bundle, settings: Settings) -> None:
         """Machine code of the project's own is judged together with what the dependencies bring."""
-        from hatch_lambda.verdicts import machine_code_of
+        from hatch_lambda.magic import may_have_machine_code
 
-        if not machine_code_of(wheel):
-            return  # as most are; what follows takes its time to import
+        if not may_have_machine_code(wheel):
+            return  # as most have none; what follows takes its time to import
         from hatch_lambda.audit import make_sure_that_it_loads, scan
         from hatch_lambda.stages.audit import scans_of, without
         from hatch_lambda.store import user_store

@@ -48,8 +48,7 @@ class Member(NamedTuple):
             return archive.read(self.name)
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """Content made here: the scripts of entry points, a RECORD that is true to the layout."""
 
     content: bytes

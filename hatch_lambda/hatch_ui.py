@@ -10,8 +10,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from hatch_lambda.credentials import redact
 from hatch_lambda.errors import LambdaBuildError
@@ -100,8 +99,7 @@ def _is_ci(environ: Mapping[str, str]) -> bool:
     return _log_at_hand(environ) is not None or environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
-@dataclass(frozen=True)
-class _Log:
+class _Log(NamedTuple):
     """How the log of a CI folds lines away, and marks warnings. A group starts by title and name, and ends by name."""
 
     start: Callable[[str, str], str]

@@ -1,7 +1,7 @@
 """A wheel is looked through once: whether it is what it says, and what machine code it carries; the result is kept.
 
-To check a wheel, all of it has to be unpacked. So what comes out is kept as well, on the store's shelf: its machine code
-is read there, and bundles are made of it.
+To check a wheel, all of it has to be unpacked. So what comes out is kept as well, on the store's shelf: its machine
+code is read there, and bundles are made of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from hatch_lambda.audit import Scan, scan
 from hatch_lambda.bundle import EXECUTABLE_MODE, FILE_MODE
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.layout import is_executable
-from hatch_lambda.machine_code import MAGIC_LENGTH, BrokenMachineCodeError, MachineCode, read_machine_code, reader_of
+from hatch_lambda.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
+from hatch_lambda.magic import begins_as_machine_code
 from hatch_lambda.store import sha256_of
 from hatch_lambda.wheel_check import check_wheel
 
@@ -51,7 +52,7 @@ def inspect(wheels: Sequence[tuple[str, Path]], store: Store) -> tuple[Scan, ...
 def inspecting_ahead(store: Store) -> Iterator[Callable[[Path], object]]:
     """A way to have wheels inspected beside other work, for the store to know of them; it ends when that is done.
 
-    What is wrong with one of them is for `inspect` to say, which may never be asked: not all that is downloaded is used.
+    What is wrong with one of them is for `inspect` to say, if it is ever asked: not all that is downloaded is used.
     """
 
     def look(wheel: Path) -> None:
@@ -108,7 +109,7 @@ class _Copy:
         os.chmod(self._path, self._mode)  # noqa: PTH101 - whatever the umask
 
     def write(self, piece: bytes) -> None:
-        if self._is_new and reader_of(piece[:MAGIC_LENGTH]):
+        if self._is_new and begins_as_machine_code(piece):
             self._on_machine_code()
         self._is_new = False
         self._file.write(piece)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +17,7 @@ LAYER_ROOT = "/opt/python"
 """Where it has the `python` folder of a layer."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A bundle that is wanted.
 
     `directory`: where. `subject`: who requires the dependencies, as messages call it. `requirements`: the dependencies
@@ -39,8 +37,7 @@ class Request:
     place: str = TASK_ROOT
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """A request at work. `scratch`: a folder of this run alone."""
 
     request: Request

@@ -15,6 +15,14 @@ from zipfile import ZipFile
 
 from packaging.version import Version
 
+from hatch_lambda.magic import (
+    DOS_MAGIC,
+    ELF_MAGIC,
+    FAT_MACH_O_MAGICS,
+    MACH_O_BYTE_ORDER_AND_BITS,
+    MAGIC_LENGTH,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO, NoReturn
@@ -79,19 +87,6 @@ def read_machine_code(path: str, file: BinaryIO) -> MachineCode | None:
     return read(path, file) if read else None
 
 
-MAGIC_LENGTH = 4
-_ELF_MAGIC = b"\x7fELF"
-_DOS_MAGIC = b"MZ"
-# mach-o/loader.h: MH_MAGIC and MH_MAGIC_64 in the byte order of the machine that the file is for
-_MACH_O_BYTE_ORDER_AND_BITS = {
-    b"\xfe\xed\xfa\xce": (">", 32),
-    b"\xce\xfa\xed\xfe": ("<", 32),
-    b"\xfe\xed\xfa\xcf": (">", 64),
-    b"\xcf\xfa\xed\xfe": ("<", 64),
-}
-# mach-o/fat.h: FAT_MAGIC and FAT_MAGIC_64, always big-endian on disk
-_FAT_MACH_O_MAGICS = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
-
 # A member of a wheel up to this size is held in memory, a larger one in a temporary file.
 _HELD_IN_MEMORY = 64 * 1024 * 1024
 
@@ -141,13 +136,13 @@ def _raise(error: OSError) -> NoReturn:
 
 
 def reader_of(magic: bytes) -> Callable[[str, BinaryIO], MachineCode | None] | None:
-    if magic == _ELF_MAGIC:
+    if magic == ELF_MAGIC:
         return _read_elf
-    if magic in _MACH_O_BYTE_ORDER_AND_BITS:
+    if magic in MACH_O_BYTE_ORDER_AND_BITS:
         return _read_mach_o
-    if magic in _FAT_MACH_O_MAGICS:
+    if magic in FAT_MACH_O_MAGICS:
         return _read_fat_mach_o
-    if magic.startswith(_DOS_MAGIC):
+    if magic.startswith(DOS_MAGIC):
         return _read_pe
     return None
 
@@ -357,7 +352,7 @@ _LEAST_JAVA_VERSION = 45
 
 
 def _read_mach_o(path: str, file: BinaryIO) -> MachineCode | None:
-    byte_order, bits = _MACH_O_BYTE_ORDER_AND_BITS[_bytes_at(file, 0, MAGIC_LENGTH)]
+    byte_order, bits = MACH_O_BYTE_ORDER_AND_BITS[_bytes_at(file, 0, MAGIC_LENGTH)]
     header = _bytes_at(file, 0, _MACH_HEADER_SIZES[bits])
     if len(header) < _MACH_HEADER_SIZES[bits]:
         return None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from hatch_lambda.settings import Settings
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(NamedTuple):
     """What a project declares. `extras`: by normalised name; `groups`: the table `dependency-groups` as it stands."""
 
     project: str

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_lambda.credentials import without_credentials
-from hatch_lambda.distributions import Sdist, SourceTree
 from hatch_lambda.fingerprint import digest_of
 from hatch_lambda.store import WantedWheel, write_whole
 
@@ -32,8 +30,7 @@ _AUDIT_NAME = "audit.json"
 _TOOL = "hatch-lambda"
 
 
-@dataclass(frozen=True)
-class Earlier:
+class Earlier(NamedTuple):
     """A resolution that was kept."""
 
     wheels: tuple[WantedWheel, ...]
@@ -92,6 +89,7 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
     from packaging.pylock import Package, Pylock
     from packaging.version import Version
 
+    from hatch_lambda.distributions import SourceTree
     from hatch_lambda.lock_file import environment_of
 
     by_name = {wheel.distribution: wheel for wheel in wheels}
@@ -127,6 +125,8 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
 def _origin(found: Distribution, kept: StoredWheel) -> dict[str, Any]:
     """Where a distribution comes from, by the keys of `[[packages]]`."""
     from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel
+
+    from hatch_lambda.distributions import Sdist, SourceTree
 
     source, wheel = found.source, found.wheel
     if isinstance(source, SourceTree) and source.folder:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pathspec import GitIgnoreSpec
 
@@ -102,8 +102,7 @@ class Settings:
         return self.build_directory / "store"
 
 
-@dataclass(frozen=True)
-class ZipSettings:
+class ZipSettings(NamedTuple):
     """What `targets.lambda` says of the zips, beside Hatch's own keys."""
 
     archive_name: str = "{name}-{version}-{runtime}-{architecture}.zip"
@@ -126,8 +125,7 @@ class ZipSettings:
         )
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A key of a table: how its value is checked, and what the README's table says of it."""
 
     key: str

@@ -252,7 +252,7 @@ def _made_aside(path: Path, folder: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # There is no `fsync`: whatever is kept is checked when it is read, and what a power cut has spoiled is made anew.
+        # No `fsync`: whatever is kept is checked when it is read, and what a power cut has spoiled is made anew.
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@dataclass(frozen=True)
-class Runtime:
+class Runtime(NamedTuple):
     """A managed Python runtime of Lambda."""
 
     name: str
@@ -39,8 +38,7 @@ class Runtime:
         return int(major), int(minor)
 
 
-@dataclass(frozen=True)
-class Architecture:
+class Architecture(NamedTuple):
     """A processor architecture of Lambda."""
 
     name: str

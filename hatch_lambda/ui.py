@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,8 +39,7 @@ class SilentUI:
     def error(self, message: str) -> None: ...
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(NamedTuple):
     """What lines are laid out for. `columns`: none where it is no terminal. `blocks`: it has more than ASCII."""
 
     columns: int | None = None

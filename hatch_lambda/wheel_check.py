@@ -61,6 +61,13 @@ class Sink(Protocol):
     def write(self, piece: bytes, /) -> object: ...
 
 
+class _Nowhere:
+    def write(self, piece: bytes, /) -> None: ...
+
+
+_NOWHERE = _Nowhere()
+
+
 def check_wheel(
     path: Path, copy: Callable[[zipfile.ZipInfo], AbstractContextManager[Sink]] = lambda _entry: nullcontext(_NOWHERE)
 ) -> None:
@@ -90,13 +97,6 @@ def check_wheel(
         raise BrokenWheelError(path.name, str(fault)) from None
     except ZIP_ERRORS as error:
         raise BrokenWheelError(path.name, f"it is damaged or cut short: {error}") from None
-
-
-class _Nowhere:
-    def write(self, piece: bytes, /) -> None: ...
-
-
-_NOWHERE = _Nowhere()
 
 
 class _FaultError(Exception):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import os
@@ -365,12 +364,12 @@ class TestSameInputsSameBytes:
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-@dataclasses.dataclass(frozen=True)
-class Failing(Text):
-    error: BaseException = dataclasses.field(default_factory=RuntimeError)
+def failing(error: BaseException) -> Text:
+    class Failing(Text):
+        def read(self) -> bytes:
+            raise error
 
-    def read(self) -> bytes:
-        raise self.error
+    return Failing(b"")
 
 
 class TestWholeOrNotAtAll:
@@ -383,7 +382,7 @@ class TestWholeOrNotAtAll:
         dist.mkdir()
         if former is not None:
             (dist / "orders.zip").write_bytes(former)
-        broken = BundleFile(path="n.py", mode=0o644, source=Failing(b"", error), owner="orders 1.0")
+        broken = BundleFile(path="n.py", mode=0o644, source=failing(error), owner="orders 1.0")
 
         with pytest.raises(type(error)):
             archive.write(dist / "orders.zip", [text("a.py"), broken, text("z.py")])

@@ -386,7 +386,7 @@ class TestIndexPages:
         assert said_by_pip(sifted)[-1:] == said_by_pip(unsifted)[-1:]
 
     @pytest.mark.parametrize("as_json", [True, False])
-    def test_wheels_are_handed_over_as_they_come(self, as_json: bool, tmp_path: Path) -> None:
+    def test_wheels_are_handed_over_as_they_come(self, *, as_json: bool, tmp_path: Path) -> None:
         files = tmp_path / "files"
         make_wheel(files, "First_One", requires=["second"])
         make_wheel(files, "second")

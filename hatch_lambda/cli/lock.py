@@ -184,7 +184,7 @@ class _Resolution:
     def __init__(self, request: Request, scratch: Path, reporter: Reporter) -> None:
         # A lock file is for everybody, so nothing may be missing in it.
         settings = dataclasses.replace(request.settings, lock_file=None, on_missing="error")
-        self.request = dataclasses.replace(request, settings=settings, state=None)
+        self.request = request._replace(settings=settings, state=None)
         self.scratch = scratch
         self.reporter = reporter
         self.tries = 0
@@ -214,7 +214,7 @@ class _Resolution:
             file = scratch / "kept.txt"
             file.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()), encoding="utf-8")
             settings = dataclasses.replace(request.settings, constraints=(*request.settings.constraints, file))
-            request = dataclasses.replace(request, settings=settings)
+            request = request._replace(settings=settings)
         return pipeline.resolve(Job(request, scratch, self.reporter), user_store(request.settings.fallback_store))
 
 

@@ -25,7 +25,8 @@ from packaging.utils import canonicalize_name
 from hatch_lambda.contents import ownership
 from hatch_lambda.errors import LambdaBuildError
 from hatch_lambda.limits import UNZIPPED_LIMIT
-from hatch_lambda.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code, reader_of
+from hatch_lambda.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
+from hatch_lambda.magic import MAGIC_LENGTH, begins_as_machine_code
 from hatch_lambda.wheel_check import ZIP_ERRORS
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Contents:
 
     def _starts_as_machine_code(self, entry: Entry) -> bool:
         with self.open(entry.path) as file:
-            return reader_of(file.read(_MAGIC)) is not None
+            return begins_as_machine_code(file.read(MAGIC_LENGTH))
 
     def _machine_code_of(self, entry: Entry) -> MachineCode | BrokenMachineCodeError | None:
         if entry.size > _MOST_MACHINE_CODE:
@@ -186,7 +187,6 @@ class Contents:
 LAYER_ROOT = re.compile(r"python/(?:lib/python3\.\d+/site-packages/)?")
 _BESIDE_PYTHON = frozenset({"bin", "extensions", "java", "lib", "nodejs", "python", "ruby", "wrapper"})
 
-_MAGIC = 4  # bytes that tell machine code
 # zlib lets other threads run; more of them only hold more in memory.
 _THREADS = 4
 # A file up to this size is held in memory, a larger one in a temporary file.

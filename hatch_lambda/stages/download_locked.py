@@ -205,7 +205,7 @@ class _Download:
         misdeclared = [name for name, locked in part.items() if self._is_despite_tags(locked)]
         # The lock is held against the constraints by us: pip would have hashes for each of them.
         settings = dataclasses.replace(self.job.settings, constraints=())
-        job = dataclasses.replace(self.job, request=dataclasses.replace(self.job.request, settings=settings))
+        job = self.job._replace(request=self.job.request._replace(settings=settings))
         answer = pip_process.download(
             job,
             self._destination,
