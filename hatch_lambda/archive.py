@@ -13,18 +13,16 @@ import struct
 import tempfile
 import time
 import zlib
-from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hatch_lambda.bundle import DEFLATED, LOCAL_HEADER, STORED, BundleFile, Member, raw_pieces
+from hatch_lambda.bundle import DEFLATED, LOCAL_HEADER, STORED, BundleFile, Member, OpenWheels, raw_pieces
 from hatch_lambda.errors import ConfigurationError, LambdaBuildError, naming
 from hatch_lambda.litter import marked, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from io import FileIO
 
     from typing_extensions import Self
 
@@ -44,7 +42,7 @@ _ZIP64_LOCATOR = struct.Struct("<4sIQI")  # 4.3.15
 _END = struct.Struct("<4sHHHHIIH")  # 4.3.16
 
 _BUFFER = 1024 * 1024
-_SYNCED_AT_ONCE = 8 * 1024 * 1024
+_SYNCED_AT_ONCE = 16 * 1024 * 1024  # less is not worth a second time
 
 
 class Archive(NamedTuple):
@@ -135,14 +133,13 @@ class _Writer:
         self.position = 0
         self.unzipped = 0
         self.directory: list[bytes] = []
-        self.wheels: dict[Path, BinaryIO | FileIO] = {}
-        self.open_files = ExitStack()
+        self.wheels = OpenWheels()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.open_files.close()
+        self.wheels.close()
 
     def add(self, file: BundleFile) -> None:
         if isinstance(file.source, Member):
@@ -169,7 +166,7 @@ class _Writer:
         if member.method not in {STORED, DEFLATED}:
             self._write_content(file, [member.read()], member.crc)  # Lambda knows no other method
             return
-        pieces = raw_pieces(self._wheel(member.wheel), member)
+        pieces = raw_pieces(self.wheels, member)
         if member.method == STORED:
             self._write_content(file, pieces, member.crc)
             return
@@ -193,11 +190,6 @@ class _Writer:
             data.seek(0)
             while piece := data.read(_BUFFER):
                 self._put(piece)
-
-    def _wheel(self, path: Path) -> BinaryIO | FileIO:
-        if path not in self.wheels:
-            self.wheels[path] = self.open_files.enter_context(path.open("rb", buffering=0))
-        return self.wheels[path]
 
     def _put_header(self, file: BundleFile, method: int, crc: int, compressed_size: int, size: int) -> None:
         if max(size, compressed_size, self.position) > 0xFFFFFFFF:  # noqa: PLR2004 - 4 GiB, far beyond Lambda's limit

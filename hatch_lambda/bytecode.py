@@ -27,7 +27,17 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda import compile_modules, litter
-from hatch_lambda.bundle import DEFLATED, EXECUTABLE_MODE, FILE_MODE, STORED, BundleFile, Member, Text, raw_pieces
+from hatch_lambda.bundle import (
+    DEFLATED,
+    EXECUTABLE_MODE,
+    FILE_MODE,
+    STORED,
+    BundleFile,
+    Member,
+    OpenWheels,
+    Text,
+    raw_pieces,
+)
 from hatch_lambda.credentials import redact
 from hatch_lambda.errors import LambdaBuildError
 from hatch_lambda.interpreters import Interpreter, interpreter_to_build_with
@@ -377,8 +387,8 @@ def _source_of(module: BundleFile) -> bytes:
     member = module.source
     if isinstance(member, Text) or member.method not in {STORED, DEFLATED}:
         return member.read()
-    with member.wheel.open("rb") as wheel:
-        data = b"".join(raw_pieces(wheel, member))
+    with OpenWheels() as wheels:
+        data = b"".join(raw_pieces(wheels, member))
     return data if member.method == STORED else zlib.decompress(data, -zlib.MAX_WBITS, member.size)
 
 

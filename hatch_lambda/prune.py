@@ -5,25 +5,23 @@ Nothing that can be imported today may fail for want of a file afterwards; in do
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
 from hatch_lambda import mentions
-from hatch_lambda.bundle import DEFLATED, STORED, BundleFile, Member, raw_pieces
+from hatch_lambda.bundle import DEFLATED, STORED, BundleFile, Member, OpenWheels, raw_pieces
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.settings import PRUNABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from hatch_lambda.mentions import Name, TestMentions
 
@@ -126,12 +124,11 @@ class _Search:
                 yield path, self.contents.of(file)
 
 
-class _Contents(contextlib.ExitStack):
-    """Reads files of many wheels, each of which is opened once; what is read more than once is small."""
+class _Contents(OpenWheels):
+    """Reads files of many wheels; what is read more than once is small."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._open: dict[Path, BinaryIO] = {}
         self._sources: dict[str, bytes] = {}
 
     def of(self, file: BundleFile) -> bytes:
@@ -146,9 +143,7 @@ class _Contents(contextlib.ExitStack):
     def _read(self, member: Member) -> bytes:
         if member.method not in {STORED, DEFLATED}:
             return member.read()
-        if member.wheel not in self._open:
-            self._open[member.wheel] = self.enter_context(member.wheel.open("rb"))
-        raw = b"".join(raw_pieces(self._open[member.wheel], member))
+        raw = b"".join(raw_pieces(self, member))
         try:
             return zlib.decompress(raw, -zlib.MAX_WBITS) if member.method == DEFLATED else raw
         except zlib.error as error:

@@ -209,9 +209,7 @@ class Store:
 
 def user_store(fallback: Path) -> Store:
     """The user's store; where that folder cannot be written to, one at the fallback."""
-    from platformdirs import user_cache_path
-
-    root = Path(os.environ.get(CACHE_VARIABLE) or user_cache_path("hatch-lambda", appauthor=False)).absolute()
+    root = Path(os.environ.get(CACHE_VARIABLE) or _usual_root()).absolute()
     try:
         root.mkdir(parents=True, exist_ok=True)
         if os.access(root, os.W_OK):
@@ -219,6 +217,12 @@ def user_store(fallback: Path) -> Store:
     except OSError:
         pass
     return Store(fallback)
+
+
+def _usual_root() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("hatch-lambda", appauthor=False)
 
 
 def sha256_of(path: Path) -> str:

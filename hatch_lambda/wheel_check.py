@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from hatch_lambda.bundle import read_at
+from hatch_lambda.bundle import Reader
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.limits import UNZIPPED_LIMIT
 
@@ -241,7 +241,7 @@ _USUAL_EXTRA = 64
 class _Content:
     """An entry of which the headers have been found to agree."""
 
-    file: BinaryIO
+    file: Reader
     entry: zipfile.ZipInfo
     start: int
 
@@ -293,7 +293,7 @@ class _Content:
         # The place is kept here, not in the file: another entry may be read between two chunks of this one.
         position = self.start
         while position < self.end:
-            data = read_at(self.file, position, min(_CHUNK, self.end - position))
+            data = self.file.at(position, min(_CHUNK, self.end - position))
             if not data:
                 raise _FaultError(f"its entry `{self.name}` is cut short")
             position += len(data)
@@ -313,16 +313,17 @@ class _Archive:
     """
 
     def __init__(self, file: BinaryIO, archive: zipfile.ZipFile) -> None:
-        self.file = file
+        self.file = Reader(file)
+        self.size = file.seek(0, io.SEEK_END)
         self.entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
         self.directory = archive.start_dir
         self._check_end(len(archive.comment))
 
     def _read(self, offset: int, layout: struct.Struct) -> tuple[Any, ...]:
-        return layout.unpack(read_at(self.file, max(offset, 0), layout.size))
+        return layout.unpack(self.file.at(max(offset, 0), layout.size))
 
     def _check_end(self, comment: int) -> None:
-        end = self.file.seek(0, io.SEEK_END) - _END.size - comment
+        end = self.size - _END.size - comment
         signature, *_disks, count, size, offset, comment_size = self._read(end, _END)
         if signature != b"PK\x05\x06" or comment_size != comment:
             raise _FaultError("there is something behind the end of its archive")
@@ -359,13 +360,13 @@ class _Archive:
     def _content(self, entry: zipfile.ZipInfo) -> _Content:
         # Most headers are read at once: name and extra field are seldom longer than the directory has them.
         expected = len(entry.orig_filename) + _USUAL_EXTRA
-        header = read_at(self.file, entry.header_offset, _LOCAL_HEADER.size + expected)
+        header = self.file.at(entry.header_offset, _LOCAL_HEADER.size + expected)
         signature, _version, flags, method, _time, _date, crc, packed, unpacked, name_size, extra_size = (
             _LOCAL_HEADER.unpack(header[: _LOCAL_HEADER.size])
         )
         start = entry.header_offset + _LOCAL_HEADER.size + name_size + extra_size
         if name_size + extra_size > expected:
-            header = read_at(self.file, entry.header_offset, start - entry.header_offset)
+            header = self.file.at(entry.header_offset, start - entry.header_offset)
         name = header[_LOCAL_HEADER.size :][:name_size]
         extra = dict(_extra_fields(header[_LOCAL_HEADER.size + name_size :][:extra_size]))
         if signature != b"PK\x03\x04":
@@ -393,7 +394,7 @@ class _Archive:
         entry = content.entry
         if not entry.flag_bits & _DATA_DESCRIPTOR:
             return 0
-        found = read_at(self.file, content.end, 24)
+        found = self.file.at(content.end, 24)
         for layout in ("<3I", "<I2Q"):
             descriptor = struct.pack(layout, entry.CRC, entry.compress_size, entry.file_size)
             for expected in (b"PK\x07\x08" + descriptor, descriptor):

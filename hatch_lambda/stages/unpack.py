@@ -11,9 +11,9 @@ import stat
 import tempfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, raw_pieces
+from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, OpenWheels, raw_pieces
 from hatch_lambda.errors import BrokenWheelError, naming
 from hatch_lambda.litter import remove
 from hatch_lambda.store import write_whole
@@ -172,18 +172,14 @@ def _fill(root: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
 
 
 def _write(folder: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
-    with contextlib.ExitStack() as open_files:
-        wheels = {
-            wheel: open_files.enter_context(wheel.open("rb", buffering=0))
-            for wheel in {file.source.wheel for file in files if isinstance(file.source, Member)}
-        }
+    with OpenWheels() as wheels:
         for file in files:
             path = f"{folder}/{file.path}"
             if shelf and shelf.take(file, path):
                 continue
             with naming(folder / file.path), open(path, "wb") as target:  # noqa: PTH123
                 if isinstance(file.source, Member):
-                    target.writelines(_inflated(file.source, wheels[file.source.wheel]))
+                    target.writelines(_inflated(file.source, wheels))
                 else:
                     target.write(file.source.read())
                 os.chmod(target.fileno() if os.chmod in os.supports_fd else target.name, file.mode)  # noqa: PTH101
@@ -191,12 +187,12 @@ def _write(folder: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> No
                 shelf.put(file, path)
 
 
-def _inflated(member: Member, wheel: BinaryIO) -> Iterator[bytes]:
+def _inflated(member: Member, wheels: OpenWheels) -> Iterator[bytes]:
     """The content of a wheel's entry, piece by piece. Raises `BrokenWheelError`."""
     crc = 0
     inflate = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
     try:
-        for raw in raw_pieces(wheel, member):
+        for raw in raw_pieces(wheels, member):
             for piece in _pieces(raw, inflate):
                 crc = zlib.crc32(piece, crc)
                 yield piece
