@@ -10,13 +10,14 @@ The way of the data, by file:
   `lock_file` and `lock_coverage` stand in for the first where a project is locked, `provided` leaves out what the
   runtime has; `fingerprint`, `resolution`, `store` and `shelf` let a build reuse what an earlier one found;
 - the stages stand on `pip_process` (which starts pip, for the target by way of `pip_for_target`), `toolchains` and
-  `interpreters` for builds, `verdicts`, `wheel_check`, `machine_code` and `audit` (by way of `inspection`) for trust;
+  `interpreters` for builds, `verdicts` and `inspection` for trust: the latter has a wheel checked (`wheel_check`),
+  unpacked and scanned for machine code (`magic`, `machine_code`) in one go, for `audit` to judge;
 - `assembly` makes a bundle of wheels: `layout` says where their files belong, `bundle` unites them, `prune` (with
   `mentions`) takes away what no one needs, `bytecode` (by way of `compile_modules`) adds what is compiled;
 - `composition` says what goes into the zip of each version, `handler`, `limits` and `sensitive_files` look at it,
   `archive` writes it, `summary` tells of it;
 - `process` starts programs, `litter` tidies up, `ui`, `live` (what a stage is at), `hatch_ui` and `errors` are what
-  users and callers get to see.
+  users and callers get to see, less the `credentials` in it.
 
 And for zips that are there, whoever made them, the command `hatch-lambda` (`cli`):
 

@@ -149,16 +149,15 @@ class Store:
 
     @contextlib.contextmanager
     def unpacking(self, sha256: str) -> Iterator[Path]:
-        """A folder to unpack a wheel into. If all goes well its files are on the shelf in the end, else they go."""
+        """A folder to unpack a wheel into. If all goes well, its files are on the shelf in the end."""
         self._aside.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=litter.marked(PART), dir=self._aside))
         place = self._unpacked(sha256)
         try:
             yield folder
             folder.chmod(0o755)
-            with contextlib.suppress(OSError):  # another build was as quick
-                litter.remove(place)  # what is there may lack some
-                place.parent.mkdir(parents=True, exist_ok=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # there is one already, and what it may lack is put there when needed
                 folder.rename(place)
         finally:
             litter.remove(folder)

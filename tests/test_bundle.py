@@ -4,15 +4,19 @@ import base64
 import csv
 import hashlib
 import io
+import os
+import random
 import subprocess
 import sys
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from packages import make_wheel, record
 
-from hatch_lambda.bundle import BundleFile, union
+from hatch_lambda.bundle import BundleFile, Reader, union
 from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError
 from hatch_lambda.layout import lay_out
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
@@ -449,3 +453,54 @@ class TestUnion:
         assert "a 1.0" in str(raised.value)
         assert "b 1.0" in str(raised.value)
         assert "`tools`" in str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("reading") / "file"
+    path.write_bytes(random.Random(1).randbytes(1_000_000))
+    return path
+
+
+class TestReading:
+    @given(
+        places=st.lists(st.tuples(st.integers(0, 1_100_000), st.integers(0, 300_000)), max_size=30),
+        behind_each_other=st.booleans(),
+    )
+    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_whatever_the_order(
+        self,
+        places: list[tuple[int, int]],
+        behind_each_other: bool,
+        large_file: Path,
+    ) -> None:
+        content = large_file.read_bytes()
+        with large_file.open("rb", buffering=0) as file:
+            reader, end = Reader(file), 0
+            for place, size in places:
+                start = end if behind_each_other else place
+                assert reader.at(start, size) == content[start : start + size]
+                end = start + size
+
+    def test_what_lies_one_behind_the_other_takes_few_calls(
+        self, large_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: list[int] = []
+        read = Reader._read
+
+        def read_and_count(self: Reader, offset: int, size: int) -> bytes:
+            calls.append(size)
+            return read(self, offset, size)
+
+        monkeypatch.setattr(Reader, "_read", read_and_count)
+        with large_file.open("rb", buffering=0) as file:
+            reader = Reader(file)
+            for place in range(0, 1_000_000, 1000):
+                reader.at(place, 1000)
+
+        assert len(calls) <= 6
+
+    def test_where_nothing_else_reads_at_a_place(self, large_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delattr(os, "pread", raising=False)
+        with large_file.open("rb", buffering=0) as file:
+            assert Reader(file).at(999_990, 100) == large_file.read_bytes()[-10:]

@@ -88,6 +88,29 @@ def test_without_links_everything_is_written(build: Build, monkeypatch: pytest.M
     assert (build("other") / "foo/__init__.py").read_bytes() == b"A = 1\n"
 
 
+def test_the_first_bundle_shares_what_was_unpacked_for_the_check(build: Build, tmp_path: Path) -> None:
+    bundle = build("one")
+
+    (shelved,) = user_store(tmp_path / "nowhere").root.glob("unpacked/*/*/foo/__init__.py")
+    assert same(bundle / "foo/__init__.py", shelved)
+
+
+@pytest.mark.parametrize("keeping", [True, False])
+def test_what_cannot_be_linked_is_copied(keeping: bool, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    build("one")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr("hatch_lambda.stages.unpack._inflated", None)  # nobody asks for that
+    bundle = build("other", keeping=keeping)
+
+    assert (bundle / "foo/__init__.py").read_bytes() == b"A = 1\n"
+    assert (bundle / "foo/__init__.py").stat().st_nlink == 1
+    assert (bundle / "foo/run").stat().st_mode & 0o777 == 0o755
+
+
 def test_what_was_unpacked_goes_with_its_wheel(build: Build, tmp_path: Path) -> None:
     build("one")
     store = user_store(tmp_path / "nowhere")
