@@ -27,10 +27,12 @@ import logging
 import os
 import shlex
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
 EXIT_UNSUPPORTED_PIP = 70
 WHEEL_IS_HERE = "hatch-lambda: here is "
@@ -193,30 +195,107 @@ def note_what_the_index_offers(findings: Findings) -> None:
     override(Factory, "_fail_if_link_is_unsupported_wheel", refuse_and_note)
 
 
-def pass_over_wheels_for_others(findings: Findings, misdeclared: frozenset[str]) -> None:
-    """Take wheels that cannot fit off an index's pages, before pip makes a link of each and judges that.
-
-    A project has dozens for each version, for all systems, machines and Pythons, and in all its versions thousands; to
-    tell most of them takes no more than the end of their names.
-    """
+def shorten_the_way_through_the_index(findings: Findings, misdeclared: frozenset[str]) -> PagesAhead | None:
+    """Fetch pages before pip asks for them, and let it see of each what may fit; where there is a place for that."""
     from pip._internal.index.collector import LinkCollector
+    from pip._internal.resolution.resolvelib.provider import PipProvider
 
     fetch_response = getattr(LinkCollector, "fetch_response", None)
-    if fetch_response is None:
-        return
-    sieve = Sieve(findings, misdeclared)
+    get_dependencies = getattr(PipProvider, "get_dependencies", None)
+    if fetch_response is None or get_dependencies is None:
+        return None
+    sieve, ahead = Sieve(findings, misdeclared), PagesAhead(fetch_response)
 
     def fetch_and_sift(self: Any, location: Any, *args: Any, **kwargs: Any) -> Any:
-        page = fetch_response(self, location, *args, **kwargs)
+        begun = ahead.begun(location.url)
+        page = begun.result() if begun else fetch_response(self, location, *args, **kwargs)
+        if page is not None:
+            ahead.go_on(self, location.url)
         with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # whatever pip may think of it
             return sieve.sift(page, project=location.url.rstrip("/").rpartition("/")[2])
         return page
 
+    def get_dependencies_and_want(self: Any, candidate: Any) -> Any:
+        found = list(get_dependencies(self, candidate))
+        ahead.want(each.project_name for each in found if type(each).__name__ == "SpecifierRequirement")
+        return found
+
     override(LinkCollector, "fetch_response", fetch_and_sift)
+    override(PipProvider, "get_dependencies", get_dependencies_and_want)
+    return ahead
+
+
+class PagesAhead:
+    """Fetches pages of indexes that pip will ask for, several at a time; pip waits for one after the other.
+
+    None is fetched before pip itself had one from there: what that takes, a password say, is known from then on. And
+    none of a project that comes from elsewhere: an index need not learn its name.
+    """
+
+    def __init__(self, fetch: Callable[..., Any]) -> None:
+        self.fetch = fetch
+        self.names: dict[str, None] = {}
+        self.from_elsewhere: frozenset[str] = frozenset()
+        self.origins: set[str] = set()
+        self.collector: Any = None
+        self.pages: dict[str, Future[Any] | None] = {}
+        self.pool = ThreadPoolExecutor(_PAGES_AT_A_TIME)
+
+    def start(self, requirements: Any) -> None:
+        """With what is required by the project, and its constraints."""
+        from pip._vendor.packaging.utils import canonicalize_name
+
+        named = [(canonicalize_name(each.name), each) for each in requirements if each.name]
+        self.from_elsewhere = frozenset(name for name, each in named if each.link is not None)
+        self.want(name for name, each in named if not each.constraint)
+
+    def want(self, names: Iterable[str]) -> None:
+        self.names.update(dict.fromkeys(name for name in names if name not in self.from_elsewhere))
+        self._begin()
+
+    def go_on(self, collector: Any, url: str) -> None:
+        """A page has come from an index."""
+        # By `--refresh-package`, pip asks in another way.
+        if _origin(url) and not getattr(collector.session, "refresh_package", None):
+            self.collector = collector
+            self.origins.add(_origin(url))
+            self._begin()
+
+    def begun(self, url: str) -> Future[Any] | None:
+        """A page that is on its way or here; it will not be given again."""
+        found = self.pages.get(url)
+        self.pages[url] = None
+        return found
+
+    def stop(self) -> None:
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self) -> None:
+        from pip._internal.models.link import Link
+
+        if self.collector is None:
+            return
+        for name in self.names:
+            for url in self.collector.search_scope.get_index_urls_locations(name):
+                if url not in self.pages and _origin(url) in self.origins:
+                    self.pages[url] = self.pool.submit(self.fetch, self.collector, Link(url, cache_link_parsing=False))
+
+
+_PAGES_AT_A_TIME = 6
+
+
+def _origin(url: str) -> str:
+    """Scheme and host; nothing of what comes from no host."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}" if scheme in {"http", "https"} else ""
 
 
 class Sieve:
-    """What of an index's page (https://packaging.python.org/specifications/simple-repository-api, as JSON) may fit."""
+    """What of an index's page (https://packaging.python.org/specifications/simple-repository-api, as JSON) may fit.
+
+    A project has dozens of wheels for each version, for all systems, machines and Pythons, and in all its versions
+    thousands. Pip makes a link of each before it judges it; to tell most of them takes no more than the end of a name.
+    """
 
     def __init__(self, findings: Findings, misdeclared: frozenset[str]) -> None:
         self.findings = findings
@@ -336,7 +415,7 @@ def save_each_in_a_folder_of_its_own() -> None:
     override(RequirementPreparer, "save_linked_requirement", save_by_name)
 
 
-def note_what_is_resolved(findings: Findings) -> None:
+def note_what_is_resolved(findings: Findings, ahead: PagesAhead | None) -> None:
     from pip._internal.cli.req_command import RequirementCommand
 
     make_resolver = seam(seam(RequirementCommand, "make_resolver"), "__func__")
@@ -350,8 +429,14 @@ def note_what_is_resolved(findings: Findings) -> None:
         findings.index_options = list(index_options(kwargs["finder"]))
         resolve = seam(resolver, "resolve")
 
-        def resolve_and_note(*args: Any, **kwargs: Any) -> Any:
-            requirement_set = resolve(*args, **kwargs)
+        def resolve_and_note(root_reqs: Any, *args: Any, **kwargs: Any) -> Any:
+            if ahead:
+                ahead.start(root_reqs)
+            try:
+                requirement_set = resolve(root_reqs, *args, **kwargs)
+            finally:
+                if ahead:
+                    ahead.stop()
             findings.resolved = [describe(requirement) for requirement in requirement_set.requirements.values()]
             return requirement_set
 
@@ -416,10 +501,10 @@ def install_overrides(request: dict[str, Any], findings: Findings) -> None:
     misdeclared = frozenset(request["misdeclared"])
     let_in_misdeclared_wheels(misdeclared)
     note_what_the_index_offers(findings)
-    pass_over_wheels_for_others(findings, misdeclared)
+    ahead = shorten_the_way_through_the_index(findings, misdeclared)
     save_each_in_a_folder_of_its_own()
     hand_wheels_over_at_once(request["destination"])
-    note_what_is_resolved(findings)
+    note_what_is_resolved(findings, ahead)
     UnreachableIndexes(findings)
 
 

@@ -154,7 +154,7 @@ class SimpleIndex:
         page: Callable[[Path, str], str] | None = None,
     ) -> None:
         self._credentials = credentials
-        page = page or (functools.partial(_json_page, yanked=yanked) if as_json else _project_page)
+        page = page or (functools.partial(json_page, yanked=yanked) if as_json else _project_page)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder, credentials, page))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
@@ -240,7 +240,7 @@ def _project_page(folder: Path, name: str) -> str:
     )
 
 
-def _json_page(folder: Path, name: str, yanked: frozenset[str]) -> str:
+def json_page(folder: Path, name: str, yanked: frozenset[str] = frozenset()) -> str:
     files = [
         {
             "filename": path.name,

@@ -471,7 +471,7 @@ class TestReading:
     def test_whatever_the_order(
         self,
         places: list[tuple[int, int]],
-        behind_each_other: bool,
+        behind_each_other: bool,  # noqa: FBT001 - hypothesis gives it
         large_file: Path,
     ) -> None:
         content = large_file.read_bytes()

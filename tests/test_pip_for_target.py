@@ -8,12 +8,13 @@ import re
 import subprocess
 import sys
 import tarfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SimpleIndex
+from conftest import SimpleIndex, json_page
 from lambda_runtime import pythons_at_hand
 from packages import make_sdist, make_wheel, source_files
 from packaging.requirements import Requirement
@@ -406,17 +407,102 @@ class TestIndexPages:
         assert answer.files == {place.name for place in places} | {"third-1.0.tar.gz"}
 
 
+class Asked:
+    """The pages of an index, which it notes; those that are to come together are given only to whoever asks for all."""
+
+    def __init__(self, together: frozenset[str] = frozenset()) -> None:
+        self.names: list[str] = []
+        self.together = together
+        self._all_there = threading.Barrier(len(together) or 1, timeout=20)
+
+    def __call__(self, folder: Path, name: str) -> str:
+        self.names.append(name)
+        if name in self.together:
+            self._all_there.wait()
+        return json_page(folder, name)
+
+
+class TestPagesAhead:
+    @pytest.mark.parametrize("below_another", [False, True])
+    def test_pages_are_fetched_together_once_one_has_come(self, *, below_another: bool, tmp_path: Path) -> None:
+        files, names = tmp_path / "files", ["b", "c", "d"]
+        make_wheel(files, "a", requires=names if below_another else ())
+        for name in names:
+            make_wheel(files, name)
+        asked = Asked(together=frozenset(names))
+        with SimpleIndex(files, page=asked) as index:
+            wanted = ["a"] if below_another else ["a", *names]
+            answer = ask(tmp_path, target_of("python3.13", "arm64"), wanted, index_url=index.url)
+
+        assert answer.exit_code == 0, answer.output
+        assert answer.resolved == dict.fromkeys(["a", *names], "1.0")
+        assert asked.names[0] == "a"
+        assert sorted(asked.names) == ["a", *names], "each once"
+
+    def test_a_page_that_is_not_there_is_asked_for_once(self, tmp_path: Path) -> None:
+        for name in ("a", "b", "c"):
+            make_wheel(tmp_path / "files", name, requires=["d"])
+        make_wheel(tmp_path / "more", "d")
+        first, second = Asked(), Asked()
+        with (
+            SimpleIndex(tmp_path / "files", page=first) as index,
+            SimpleIndex(tmp_path / "more", page=second) as other,
+        ):
+            answer = ask(
+                tmp_path,
+                target_of("python3.13", "arm64"),
+                ["a", "b", "c"],
+                index_url=index.url,
+                arguments=["--extra-index-url", other.url],
+            )
+
+        assert answer.exit_code == 0, answer.output
+        assert sorted(first.names) == sorted(second.names) == ["a", "b", "c", "d"]
+
+    def test_an_index_does_not_learn_of_what_comes_from_elsewhere(self, tmp_path: Path) -> None:
+        hidden, secret = make_wheel(tmp_path / "own", "hidden"), make_wheel(tmp_path / "own", "secret")
+        make_wheel(tmp_path / "files", "a", requires=["hidden"])
+        make_wheel(tmp_path / "files", "b")
+        (tmp_path / "constraints.txt").write_text(f"hidden @ {hidden.as_uri()}\n", encoding="utf-8")
+        asked = Asked()
+        with SimpleIndex(tmp_path / "files", page=asked) as index:
+            answer = ask(
+                tmp_path,
+                target_of("python3.13", "arm64"),
+                ["a", "b", "hidden", f"secret @ {secret.as_uri()}"],
+                index_url=index.url,
+                arguments=["--constraint", str(tmp_path / "constraints.txt")],
+            )
+
+        assert answer.exit_code == 0, answer.output
+        assert sorted(answer.resolved) == ["a", "b", "hidden", "secret"]
+        assert sorted(asked.names) == ["a", "b"]
+
+    def test_what_is_missing_is_told_as_ever(self, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            make_wheel(tmp_path / "files", name)
+        asked = Asked()
+        with SimpleIndex(tmp_path / "files", page=asked) as index:
+            answer = ask(tmp_path, target_of("python3.13", "arm64"), ["a", "gone", "b"], index_url=index.url)
+
+        assert answer.exit_code == 1
+        assert "No matching distribution found for gone" in answer.output
+        assert answer.findings is not None
+        assert len(answer.findings["unreachable"]) == 1
+        assert "/simple/gone/" in answer.findings["unreachable"][0]
+
+
 def without_shortcuts(folder: Path) -> Path:
     """The program as it is for a pip that has no place for them."""
     text = Path(pip_for_target.__file__).read_text(encoding="utf-8")
     copy = folder / "without_shortcuts.py"
-    calls = (
-        "    pass_over_wheels_for_others(findings, misdeclared)\n",
-        '    hand_wheels_over_at_once(request["destination"])\n',
-    )
-    for call in calls:
-        assert text.count(call) == 1
-        text = text.replace(call, "")
+    calls = {
+        "ahead = shorten_the_way_through_the_index(findings, misdeclared)": "ahead = None",
+        'hand_wheels_over_at_once(request["destination"])': "",
+    }
+    for call, instead in calls.items():
+        assert text.count(f"    {call}\n") == 1
+        text = text.replace(f"    {call}\n", f"    {instead}\n")
     copy.write_text(text, encoding="utf-8")
     return copy
 
