@@ -17,9 +17,10 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hatch_lambda.bundle import DEFLATED, LOCAL_HEADER, STORED, BundleFile, Member, OpenWheels, raw_pieces
+from hatch_lambda.bundle import DEFLATED, STORED, BundleFile, Member
 from hatch_lambda.errors import ConfigurationError, LambdaBuildError, naming
 from hatch_lambda.litter import marked, sweep
+from hatch_lambda.wheel_reader import LOCAL_HEADER, OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 
 from hatch_lambda import mentions
-from hatch_lambda.bundle import DEFLATED, STORED, BundleFile, Member, OpenWheels, raw_pieces
+from hatch_lambda.bundle import DEFLATED, STORED, BundleFile, Member
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.settings import PRUNABLE
+from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

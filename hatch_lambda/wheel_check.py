@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from hatch_lambda.bundle import Reader
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.limits import UNZIPPED_LIMIT
+from hatch_lambda.wheel_reader import LOCAL_HEADER, USUAL_EXTRA, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -228,13 +228,11 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
 
 # --- The archive ---
 
-_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _END = struct.Struct("<4s4H2IH")
 _END_64 = struct.Struct("<4sQ2H2I4Q")
 _LOCATOR_64 = struct.Struct("<4sIQI")
 _IN_ZIP64 = 0xFFFFFFFF
 _MANY_ENTRIES = 0xFFFF
-_USUAL_EXTRA = 64
 
 
 @dataclass(frozen=True)
@@ -359,16 +357,16 @@ class _Archive:
 
     def _content(self, entry: zipfile.ZipInfo) -> _Content:
         # Most headers are read at once: name and extra field are seldom longer than the directory has them.
-        expected = len(entry.orig_filename) + _USUAL_EXTRA
-        header = self.file.at(entry.header_offset, _LOCAL_HEADER.size + expected)
+        expected = len(entry.orig_filename) + USUAL_EXTRA
+        header = self.file.at(entry.header_offset, LOCAL_HEADER.size + expected)
         signature, _version, flags, method, _time, _date, crc, packed, unpacked, name_size, extra_size = (
-            _LOCAL_HEADER.unpack(header[: _LOCAL_HEADER.size])
+            LOCAL_HEADER.unpack(header[: LOCAL_HEADER.size])
         )
-        start = entry.header_offset + _LOCAL_HEADER.size + name_size + extra_size
+        start = entry.header_offset + LOCAL_HEADER.size + name_size + extra_size
         if name_size + extra_size > expected:
             header = self.file.at(entry.header_offset, start - entry.header_offset)
-        name = header[_LOCAL_HEADER.size :][:name_size]
-        extra = dict(_extra_fields(header[_LOCAL_HEADER.size + name_size :][:extra_size]))
+        name = header[LOCAL_HEADER.size :][:name_size]
+        extra = dict(_extra_fields(header[LOCAL_HEADER.size + name_size :][:extra_size]))
         if signature != b"PK\x03\x04":
             raise _FaultError(f"its entry `{entry.orig_filename}` has no header")
         if name != entry.orig_filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437"):

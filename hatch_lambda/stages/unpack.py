@@ -13,10 +13,11 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member, OpenWheels, raw_pieces
+from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member
 from hatch_lambda.errors import BrokenWheelError, naming
 from hatch_lambda.litter import remove
 from hatch_lambda.store import write_whole
+from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
