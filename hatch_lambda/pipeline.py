@@ -64,7 +64,9 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
         resolution.forget(request.state)
     with scratch_folder(reporter) as scratch:
         closure = resolve(Job(request, scratch, reporter), store)
-        wheels = tuple(store.keep(found.wheel.path, str(found)) for found in closure.distributions if found.wheel)
+        wheels = tuple(
+            store.keep(found.wheel.path, str(found), scratch=scratch) for found in closure.distributions if found.wheel
+        )
         if request.state and key and not closure.left_out:  # the next build is to warn as well
             resolution.keep(request.state, key, closure, wheels, request.settings)
         return replace(_lay_out(wheels, request, store, reporter), origins=closure.origins)

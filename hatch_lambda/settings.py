@@ -285,7 +285,7 @@ FUNCTION_FIELDS: dict[str, Field] = {
 TARGET_FIELDS: dict[str, Field] = {
     field.key: field
     for field in (
-        Field("archive-name", "string", f"`{ZipSettings.archive_name}`", checks.archive_name),
+        Field("archive-name", "string", f"`{ZipSettings().archive_name}`", checks.archive_name),
         Field("handler", "string", "none", checks.handler),
         Field("compression-level", "0 to 9", "6", checks.whole_number(0, 9)),
         Field("report", "boolean", "`false`", checks.boolean),

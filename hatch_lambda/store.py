@@ -69,15 +69,19 @@ class StoredWheel(WantedWheel):
 class Store:
     root: Path
 
-    def keep(self, wheel: Path, distribution: str) -> StoredWheel:
-        """Take a wheel in, unless the very same one is there already. It must not be written to from then on."""
+    def keep(self, wheel: Path, distribution: str, *, scratch: Path | None = None) -> StoredWheel:
+        """Take a wheel in, unless the very same one is there already.
+
+        `scratch`: a folder that goes soon; what is in it need not be copied, where the file system can link it.
+        """
         sha256 = sha256_of(wheel)
         kept = StoredWheel(distribution, wheel.name, sha256, self._place(sha256, wheel.name))
         if _is_intact(kept):
             _mark_as_used(kept.path)
         else:
             with _made_aside(kept.path, self._aside) as temporary:
-                _link_or_copy(wheel, temporary)
+                if not (scratch and wheel.is_relative_to(scratch) and _linked(wheel, temporary)):
+                    shutil.copyfile(wheel, temporary)
         return kept
 
     def find(self, wanted: WantedWheel) -> StoredWheel | None:
@@ -263,13 +267,15 @@ def _made_aside(path: Path, folder: Path) -> Iterator[Path]:
         raise
 
 
-def _link_or_copy(source: Path, path: Path) -> None:
-    """Give a file a second name in place of an empty one, where the file system can."""
-    path.unlink()
+def _linked(source: Path, path: Path) -> bool:
+    """Give a file a second name, in place of an empty one."""
+    beside = path.with_name(f"{path.name}-link")
     try:
-        path.hardlink_to(source)
+        beside.hardlink_to(source)
     except OSError:
-        shutil.copyfile(source, path)
+        return False
+    beside.replace(path)
+    return True
 
 
 def _is_intact(kept: StoredWheel) -> bool:

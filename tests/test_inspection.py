@@ -172,15 +172,22 @@ def test_a_hash_is_taken_anew_of_a_file_that_was_written_to(tmp_path: Path) -> N
 def test_a_wheel_is_kept_without_a_copy_where_the_file_system_can(
     wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = store.keep(wheel, "foo 1.0")
+    kept = store.keep(wheel, "foo 1.0", scratch=wheel.parent)
     assert kept.path.samefile(wheel)
+    assert not left_behind(store)
 
     def refuse(*_: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    monkeypatch.setattr("os.link", refuse)
     monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
-    elsewhere = Store(store.root.with_name("elsewhere")).keep(wheel, "foo 1.0")
+    elsewhere = Store(store.root.with_name("elsewhere")).keep(wheel, "foo 1.0", scratch=wheel.parent)
 
     assert elsewhere.path.read_bytes() == wheel.read_bytes()
     assert not elsewhere.path.samefile(wheel)
+
+
+def test_a_wheel_that_may_be_somebody_elses_is_copied(wheel: Path, store: Store, tmp_path: Path) -> None:
+    kept = store.keep(wheel, "foo 1.0", scratch=tmp_path / "scratch")
+
+    assert kept.path.read_bytes() == wheel.read_bytes()
+    assert not kept.path.samefile(wheel)

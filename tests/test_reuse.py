@@ -27,7 +27,7 @@ from packages import make_sdist, make_source_tree, make_wheel, record
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel, Pylock
 from packaging.utils import parse_wheel_filename
 
-from hatch_lambda import archive, pip_process, pipeline
+from hatch_lambda import archive, fingerprint, pip_process, pipeline
 from hatch_lambda import store as store_module
 from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import BundleFile, Text, union
@@ -406,10 +406,10 @@ def local_archive(now: Situation) -> Iterator[None]:
 
 def version_of(distribution: str) -> Callable[[Situation], Iterator[None]]:
     def story(now: Situation) -> Iterator[None]:
-        ask = importlib.metadata.version
+        ask = fingerprint.installed_version
         yield
         now.monkeypatch.setattr(
-            importlib.metadata, "version", lambda name: "99.9" if name == distribution else ask(name)
+            fingerprint, "installed_version", lambda name: "99.9" if name == distribution else ask(name)
         )
 
     return story
@@ -508,6 +508,13 @@ MISSES: dict[str, Callable[[Situation], Iterator[None]]] = {
     "our version": version_of("hatch-lambda"),
     "the version of the interpreter": version_of_the_interpreter,
 }
+
+
+def test_the_version_of_what_is_installed_is_the_one_that_python_tells() -> None:
+    installed = {found.name: found.version for found in importlib.metadata.distributions()}
+
+    assert {"hatch-lambda", "pip", "packaging"} <= installed.keys()
+    assert {name: fingerprint.installed_version(name) for name in installed} == installed
 
 
 # --- And what it does not ---

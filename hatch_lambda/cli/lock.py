@@ -144,7 +144,7 @@ def _renew(request: Request, upgraded: frozenset[NormalizedName] | None, reporte
         closure = _Resolution(request, scratch, reporter).keeping(kept)
         for found in closure.distributions:
             if found.wheel:
-                store.keep(found.wheel.path, str(found))
+                store.keep(found.wheel.path, str(found), scratch=scratch)
         if bound := lock_file.machine_bound(closure, settings.root):
             reporter.warn(f"locked as files of this machine, which others may not have: {', '.join(bound)}")
         lock_file.write(path, closure, settings.target)

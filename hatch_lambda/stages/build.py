@@ -81,7 +81,7 @@ class _Build:
             return self.found.after(Attempt(self.toolchain.stage, self._tried, succeeded=False, outcome=fault))
         after = self._after("a wheel that fits", path, f"built by stage {self.toolchain.stage}")
         if recipe and after.wheel:
-            store.remember_built(recipe, store.keep(path, str(self.found)))
+            store.remember_built(recipe, store.keep(path, str(self.found), scratch=self.job.scratch))
         return after
 
     def _fault_of(self, wheel: Path) -> str | None:
