@@ -7,8 +7,9 @@
 It needs the package index, `zip` and a Python 3.13; it makes environments of its own below a temporary folder. The
 contestants take turns, so that a machine whose speed drifts is unfair to none; medians are compared, as ratios.
 
-Between runs nothing is deleted, only moved aside: ext4 is slow to make files for some minutes after it has lost as many
-(it passes over the inodes of late), so whoever comes after a clean-up would pay for it.
+Nobody pays for somebody else. Between runs nothing is deleted, only moved aside, since ext4 is slow to make files for
+some minutes after it has lost as many (it passes over the inodes of late); and a run begins when the disk has all of
+the one before.
 """
 
 from __future__ import annotations
@@ -165,6 +166,7 @@ class _Bench:
         for path in gone:
             if path.exists():
                 path.rename(Path(tempfile.mkdtemp(dir=self.folder), path.name))
+        os.sync()
 
     def _cache_folder(self, contestant: Contestant, scene: str) -> Path:
         return self.folder / "caches" / ("cold" if scene == "cold" else "warm") / contestant.name.replace(" ", "-")
