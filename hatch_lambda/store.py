@@ -184,6 +184,9 @@ class Store:
                 shutil.rmtree(unpacked, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
+        for folder in self.root.glob(f"{_UNPACKED}/*/*"):
+            if _age(folder) > _DAY and not self._wheels(folder.name).is_dir():
+                litter.remove(folder)  # of a wheel that was looked through and not taken in the end
         for path in (
             *(*self.root.glob("built/*.json"), *self.root.glob("notes/*.json"), *self.root.glob("locks/*.lock")),
             *self.root.glob("bytecode/*"),
@@ -198,7 +201,10 @@ class Store:
 
     def _place(self, sha256: str, filename: str) -> Path:
         # By name too, since a wheel says with its name what it is, and by whole folders, so that names cannot clash.
-        return self.root / "wheels" / sha256[:2] / sha256 / Path(filename).name
+        return self._wheels(sha256) / Path(filename).name
+
+    def _wheels(self, sha256: str) -> Path:
+        return self.root / "wheels" / sha256[:2] / sha256
 
     def _unpacked(self, sha256: str) -> Path:
         return self.root / _UNPACKED / sha256[:2] / sha256

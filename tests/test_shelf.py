@@ -124,3 +124,22 @@ def test_what_was_unpacked_goes_with_its_wheel(build: Build, tmp_path: Path) -> 
 
     assert not wheel.exists()
     assert not list(store.root.glob("unpacked/*/*"))
+
+
+def test_what_was_unpacked_of_a_wheel_that_nobody_took_goes_after_a_day(build: Build, tmp_path: Path) -> None:
+    build("one")
+    store = user_store(tmp_path / "nowhere")
+    of_nobody, of_late = (store.root / "unpacked" / sha256[:2] / sha256 for sha256 in ("ab" * 32, "cd" * 32))
+    for folder in (of_nobody, of_late):
+        (folder / "foo").mkdir(parents=True)
+        (folder / "foo/__init__.py").write_bytes(b"")
+    for folder in store.root.glob("unpacked/*/*"):
+        if folder != of_late:
+            os.utime(folder, (folder.stat().st_mtime - 2 * 24 * 60 * 60,) * 2)
+    (store.root / "tidied").unlink()
+
+    store.tidy()
+
+    assert not of_nobody.exists()
+    assert of_late.exists()
+    assert list(store.root.glob("unpacked/*/*/foo/__init__.py")) != [of_late / "foo/__init__.py"], "that of `foo` stays"
