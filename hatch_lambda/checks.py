@@ -127,9 +127,16 @@ def archive_name(value: object, _root: Path) -> str:
 
 def files(value: object, root: Path) -> tuple[Path, ...]:
     names = strings(value, root)
-    if missing := [name for name in names if not (root / name).is_file()]:
+    if missing := [name for name in names if not _is_file(root / name)]:
         raise ValueError(f"names {', '.join(map(shown, missing))}, and there is no such file{_places(missing, root)}")
     return tuple(root / name for name in names)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # longer than a name can be, say
 
 
 def _places(names: list[str], root: Path) -> str:
@@ -152,7 +159,7 @@ def interpreter(value: object, root: Path) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError(f"must be the path of an interpreter, not {shown(value)}")
     path = root / Path(value).expanduser()
-    if path.is_file():
+    if _is_file(path):
         return path
     if Path(value).name != value:
         raise ValueError(f"names {shown(value)}, and there is no such file{_places([value], root)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from hatch_lambda.errors import BrokenWheelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from hatch_lambda.bundle import Member
@@ -63,19 +63,22 @@ class OpenWheels(ExitStack):
         return self._readers[wheel]
 
 
-def raw_pieces(wheels: OpenWheels, member: Member) -> Iterator[bytes]:
+def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[bytes]:
     """A member as it lies in its wheel, compressed or not, in pieces. Raises `BrokenWheelError`.
 
     Most are small: the header is read together with what comes behind it.
     """
     wheel = wheels.reader(member.wheel)
-    ahead = wheel.at(
-        member.offset, min(LOCAL_HEADER.size + len(member.name) + USUAL_EXTRA + member.compressed_size, _PIECE)
-    )
+    size = member.compressed_size
+    ahead = wheel.at(member.offset, min(LOCAL_HEADER.size + len(member.name) + USUAL_EXTRA + size, _PIECE))
     start = _start_of_data(ahead, member)
+    piece = ahead[start : start + size]
+    return (piece,) if len(piece) == size else _pieces(wheel, member, start, piece)
+
+
+def _pieces(wheel: Reader, member: Member, start: int, piece: bytes) -> Iterator[bytes]:
+    place = member.offset + start + len(piece)
     left = member.compressed_size
-    place = member.offset + max(start, len(ahead))
-    piece = ahead[start : start + left]
     while left:
         if not piece:
             piece = wheel.at(place, min(left, _PIECE))

@@ -257,6 +257,14 @@ class TestFiles:
         assert "extra.txt" in faults
         assert "there.txt" not in faults
 
+    @pytest.mark.parametrize(("key", "value"), [("requirements", ["x" * 300]), ("python", "x" * 300)])
+    def test_a_name_that_is_too_long_for_a_file_is_none(
+        self, key: str, value: object, faults_of: Callable[..., tuple[str, ...]]
+    ) -> None:
+        (fault,) = faults_of(**{key: value})
+
+        assert f"hooks.lambda.{key}` names '{'x' * 300}', and there is no such file" in fault
+
     def test_a_folder_is_no_file(self, faults_of: Callable[..., tuple[str, ...]], project_root: Path) -> None:
         (project_root / "deploy").mkdir()
 

@@ -32,13 +32,9 @@ _LARGE = 256 * 1024
 _PIECE = 1024 * 1024
 
 
-class _OnDisk(NamedTuple):
-    """How a file of the bundle looks from outside. `origin`: the hash of the wheel that it came from."""
-
-    origin: str
-    size: int
-    mtime_ns: int
-    mode: int
+# How a file of the bundle looks from outside: the hash of what it came from, size, time of the last change in
+# nanoseconds, mode. A plain tuple, as a bundle has thousands of them, and each build looks at all.
+_OnDisk = tuple[str, int, int, int]
 
 
 def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bundle:
@@ -51,13 +47,12 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
     directory, files = bundle.directory, bundle.files
     origins = _origins(files, {wheel.path: wheel.sha256 for wheel in bundle.wheels})
     manifest = state / MANIFEST_NAME if state else None
-    noted = _read_manifest(manifest) if manifest else {}
-    seen = _look(directory, {path: facts.origin for path, facts in noted.items()} if noted else None)
-    if noted and _is_as_noted(seen.files, noted, origins) and seen.folders == _wanted_folders(files):
+    noted = _read(manifest) if manifest else ""
+    seen = _look(directory, origins) if noted else _Seen({}, {})
+    if _as_manifest(seen) == noted and seen.files.keys() == origins.keys() and seen.folders == _wanted_folders(files):
         return bundle
-    untouched = {
-        path for path, facts in seen.files.items() if noted.get(path) == facts and origins.get(path) == facts.origin
-    }
+    former = _files_of(noted)
+    untouched = {path for path, facts in seen.files.items() if path in origins and former.get(path) == facts}
     directory.parent.mkdir(parents=True, exist_ok=True)
     for left in directory.parent.glob(".bundle-*"):  # by builds that were killed, as this one is alone here
         remove(left)
@@ -73,7 +68,7 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     if manifest:
-        write_whole(manifest, json.dumps(_look(directory, origins).files).encode("utf-8"))
+        write_whole(manifest, _as_manifest(_look(directory, origins)).encode("utf-8"))
     return bundle
 
 
@@ -87,17 +82,23 @@ def _origins(files: Sequence[BundleFile], hashes: Mapping[Path, str]) -> dict[st
     }
 
 
-def _read_manifest(manifest: Path) -> dict[str, _OnDisk]:
+def _read(manifest: Path) -> str:
+    try:
+        return manifest.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _as_manifest(seen: _Seen) -> str:
+    return json.dumps(seen.files)
+
+
+def _files_of(manifest: str) -> dict[str, _OnDisk]:
     """What an earlier build noted of each file that it laid out."""
     try:
-        return {path: _OnDisk(*facts) for path, facts in json.loads(manifest.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return {path: tuple(facts) for path, facts in json.loads(manifest).items()}
+    except (ValueError, TypeError, AttributeError):
         return {}
-
-
-def _is_as_noted(seen: Mapping[str, _OnDisk], noted: Mapping[str, _OnDisk], origins: Mapping[str, str]) -> bool:
-    """Whether all files that are wanted are there, untouched, and no other."""
-    return seen == noted and {path: facts.origin for path, facts in seen.items()} == origins
 
 
 class _Seen(NamedTuple):
@@ -107,11 +108,11 @@ class _Seen(NamedTuple):
     folders: dict[str, int]
 
 
-def _look(directory: Path, origins: Mapping[str, str] | None) -> _Seen:
-    """What is on disk below a folder; for files of which no origin is known it is empty. Without origins: nothing."""
+def _look(directory: Path, origins: Mapping[str, str]) -> _Seen:
+    """What is on disk below a folder, taken to come from where it ought to; what is not wanted comes from nowhere."""
     files: dict[str, _OnDisk] = {}
     folders: dict[str, int] = {}
-    waiting = [(str(directory), "")] if origins is not None else []
+    waiting = [(str(directory), "")]
     while waiting:
         folder, prefix = waiting.pop()
         try:
@@ -126,8 +127,7 @@ def _look(directory: Path, origins: Mapping[str, str] | None) -> _Seen:
                     waiting.append((entry.path, f"{path}/"))
                     continue
                 status = entry.stat(follow_symlinks=False)
-                origin = origins.get(path, "") if origins else ""
-                files[path] = _OnDisk(origin, status.st_size, status.st_mtime_ns, status.st_mode)
+                files[path] = (origins.get(path, ""), status.st_size, status.st_mtime_ns, status.st_mode)
     return _Seen(files, folders)
 
 
