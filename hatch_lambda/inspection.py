@@ -12,6 +12,7 @@ import hashlib
 import json
 import mmap
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -20,7 +21,7 @@ from hatch_lambda.bundle import EXECUTABLE_MODE, FILE_MODE
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.layout import is_executable
 from hatch_lambda.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
-from hatch_lambda.magic import begins_as_machine_code
+from hatch_lambda.magic import MAGIC_LENGTH, begins_as_machine_code
 from hatch_lambda.store import sha256_of
 from hatch_lambda.wheel_check import check_wheel
 
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from hatch_lambda.store import Store
 
 _BUFFER = 8192  # bytes; with a size of its own, Python does not ask each file whether it is a terminal
+
+_SCRIPT = re.compile(
+    r"[^/]+\.data/scripts/", re.IGNORECASE
+)  # as a bundle has it; where it is none, the shelf is passed over
 
 # To be counted up whenever a wheel is checked for more, or machine code read for more.
 _FORMAT = 1
@@ -99,7 +104,7 @@ class _Copy:
         self._mode = mode
         self._on_machine_code = on_machine_code
         self._file = open(path, "wb", buffering=_BUFFER)  # noqa: PTH123, SIM115 - closed in the end, and thousands of them
-        self._is_new = True
+        self._start = b""
 
     def __enter__(self) -> Self:
         return self
@@ -107,11 +112,12 @@ class _Copy:
     def __exit__(self, *_: object) -> None:
         self._file.close()
         os.chmod(self._path, self._mode)  # noqa: PTH101 - whatever the umask
+        if begins_as_machine_code(self._start):
+            self._on_machine_code()
 
     def write(self, piece: bytes) -> None:
-        if self._is_new and begins_as_machine_code(piece):
-            self._on_machine_code()
-        self._is_new = False
+        if len(self._start) < MAGIC_LENGTH:  # pieces may be of any length, and empty
+            self._start = (self._start + piece)[:MAGIC_LENGTH]
         self._file.write(piece)
 
 
@@ -131,7 +137,8 @@ class _Copies:
             os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - thousands of them
             self._made.add(parent)
         self.names.append(entry.filename)
-        return _Copy(path, EXECUTABLE_MODE if is_executable(entry) else FILE_MODE, self._suspect(entry.filename))
+        executable = is_executable(entry) or _SCRIPT.match(entry.filename)
+        return _Copy(path, EXECUTABLE_MODE if executable else FILE_MODE, self._suspect(entry.filename))
 
     def _suspect(self, name: str) -> Callable[[], None]:
         return lambda: self.suspects.append(name)

@@ -46,11 +46,8 @@ def _has_drive(parts: list[str]) -> bool:
 
 
 def is_executable(member: zipfile.ZipInfo) -> bool:
-    """Whether a bundle has a file of a wheel as one that can be run: by its mode, or as a script."""
-    folder, _, path = member.filename.partition("/")
-    return bool(member.external_attr >> 16 & stat.S_IXUSR) or (
-        path.startswith("scripts/") and folder.lower().endswith(".data")
-    )
+    """By its mode; scripts are so in any case (see `_Layout`)."""
+    return bool(member.external_attr >> 16 & stat.S_IXUSR)
 
 
 class _Layout:
@@ -119,7 +116,7 @@ class _Layout:
             if scheme == "headers":
                 return None
             if scheme == "scripts":
-                path, source = f"bin/{path}", self._script(member)
+                path, executable, source = f"bin/{path}", True, self._script(member)
             elif scheme not in {"purelib", "platlib", "data"}:
                 raise self._broken(f"{member.filename} is in the unknown scheme `{scheme}`")
         return self._file(path, EXECUTABLE_MODE if executable else FILE_MODE, source)

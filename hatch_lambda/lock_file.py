@@ -297,7 +297,7 @@ def write(path: Path, closure: Closure, target: Target) -> None:
     """
     content = as_text(closure, target, path.parent).encode("utf-8")
     if not path.is_file() or path.read_bytes() != content:
-        write_whole(path, content)
+        write_whole(path, content, is_kept_for_good=True)
 
 
 def as_text(closure: Closure, target: Target, folder: Path) -> str:

@@ -14,8 +14,8 @@ process with a word on which pip it is: resolving for the wrong machine must not
 Where pip takes its time over what cannot matter, or tells late what it has, there are shortcuts. They change nothing of
 the result, so a pip that has no seam for one goes without it.
 
-The request: `arguments` for pip, `destination` (the folder to download to), `marker_environment`, `misdeclared` (names
-whose wheels are let in whatever their tags say, as a last resort), `report` (where to write what happened).
+The request: `arguments` for pip, `marker_environment`, `misdeclared` (names whose wheels are let in whatever their tags
+say, as a last resort), `early` (a folder for wheels that pip may yet drop), `report` (where to write what happened).
 """
 
 from __future__ import annotations
@@ -27,12 +27,11 @@ import logging
 import os
 import shlex
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Iterator
 
 EXIT_UNSUPPORTED_PIP = 70
 WHEEL_IS_HERE = "hatch-lambda: here is "
@@ -195,99 +194,22 @@ def note_what_the_index_offers(findings: Findings) -> None:
     override(Factory, "_fail_if_link_is_unsupported_wheel", refuse_and_note)
 
 
-def shorten_the_way_through_the_index(findings: Findings, misdeclared: frozenset[str]) -> PagesAhead | None:
-    """Fetch pages before pip asks for them, and let it see of each what may fit; where there is a place for that."""
+def pass_over_wheels_for_others(findings: Findings, misdeclared: frozenset[str]) -> None:
+    """Take wheels that cannot fit off an index's pages, before pip makes a link of each and judges that."""
     from pip._internal.index.collector import LinkCollector
-    from pip._internal.resolution.resolvelib.provider import PipProvider
 
     fetch_response = getattr(LinkCollector, "fetch_response", None)
-    get_dependencies = getattr(PipProvider, "get_dependencies", None)
-    if fetch_response is None or get_dependencies is None:
-        return None
-    sieve, ahead = Sieve(findings, misdeclared), PagesAhead(fetch_response)
+    if fetch_response is None:
+        return
+    sieve = Sieve(findings, misdeclared)
 
     def fetch_and_sift(self: Any, location: Any, *args: Any, **kwargs: Any) -> Any:
-        begun = ahead.begun(location.url)
-        page = begun.result() if begun else fetch_response(self, location, *args, **kwargs)
-        if page is not None:
-            ahead.go_on(self, location.url)
+        page = fetch_response(self, location, *args, **kwargs)
         with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # whatever pip may think of it
             return sieve.sift(page, project=location.url.rstrip("/").rpartition("/")[2])
         return page
 
-    def get_dependencies_and_want(self: Any, candidate: Any) -> Any:
-        found = list(get_dependencies(self, candidate))
-        ahead.want(each.project_name for each in found if type(each).__name__ == "SpecifierRequirement")
-        return found
-
     override(LinkCollector, "fetch_response", fetch_and_sift)
-    override(PipProvider, "get_dependencies", get_dependencies_and_want)
-    return ahead
-
-
-class PagesAhead:
-    """Fetches pages of indexes that pip will ask for, several at a time; pip waits for one after the other.
-
-    None is fetched before pip itself had one from there: what that takes, a password say, is known from then on. And
-    none of a project that comes from elsewhere: an index need not learn its name.
-    """
-
-    def __init__(self, fetch: Callable[..., Any]) -> None:
-        self.fetch = fetch
-        self.names: dict[str, None] = {}
-        self.from_elsewhere: frozenset[str] = frozenset()
-        self.origins: set[str] = set()
-        self.collector: Any = None
-        self.pages: dict[str, Future[Any] | None] = {}
-        self.pool = ThreadPoolExecutor(_PAGES_AT_A_TIME)
-
-    def start(self, requirements: Any) -> None:
-        """With what is required by the project, and its constraints."""
-        from pip._vendor.packaging.utils import canonicalize_name
-
-        named = [(canonicalize_name(each.name), each) for each in requirements if each.name]
-        self.from_elsewhere = frozenset(name for name, each in named if each.link is not None)
-        self.want(name for name, each in named if not each.constraint)
-
-    def want(self, names: Iterable[str]) -> None:
-        self.names.update(dict.fromkeys(name for name in names if name not in self.from_elsewhere))
-        self._begin()
-
-    def go_on(self, collector: Any, url: str) -> None:
-        """A page has come from an index."""
-        # By `--refresh-package`, pip asks in another way.
-        if _origin(url) and not getattr(collector.session, "refresh_package", None):
-            self.collector = collector
-            self.origins.add(_origin(url))
-            self._begin()
-
-    def begun(self, url: str) -> Future[Any] | None:
-        """A page that is on its way or here; it will not be given again."""
-        found = self.pages.get(url)
-        self.pages[url] = None
-        return found
-
-    def stop(self) -> None:
-        self.pool.shutdown(wait=False, cancel_futures=True)
-
-    def _begin(self) -> None:
-        from pip._internal.models.link import Link
-
-        if self.collector is None:
-            return
-        for name in self.names:
-            for url in self.collector.search_scope.get_index_urls_locations(name):
-                if url not in self.pages and _origin(url) in self.origins:
-                    self.pages[url] = self.pool.submit(self.fetch, self.collector, Link(url, cache_link_parsing=False))
-
-
-_PAGES_AT_A_TIME = 6
-
-
-def _origin(url: str) -> str:
-    """Scheme and host; nothing of what comes from no host."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}" if scheme in {"http", "https"} else ""
 
 
 class Sieve:
@@ -312,17 +234,18 @@ class Sieve:
         if name in self.misdeclared or "binary" not in finder.format_control.get_allowed_formats(name):
             return page  # pip has more to say of these
         content = json.loads(page.content)
-        kept, passed_over = [], {}
+        kept, offered = [], {}
         for file in content["files"]:
             of_project, _, rest = file["filename"].partition("-")
             if rest.endswith(".whl") and canonicalize_name(of_project) == name and not self.may_fit(rest):
                 if not file.get("yanked"):
-                    passed_over[file["filename"]] = (file["filename"], file.get("requires-python") or None, False)
+                    offered[file["filename"]] = (file["filename"], file.get("requires-python") or None, False)
             else:
                 kept.append(file)
-        if passed_over:
+        if len(kept) < len(content["files"]):
             self.findings.misfits.add(name)
-            self.findings.offers.setdefault(name, {}).update(passed_over)
+        if offered:
+            self.findings.offers.setdefault(name, {}).update(offered)
         return dataclasses.replace(page, content=json.dumps({**content, "files": kept}).encode("utf-8"))
 
     def may_fit(self, rest: str) -> bool:
@@ -355,15 +278,18 @@ class UnreachableIndexes(logging.Handler):
             self.findings.unreachable.append(message.removesuffix(" - skipping"))
 
 
-def hand_wheels_over_at_once(destination: str) -> None:
-    """Have each wheel in its place as soon as it is there, and say so; pip would save all of them in the end."""
+def show_wheels_at_once(folder: str) -> None:
+    """Have each wheel below a folder as soon as it is there, and say so; pip saves what it takes in the end.
+
+    Each is in a folder of its own: of two that have one name, pip may drop the one that came first.
+    """
     from pip._internal.network import download
 
-    def hand_over(link: Any, path: str) -> None:
+    def show(link: Any, path: str) -> None:
         if not link.is_wheel:
             return
-        place = os.path.join(folder_of(destination, link.filename.partition("-")[0]), link.filename)  # noqa: PTH118
-        with contextlib.suppress(OSError):  # where a link cannot be made, pip's copy will do
+        with contextlib.suppress(OSError):  # where a link cannot be made, it will be looked at in the end
+            place = os.path.join(tempfile.mkdtemp(dir=folder), link.filename)  # noqa: PTH118
             os.link(path, place)
             sys.stdout.write(f"{WHEEL_IS_HERE}{place}\n")
             sys.stdout.flush()
@@ -373,7 +299,7 @@ def hand_wheels_over_at_once(destination: str) -> None:
 
         def fetch_and_tell(self: Any, link: Any, location: Any) -> Any:
             fetched = fetch(self, link, location)
-            hand_over(link, fetched[0])
+            show(link, fetched[0])
             return fetched
 
         override(one, "__call__", fetch_and_tell)
@@ -383,30 +309,23 @@ def hand_wheels_over_at_once(destination: str) -> None:
 
         def fetch_each_and_tell(self: Any, links: Any, location: Any) -> Iterator[Any]:
             for link, fetched in fetch_each(self, links, location):
-                hand_over(link, fetched[0])
+                show(link, fetched[0])
                 yield link, fetched
 
         override(many, "__call__", fetch_each_and_tell)
 
 
-def folder_of(destination: str, project: str) -> str:
-    """Where the files of a project are downloaded to; it is there."""
-    from pip._vendor.packaging.utils import canonicalize_name
-
-    folder = os.path.join(destination, canonicalize_name(project))  # noqa: PTH118
-    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-    return folder
-
-
 def save_each_in_a_folder_of_its_own() -> None:
     """Two direct references may end in one file name (`main.zip`), of which pip would save the first alone."""
     from pip._internal.operations.prepare import RequirementPreparer
+    from pip._vendor.packaging.utils import canonicalize_name
 
     save = seam(RequirementPreparer, "save_linked_requirement")
 
     def save_by_name(self: Any, requirement: Any) -> None:
         folder = seam(self, "download_dir")
-        self.download_dir = folder_of(folder, requirement.name)
+        self.download_dir = os.path.join(folder, canonicalize_name(requirement.name))  # noqa: PTH118
+        os.makedirs(self.download_dir, exist_ok=True)  # noqa: PTH103
         try:
             save(self, requirement)
         finally:
@@ -415,7 +334,7 @@ def save_each_in_a_folder_of_its_own() -> None:
     override(RequirementPreparer, "save_linked_requirement", save_by_name)
 
 
-def note_what_is_resolved(findings: Findings, ahead: PagesAhead | None) -> None:
+def note_what_is_resolved(findings: Findings) -> None:
     from pip._internal.cli.req_command import RequirementCommand
 
     make_resolver = seam(seam(RequirementCommand, "make_resolver"), "__func__")
@@ -429,14 +348,8 @@ def note_what_is_resolved(findings: Findings, ahead: PagesAhead | None) -> None:
         findings.index_options = list(index_options(kwargs["finder"]))
         resolve = seam(resolver, "resolve")
 
-        def resolve_and_note(root_reqs: Any, *args: Any, **kwargs: Any) -> Any:
-            if ahead:
-                ahead.start(root_reqs)
-            try:
-                requirement_set = resolve(root_reqs, *args, **kwargs)
-            finally:
-                if ahead:
-                    ahead.stop()
+        def resolve_and_note(*args: Any, **kwargs: Any) -> Any:
+            requirement_set = resolve(*args, **kwargs)
             findings.resolved = [describe(requirement) for requirement in requirement_set.requirements.values()]
             return requirement_set
 
@@ -501,10 +414,10 @@ def install_overrides(request: dict[str, Any], findings: Findings) -> None:
     misdeclared = frozenset(request["misdeclared"])
     let_in_misdeclared_wheels(misdeclared)
     note_what_the_index_offers(findings)
-    ahead = shorten_the_way_through_the_index(findings, misdeclared)
+    pass_over_wheels_for_others(findings, misdeclared)
     save_each_in_a_folder_of_its_own()
-    hand_wheels_over_at_once(request["destination"])
-    note_what_is_resolved(findings, ahead)
+    show_wheels_at_once(request["early"])
+    note_what_is_resolved(findings)
     UnreachableIndexes(findings)
 
 
@@ -525,7 +438,7 @@ def main(request_path: str) -> int:
     findings = Findings()
     try:
         install_overrides(request, findings)
-        exit_code = run_pip([*request["arguments"], "--dest", request["destination"]], findings)
+        exit_code = run_pip(request["arguments"], findings)
     except (SeamError, ImportError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNSUPPORTED_PIP

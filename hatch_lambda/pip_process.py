@@ -65,16 +65,17 @@ def download(
 ) -> PipAnswer:
     """`pip download` as the target would run it. The arguments travel in a file, for they may carry credentials.
 
-    `on_wheel`: called with each wheel as soon as it is there; pip may still find that it is not the right one.
+    `on_wheel`: called with each wheel as soon as it is there, at a place of its own; pip may still drop it.
     """
     version = pip_version()
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))
-    request, report = folder / "request.json", folder / "report.json"
+    request, report, early = folder / "request.json", folder / "report.json", folder / "early"
+    early.mkdir()
     request.write_text(
         json.dumps(
             {
-                "arguments": ["download", *_target_arguments(job), *arguments],
-                "destination": str(destination),
+                "arguments": ["download", *_target_arguments(job), "--dest", str(destination), *arguments],
+                "early": str(early),
                 "marker_environment": job.target.marker_environment,
                 "misdeclared": sorted(misdeclared),
                 "report": str(report),

@@ -249,10 +249,17 @@ def _sha256_of(path: Path, _as_it_is: tuple[int, ...]) -> str:
     return digest.hexdigest()
 
 
-def write_whole(path: Path, content: bytes, *, by_way_of: Path | None = None) -> None:
-    """Write a file that is there with all of its content or not at all."""
-    with _made_aside(path, by_way_of or path.parent) as temporary:
-        temporary.write_bytes(content)
+def write_whole(path: Path, content: bytes, *, by_way_of: Path | None = None, is_kept_for_good: bool = False) -> None:
+    """Write a file that is there with all of its content or not at all.
+
+    What is kept between builds is checked when it is read, and what a power cut has spoiled is made anew. Not so what
+    `is_kept_for_good`, which is on the disk before it takes the place of what was there.
+    """
+    with _made_aside(path, by_way_of or path.parent) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        if is_kept_for_good:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
@@ -265,7 +272,6 @@ def _made_aside(path: Path, folder: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # No `fsync`: whatever is kept is checked when it is read, and what a power cut has spoiled is made anew.
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import stat
+import struct
 import time
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,7 @@ from hatch_lambda.inspection import inspect, inspecting_ahead
 from hatch_lambda.store import Store, sha256_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from packages import Content
@@ -77,6 +80,55 @@ def test_what_was_checked_is_on_the_shelf(wheel: Path, store: Store) -> None:
 
 def test_machine_code_is_read_as_it_is_in_the_wheel(wheel: Path, store: Store) -> None:
     assert inspect([("foo 1.0", wheel)], store) == scan([("foo 1.0", wheel)])
+
+
+def test_machine_code_does_not_hide_behind_empty_blocks(tmp_path: Path, store: Store) -> None:
+    """Deflate knows blocks without content: what comes first out of them may be nothing, or a byte."""
+    elf = make_elf(machine="aarch64")
+    empty, stored = b"\0\0\0\xff\xff" * 60_000, b""
+    for number, piece in enumerate((elf[:1], elf[1:3], elf[3:])):
+        length = struct.pack("<HH", len(piece), len(piece) ^ 0xFFFF)
+        stored += empty + bytes([number == 2]) + length + piece
+    wheel = make_wheel(tmp_path, "foo", files={"foo/n.so": elf, "foo/__init__.py": ""})
+    with zipfile.ZipFile(wheel) as archive:
+        contents = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, content in contents:
+            if entry.filename != "foo/n.so":
+                archive.writestr(entry, content)
+        entry = zipfile.ZipInfo("foo/n.so", (2024, 1, 1, 0, 0, 0))
+        entry.compress_type, entry.CRC = zipfile.ZIP_STORED, zlib.crc32(elf)
+        archive.writestr(entry, stored)
+    _as_deflated(wheel, "foo/n.so", elf, stored)
+
+    (found,) = inspect([("foo 1.0", wheel)], store)
+
+    assert [code.path for code in found.machine_code] == ["foo/n.so"]
+
+
+def _as_deflated(wheel: Path, name: str, content: bytes, deflated: bytes) -> None:
+    """Have an entry that was stored say that it is deflated content."""
+    data = wheel.read_bytes()
+    told = struct.pack("<III", zlib.crc32(deflated), len(deflated), len(deflated))
+    for signature, before_name, method, sizes in ((b"PK\3\4", 30, 8, 14), (b"PK\1\2", 46, 10, 16)):
+        start = next(
+            place
+            for place in _places_of(data, signature)
+            if data[place + before_name : place + before_name + len(name)] == name.encode()
+        )
+        assert data[start + sizes : start + sizes + 12] == told
+        header = bytearray(data[start : start + before_name])
+        header[method : method + 2] = struct.pack("<H", zipfile.ZIP_DEFLATED)
+        header[sizes : sizes + 12] = struct.pack("<III", zlib.crc32(content), len(deflated), len(content))
+        data = data[:start] + bytes(header) + data[start + before_name :]
+    wheel.write_bytes(data)
+
+
+def _places_of(data: bytes, part: bytes) -> Iterator[int]:
+    place = data.find(part)
+    while place >= 0:
+        yield place
+        place = data.find(part, place + 1)
 
 
 def test_nothing_is_kept_of_a_wheel_that_is_broken(wheel: Path, store: Store) -> None:

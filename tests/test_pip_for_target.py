@@ -8,13 +8,12 @@ import re
 import subprocess
 import sys
 import tarfile
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SimpleIndex, json_page
+from conftest import SimpleIndex
 from lambda_runtime import pythons_at_hand
 from packages import make_sdist, make_wheel, source_files
 from packaging.requirements import Requirement
@@ -76,6 +75,7 @@ def ask(
     pip = pip or Pip()
     scratch = folder / f"request-{len(list(folder.glob('request-*')))}"
     scratch.mkdir()
+    (scratch / "early").mkdir()
     (scratch / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
     platforms = [argument for platform in target.platforms for argument in ("--platform", platform)]
     request = {
@@ -83,10 +83,10 @@ def ask(
             *("download", "--disable-pip-version-check", "--no-cache-dir"),
             *(["--index-url", index_url] if index_url else ["--no-index", "--find-links", str(folder)]),
             *("--python-version", target.runtime.full_version, "--implementation", "cp", "--abi", target.interpreter),
-            *(*platforms, "--requirement", str(scratch / "requirements.txt")),
+            *(*platforms, "--dest", str(scratch / "files"), "--requirement", str(scratch / "requirements.txt")),
             *arguments,
         ],
-        "destination": str(scratch / "files"),
+        "early": str(scratch / "early"),
         "marker_environment": target.marker_environment,
         "misdeclared": list(misdeclared),
         "report": str(scratch / "report.json"),
@@ -324,6 +324,7 @@ class TestIndexPages:
         for tag in self.FOREIGN:
             make_wheel(folder, "Native.Code", "3.0", tag=tag)
             make_wheel(folder, "foreign", tag=tag)
+            make_wheel(folder, "yanked", tag=tag)
         make_sdist(folder, "native.code", "2.5")
         pure = make_wheel(folder, "pure")
         for no_name_for_a_wheel in ("native.code-9-win_amd64.whl", "native.code-9-b-c-d-cp313-cp313-win_amd64.whl"):
@@ -341,12 +342,15 @@ class TestIndexPages:
             (["native-code"], {"misdeclared": ["native-code"]}),
             (["native-code"], {"arguments": ["--no-binary=native-code"]}),
             (["native-code<3"], {"arguments": ["--only-binary=:all:"]}),
+            (["yanked==1.0"], {}),
+            (["yanked==1.0"], {"misdeclared": ["yanked"]}),
         ],
     )
     def test_pip_finds_what_it_finds_with_all_of_the_page(
         self, requirements: list[str], options: dict[str, Any], files: Path, tmp_path: Path
     ) -> None:
         yanked = frozenset({f"Native.Code-2.0-{tag}.whl" for tag in (self.FOREIGN[0], self.FITTING[0])})
+        yanked |= {f"yanked-1.0-{tag}.whl" for tag in self.FOREIGN}
         target = target_of("python3.13", "arm64")
         with SimpleIndex(files, as_json=True, yanked=yanked) as index:
             sifted = ask(tmp_path, target, requirements, index_url=index.url, **options)
@@ -387,7 +391,7 @@ class TestIndexPages:
         assert said_by_pip(sifted)[-1:] == said_by_pip(unsifted)[-1:]
 
     @pytest.mark.parametrize("as_json", [True, False])
-    def test_wheels_are_handed_over_as_they_come(self, *, as_json: bool, tmp_path: Path) -> None:
+    def test_wheels_can_be_looked_at_as_they_come(self, *, as_json: bool, tmp_path: Path) -> None:
         files = tmp_path / "files"
         make_wheel(files, "First_One", requires=["second"])
         make_wheel(files, "second")
@@ -403,106 +407,33 @@ class TestIndexPages:
             "second-1.0-py3-none-any.whl",
         ]
         assert all(place.read_bytes() == (files / place.name).read_bytes() for place in places)
+        assert all(place.parent.parent.name == "early" for place in places)
         assert answer.output.splitlines()[-1].startswith("Successfully downloaded")
         assert answer.files == {place.name for place in places} | {"third-1.0.tar.gz"}
 
-
-class Asked:
-    """The pages of an index, which it notes; those that are to come together are given only to whoever asks for all."""
-
-    def __init__(self, together: frozenset[str] = frozenset()) -> None:
-        self.names: list[str] = []
-        self.together = together
-        self._all_there = threading.Barrier(len(together) or 1, timeout=20)
-
-    def __call__(self, folder: Path, name: str) -> str:
-        self.names.append(name)
-        if name in self.together:
-            self._all_there.wait()
-        return json_page(folder, name)
-
-
-class TestPagesAhead:
-    @pytest.mark.parametrize("below_another", [False, True])
-    def test_pages_are_fetched_together_once_one_has_come(self, *, below_another: bool, tmp_path: Path) -> None:
-        files, names = tmp_path / "files", ["b", "c", "d"]
-        make_wheel(files, "a", requires=names if below_another else ())
-        for name in names:
-            make_wheel(files, name)
-        asked = Asked(together=frozenset(names))
-        with SimpleIndex(files, page=asked) as index:
-            wanted = ["a"] if below_another else ["a", *names]
-            answer = ask(tmp_path, target_of("python3.13", "arm64"), wanted, index_url=index.url)
+    @pytest.mark.parametrize("requirements", [["foo", "b"], ["b", "foo"]])
+    def test_of_two_files_of_one_name_the_one_that_pip_takes_is_saved(
+        self, requirements: list[str], tmp_path: Path
+    ) -> None:
+        make_wheel(tmp_path / "files", "foo", files={"foo.py": "OF = 'the index'\n"})
+        fork = make_wheel(tmp_path / "fork", "foo", files={"foo.py": "OF = 'the fork'\n"})
+        with SimpleIndex(tmp_path / "fork") as other:
+            make_wheel(tmp_path / "files", "b", requires=[f"foo @ {other.file_url(fork.name)}"])
+            with SimpleIndex(tmp_path / "files") as index:
+                answer = ask(tmp_path, target_of("python3.13", "arm64"), requirements, index_url=index.url)
 
         assert answer.exit_code == 0, answer.output
-        assert answer.resolved == dict.fromkeys(["a", *names], "1.0")
-        assert asked.names[0] == "a"
-        assert sorted(asked.names) == ["a", *names], "each once"
-
-    def test_a_page_that_is_not_there_is_asked_for_once(self, tmp_path: Path) -> None:
-        for name in ("a", "b", "c"):
-            make_wheel(tmp_path / "files", name, requires=["d"])
-        make_wheel(tmp_path / "more", "d")
-        first, second = Asked(), Asked()
-        with (
-            SimpleIndex(tmp_path / "files", page=first) as index,
-            SimpleIndex(tmp_path / "more", page=second) as other,
-        ):
-            answer = ask(
-                tmp_path,
-                target_of("python3.13", "arm64"),
-                ["a", "b", "c"],
-                index_url=index.url,
-                arguments=["--extra-index-url", other.url],
-            )
-
-        assert answer.exit_code == 0, answer.output
-        assert sorted(first.names) == sorted(second.names) == ["a", "b", "c", "d"]
-
-    def test_an_index_does_not_learn_of_what_comes_from_elsewhere(self, tmp_path: Path) -> None:
-        hidden, secret = make_wheel(tmp_path / "own", "hidden"), make_wheel(tmp_path / "own", "secret")
-        make_wheel(tmp_path / "files", "a", requires=["hidden"])
-        make_wheel(tmp_path / "files", "b")
-        (tmp_path / "constraints.txt").write_text(f"hidden @ {hidden.as_uri()}\n", encoding="utf-8")
-        asked = Asked()
-        with SimpleIndex(tmp_path / "files", page=asked) as index:
-            answer = ask(
-                tmp_path,
-                target_of("python3.13", "arm64"),
-                ["a", "b", "hidden", f"secret @ {secret.as_uri()}"],
-                index_url=index.url,
-                arguments=["--constraint", str(tmp_path / "constraints.txt")],
-            )
-
-        assert answer.exit_code == 0, answer.output
-        assert sorted(answer.resolved) == ["a", "b", "hidden", "secret"]
-        assert sorted(asked.names) == ["a", "b"]
-
-    def test_what_is_missing_is_told_as_ever(self, tmp_path: Path) -> None:
-        for name in ("a", "b"):
-            make_wheel(tmp_path / "files", name)
-        asked = Asked()
-        with SimpleIndex(tmp_path / "files", page=asked) as index:
-            answer = ask(tmp_path, target_of("python3.13", "arm64"), ["a", "gone", "b"], index_url=index.url)
-
-        assert answer.exit_code == 1
-        assert "No matching distribution found for gone" in answer.output
-        assert answer.findings is not None
-        assert len(answer.findings["unreachable"]) == 1
-        assert "/simple/gone/" in answer.findings["unreachable"][0]
+        (saved,) = tmp_path.glob("request-*/files/foo/*.whl")
+        assert saved.read_bytes() == fork.read_bytes()
 
 
 def without_shortcuts(folder: Path) -> Path:
     """The program as it is for a pip that has no place for them."""
     text = Path(pip_for_target.__file__).read_text(encoding="utf-8")
     copy = folder / "without_shortcuts.py"
-    calls = {
-        "ahead = shorten_the_way_through_the_index(findings, misdeclared)": "ahead = None",
-        'hand_wheels_over_at_once(request["destination"])': "",
-    }
-    for call, instead in calls.items():
+    for call in ("pass_over_wheels_for_others(findings, misdeclared)", 'show_wheels_at_once(request["early"])'):
         assert text.count(f"    {call}\n") == 1
-        text = text.replace(f"    {call}\n", f"    {instead}\n")
+        text = text.replace(f"    {call}\n", "")
     copy.write_text(text, encoding="utf-8")
     return copy
 
