@@ -36,9 +36,8 @@ if TYPE_CHECKING:
 
 _BUFFER = 8192  # bytes; with a size of its own, Python does not ask each file whether it is a terminal
 
-_SCRIPT = re.compile(
-    r"[^/]+\.data/scripts/", re.IGNORECASE
-)  # as a bundle has it; where it is none, the shelf is passed over
+# What a bundle has as a program whatever its mode (see `layout`). Where it is none, the shelf is not taken from.
+_SCRIPT = re.compile(r"[^/]+\.data/scripts/", re.IGNORECASE)
 
 # To be counted up whenever a wheel is checked for more, or machine code read for more.
 _FORMAT = 1
