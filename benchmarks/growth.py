@@ -28,10 +28,11 @@ from typing import TYPE_CHECKING, TypeVar
 from hatch_lambda import archive
 from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import union
+from hatch_lambda.hashing import sha256_of
 from hatch_lambda.layout import lay_out
 from hatch_lambda.settings import load
 from hatch_lambda.stages.unpack import unpack
-from hatch_lambda.store import StoredWheel, sha256_of
+from hatch_lambda.store import StoredWheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -66,17 +66,16 @@ def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive
     try:
         with (
             naming(path),
-            os.fdopen(descriptor, "wb", _BUFFER) as raw,
+            os.fdopen(descriptor, "wb") as raw,
             _ToDisk(raw) as on_disk,
-            _Writer(raw, date, moment, level) as writer,
+            _Writer(on_disk, date, moment, level) as writer,
         ):
             for file in sorted(files, key=lambda file: file.path):
                 writer.add(file)
-                on_disk.go_on(writer.position)
             writer.finish()
             on_disk.make_sure()
         _give_usual_mode(temporary)
-        Path(temporary).replace(path)
+        _replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -88,7 +87,7 @@ class _ToDisk:
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
-        self._reached = 0
+        self._written = self._reached = 0
         self._syncing: Thread | None = None
         self._failure: OSError | None = None
 
@@ -99,10 +98,12 @@ class _ToDisk:
         if self._syncing:
             self._syncing.join()  # it must not meet a file that is closed
 
-    def go_on(self, position: int) -> None:
-        if position < self._reached + _SYNCED_AT_ONCE or (self._syncing and self._syncing.is_alive()):
+    def write(self, data: bytes | memoryview) -> None:
+        self._raw.write(data)
+        self._written += len(data)
+        if self._written < self._reached + _SYNCED_AT_ONCE or (self._syncing and self._syncing.is_alive()):
             return
-        self._reached = position
+        self._reached = self._written
         self._raw.flush()
         self._syncing = Thread(target=self._sync)
         self._syncing.start()
@@ -126,12 +127,14 @@ class _ToDisk:
 class _Writer:
     """A zip while it is written; it holds the wheels open that it copies from."""
 
-    def __init__(self, raw: BinaryIO, date: int, moment: int, level: int) -> None:
-        self.raw = raw
+    def __init__(self, out: _ToDisk, date: int, moment: int, level: int) -> None:
+        self.out = out
         self.date = date
         self.moment = moment
         self.level = level
         self.position = 0
+        self.waiting: list[bytes | memoryview] = []
+        self.passed_on = 0
         self.unzipped = 0
         self.directory: list[bytes] = []
         self.wheels = OpenWheels()
@@ -161,6 +164,7 @@ class _Writer:
             self._put(_ZIP64_LOCATOR.pack(b"PK\6\7", 0, end, 1))
         plain_count, plain_start = min(count, 0xFFFF), min(start, 0xFFFFFFFF)
         self._put(_END.pack(b"PK\5\6", 0, 0, plain_count, plain_count, min(size, 0xFFFFFFFF), plain_start, 0))
+        self._pass_on()
 
     def _copy(self, file: BundleFile, member: Member) -> None:
         """Take over what a wheel has compressed already."""
@@ -175,7 +179,7 @@ class _Writer:
         for piece in pieces:
             self._put(piece)
 
-    def _write_content(self, file: BundleFile, pieces: Iterable[bytes], crc: int) -> None:
+    def _write_content(self, file: BundleFile, pieces: Iterable[bytes | memoryview], crc: int) -> None:
         """Deflate what is not compressed yet; where that would be larger, it stays as it is."""
         compressor = zlib.compressobj(self.level, zlib.DEFLATED, -zlib.MAX_WBITS)
         size = 0
@@ -193,21 +197,44 @@ class _Writer:
                 self._put(piece)
 
     def _put_header(self, file: BundleFile, method: int, crc: int, compressed_size: int, size: int) -> None:
-        if max(size, compressed_size, self.position) > 0xFFFFFFFF:  # noqa: PLR2004 - 4 GiB, far beyond Lambda's limit
+        position = self.position
+        if max(size, compressed_size, position) > 0xFFFFFFFF:  # noqa: PLR2004 - 4 GiB, far beyond Lambda's limit
             raise LambdaBuildError(f"{file.path} is at or beyond 4 GiB of the zip, which Lambda does not take")
-        name = file.path.encode("utf-8")
-        flags = 0 if file.path.isascii() else _UTF8_NAME
+        path = file.path
+        name = path.encode("utf-8")
+        flags = 0 if path.isascii() else _UTF8_NAME
         common = (flags, method, self.moment, self.date, crc, compressed_size, size, len(name))
         mode = (stat.S_IFREG | file.mode) << 16
         self.directory.append(
-            _CENTRAL_HEADER.pack(b"PK\1\2", _MADE_ON_UNIX, _NEEDED, *common, 0, 0, 0, 0, mode, self.position) + name
+            _CENTRAL_HEADER.pack(b"PK\1\2", _MADE_ON_UNIX, _NEEDED, *common, 0, 0, 0, 0, mode, position) + name
         )
         self._put(LOCAL_HEADER.pack(b"PK\3\4", _NEEDED, *common, 0) + name)
         self.unzipped += size
 
-    def _put(self, data: bytes) -> None:
-        self.raw.write(data)
+    def _put(self, data: bytes | memoryview) -> None:
+        """Thousands of small pieces are collected, since each call to the system has its price."""
+        self.waiting.append(data)
         self.position += len(data)
+        if self.position > self.passed_on + _BUFFER:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        self.out.write(b"".join(self.waiting))
+        self.waiting.clear()
+        self.passed_on = self.position
+
+
+def _replace(temporary: str, path: Path) -> None:
+    """Move a file to a path. What was there need not be waited for, which some file systems take their time to free."""
+    try:
+        former = os.open(path, os.O_RDONLY) if os.name != "nt" else None  # Windows replaces no file that is open
+    except OSError:
+        former = None
+    try:
+        os.replace(temporary, path)  # noqa: PTH105 - as it is named by the system's own call
+    finally:
+        if former is not None:
+            Thread(target=os.close, args=(former,), daemon=True).start()
 
 
 def source_date_epoch() -> int:

@@ -62,6 +62,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         with aborting(self.app):
             if not clean_only:
                 self._check(versions or self.config.versions)
+                self._look_ahead()
             yield from super().build(versions=versions, clean_only=clean_only, **options)
             self._tell_of_all()
 
@@ -208,6 +209,14 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         self._refuse_shared_names(versions)
         if versions != [LAYER]:
             check_selection(self)
+
+    def _look_ahead(self) -> None:
+        """Begin with what a build waits for that has nothing new, while all the rest is still to be imported."""
+        from hatch_lambda.resolution import look_ahead
+        from hatch_lambda.store import user_store
+
+        for settings in dict.fromkeys(self._settings().values()):
+            look_ahead(settings.target_directory, user_store(settings.fallback_store))
 
     def _refuse_shared_names(self, versions: list[str]) -> None:
         from hatch_lambda.errors import ConfigurationError

@@ -96,6 +96,8 @@ class Bundle:
     files: tuple[BundleFile, ...]
     wheels: tuple[StoredWheel, ...]
     """Sorted by distribution."""
+    key: str = field(default="", compare=False)
+    """A hash of all that decides on the files; none where that is not known."""
     origins: Origins = field(default_factory=Origins, compare=False)
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     """What was kept out of it, by the setting or the named set that did so."""

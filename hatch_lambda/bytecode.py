@@ -30,10 +30,11 @@ from hatch_lambda import compile_modules, litter
 from hatch_lambda.bundle import DEFLATED, EXECUTABLE_MODE, FILE_MODE, STORED, BundleFile, Member, Text
 from hatch_lambda.credentials import redact
 from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.hashing import sha256_of
 from hatch_lambda.interpreters import Interpreter, interpreter_to_build_with
 from hatch_lambda.job import TASK_ROOT
 from hatch_lambda.settings import ENVIRONMENT_VARIABLES
-from hatch_lambda.store import PART, sha256_of, write_whole
+from hatch_lambda.store import PART, write_whole
 from hatch_lambda.ui import counted
 from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
 

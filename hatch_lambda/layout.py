@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import configparser
 import csv
 import hashlib
 import io
@@ -150,6 +149,8 @@ class _Layout:
         entry_points = f"{self.dist_info}/entry_points.txt"
         if entry_points not in self.archive.namelist():
             return
+        import configparser
+
         parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
         parser.optionxform = str  # type: ignore[assignment, method-assign]  # names are case-sensitive
         try:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -63,8 +62,7 @@ def with_local_sources(requirements: tuple[str, ...], settings: Settings, projec
     return tuple(direct)
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(NamedTuple):
     """An entry of a `sources` table. `folder`: what its paths are relative to. `table`: what messages call it."""
 
     entry: Mapping[str, Any]
@@ -72,14 +70,14 @@ class _Source:
     table: str
 
 
-@dataclass(frozen=True)
 class _Neighbourhood:
     """A project with the workspace around it."""
 
-    root: Path
-    settings: Settings
-    project: NormalizedName
-    parsed: dict[Path, Mapping[str, Any]] = field(default_factory=dict)
+    def __init__(self, root: Path, settings: Settings, project: NormalizedName) -> None:
+        self.root = root
+        self.settings = settings
+        self.project = project
+        self.parsed: dict[Path, Mapping[str, Any]] = {}
 
     @property
     def is_there(self) -> bool:

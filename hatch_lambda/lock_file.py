@@ -18,10 +18,11 @@ from urllib.request import url2pathname
 from hatch_lambda.credentials import redact, without_credentials
 from hatch_lambda.distributions import Sdist, SourceTree
 from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.hashing import sha256_of
 from hatch_lambda.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.stages.allow import CURATED
 from hatch_lambda.stages.report_unmet import required_names
-from hatch_lambda.store import sha256_of, write_whole
+from hatch_lambda.store import write_whole
 from hatch_lambda.verdicts import compressed_tags, wheel_tags
 
 if sys.version_info >= (3, 11):

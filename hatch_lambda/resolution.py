@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.distributions import Closure, Distribution
     from hatch_lambda.settings import Settings
-    from hatch_lambda.store import StoredWheel
+    from hatch_lambda.store import Store, StoredWheel
 
 LOCK_NAME = "pylock.toml"
 _AUDIT_NAME = "audit.json"
@@ -39,19 +39,39 @@ class Earlier(NamedTuple):
     """The files, by gitignore patterns, that the audit has left out; none if there is no word of an audit."""
 
 
+def look_ahead(folder: Path, store: Store) -> None:
+    """Begin with what takes longest where nothing has changed: to make sure of the wheels that a build chose before."""
+    with contextlib.suppress(*_IS_NO_LOCK):
+        store.look_ahead(_wheels_of(_table_of(folder)))
+
+
 def recall(folder: Path, key: str) -> Earlier | None:
     """What an earlier build with this key chose; none where there was none, or its source folders have changed."""
     try:
-        table = tomllib.loads((folder / LOCK_NAME).read_text(encoding="utf-8"))["tool"][_TOOL]
+        table = _table_of(folder)
         if table["key"] != key or any(digest_of(Path(path)) != digest for path, digest in table["folders"].items()):
             return None
-        wheels = tuple(WantedWheel(**entry) for entry in table["wheels"])
-        resolved = table["resolved"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        wheels, resolved = _wheels_of(table), table["resolved"]
+    except _IS_NO_LOCK:
         return None
-    if not isinstance(resolved, date) or not all(wheel.is_plain for wheel in wheels):
-        return None
-    return Earlier(wheels, resolved, _audited_without(folder))
+    return Earlier(wheels, resolved, _audited_without(folder)) if isinstance(resolved, date) else None
+
+
+_IS_NO_LOCK = (OSError, ValueError, KeyError, TypeError, AttributeError)
+
+
+def _table_of(folder: Path) -> dict[str, Any]:
+    """Our own table in the lock file. Raises any of `_IS_NO_LOCK`."""
+    table: dict[str, Any] = tomllib.loads((folder / LOCK_NAME).read_text(encoding="utf-8"))["tool"][_TOOL]
+    return table
+
+
+def _wheels_of(table: dict[str, Any]) -> tuple[WantedWheel, ...]:
+    """Raises any of `_IS_NO_LOCK`."""
+    wheels = tuple(WantedWheel(**entry) for entry in table["wheels"])
+    if not all(wheel.is_plain for wheel in wheels):
+        raise ValueError("not the name of a wheel")
+    return wheels
 
 
 def borrow(folder: Path, key: str, neighbours: Iterable[Path]) -> Earlier | None:

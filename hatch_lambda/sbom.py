@@ -19,10 +19,10 @@ from packaging.utils import canonicalize_name
 
 from hatch_lambda.archive import EPOCH_VARIABLE, source_date_epoch
 from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.hashing import sha256_of
 from hatch_lambda.report import named, target_by_name, write_whole
 from hatch_lambda.report.licences import licence_of
 from hatch_lambda.report.requirements import requirements
-from hatch_lambda.store import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

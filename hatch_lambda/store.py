@@ -6,8 +6,6 @@ Nothing in here is believed: what is read is hashed first, and what is not what 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import functools
 import hashlib
 import json
 import os
@@ -15,12 +13,11 @@ import re
 import shutil
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda import litter
+from hatch_lambda.hashing import hash_ahead, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,8 +39,7 @@ BOUND = 8 * 1024**3
 """Bytes that the store may hold; beyond, what was not used for longest is dropped."""
 
 
-@dataclass(frozen=True)
-class WantedWheel:
+class WantedWheel(NamedTuple):
     """A wheel by its content. `distribution`: `name version`; `sha256` in hexadecimal."""
 
     distribution: str
@@ -53,20 +49,23 @@ class WantedWheel:
     @property
     def is_plain(self) -> bool:
         """Whether it can be a part of a path, since it may come from a file that others can write."""
-        if not all(isinstance(value, str) for value in dataclasses.astuple(self)):
+        if not all(isinstance(value, str) for value in self):
             return False
         return self.filename.endswith(".whl") and bool(_SHA256.fullmatch(self.sha256))
 
 
-@dataclass(frozen=True)
-class StoredWheel(WantedWheel):
+class StoredWheel(NamedTuple):
     """A wheel in the store."""
 
+    distribution: str
+    filename: str
+    sha256: str
     path: Path
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(NamedTuple):
+    """The folder that they are kept in."""
+
     root: Path
 
     def keep(self, wheel: Path, distribution: str, *, scratch: Path | None = None) -> StoredWheel:
@@ -96,9 +95,14 @@ class Store:
         return kept
 
     def find_all(self, wanted: Iterable[WantedWheel]) -> list[StoredWheel | None]:
-        """`find` for many, on all cores: hashing is the cost, and it lets other threads run."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(self.find, wanted))
+        """`find` for many, on all cores."""
+        wanted = tuple(wanted)
+        self.look_ahead(wanted)
+        return [self.find(wheel) for wheel in wanted]
+
+    def look_ahead(self, wanted: Iterable[WantedWheel]) -> None:
+        """Begin with what it takes to find wheels, which is to hash them; this does not wait for it."""
+        hash_ahead(self._place(wheel.sha256, wheel.filename) for wheel in wanted)
 
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
         """Keep which wheel a build gave. `recipe`: a hash of all that the build depends on."""
@@ -232,21 +236,6 @@ def _usual_root() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("hatch-lambda", appauthor=False)
-
-
-def sha256_of(path: Path) -> str:
-    """In hexadecimal. A file that the file system says was not touched since is not read again in this process."""
-    status = path.stat()
-    return _sha256_of(path, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-
-
-@functools.cache
-def _sha256_of(path: Path, _as_it_is: tuple[int, ...]) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1024 * 1024):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def write_whole(path: Path, content: bytes, *, by_way_of: Path | None = None, is_kept_for_good: bool = False) -> None:

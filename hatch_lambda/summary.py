@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle import Origins
 from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
@@ -25,8 +25,7 @@ _FEW = 10
 _COLUMNS_OF_A_PIPE = 80
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """A zip that was made.
 
     `distributions`: how many, the project itself aside; none where it has the project alone. `left_out`: by the name of
@@ -36,9 +35,9 @@ class Made:
     archive: Archive
     files: Sequence[BundleFile]
     distributions: int | None
-    origins: Origins = field(default_factory=Origins)
+    origins: Origins = Origins()
     has_project: bool = True
-    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
+    left_out: Mapping[str, LeftOut] = MappingProxyType({})
 
 
 def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -100,14 +99,14 @@ class _Lines(StagedUI):
         self._ui.error(message)
 
 
-@dataclass(frozen=True)
 class Reporter:
     """One line a stage, with its figures and seconds; with `verbose` also what pip says."""
 
-    ui: UI
-    verbose: bool = False
-    warnings: list[str] = field(default_factory=list, compare=False)
-    """All that were given so far, each once, for the summary at the end."""
+    def __init__(self, ui: UI, *, verbose: bool = False) -> None:
+        self.ui = ui
+        self.verbose = verbose
+        self.warnings: list[str] = []
+        """All that were given so far, each once, for the summary at the end."""
 
     def stage(self, number: int, name: str, work: Callable[[], Result], tell: Callable[[Result], str]) -> Result:
         """Do the work of a stage and say how it went: `tell` gives the figures of its result."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle import Member
 
 LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")  # APPNOTE 4.3.7
+_LENGTHS, _PLACE_OF_LENGTHS = struct.Struct("<HH"), 26  # the end of it: of the name, of the extra field
 _PIECE = 1024 * 1024
 USUAL_EXTRA = 64
 """Bytes that an entry's extra field seldom exceeds."""
@@ -35,13 +36,18 @@ class Reader:
 
     def at(self, offset: int, size: int) -> bytes:
         """Up to so many bytes from a place."""
+        ahead, begin = self.around(offset, size)
+        return ahead[begin : begin + size]
+
+    def around(self, offset: int, size: int) -> tuple[bytes, int]:
+        """What was read, with up to so many bytes from a place and more; and where in it that place is."""
         begin = offset - self._start
         left = len(self._ahead) - begin
         if begin < 0 or left < size:
             goes_on = begin >= 0 and left > -_READ_AHEAD and size < _READ_AHEAD
             self._start, begin = offset, 0
             self._ahead = self._read(offset, _READ_AHEAD if goes_on else size)
-        return self._ahead[begin : begin + size]
+        return self._ahead, begin
 
     def _read(self, offset: int, size: int) -> bytes:
         if hasattr(os, "pread"):
@@ -56,43 +62,45 @@ class OpenWheels(ExitStack):
     def __init__(self) -> None:
         super().__init__()
         self._readers: dict[Path, Reader] = {}
+        self._latest: tuple[Path | None, Reader | None] = (None, None)
 
     def reader(self, wheel: Path) -> Reader:
-        if wheel not in self._readers:
-            self._readers[wheel] = Reader(self.enter_context(wheel.open("rb", buffering=0)))
-        return self._readers[wheel]
+        latest, reader = self._latest
+        if reader is None or wheel is not latest:  # to look a path up takes longer than to read what most want
+            if wheel not in self._readers:
+                self._readers[wheel] = Reader(self.enter_context(wheel.open("rb", buffering=0)))
+            reader = self._readers[wheel]
+            self._latest = wheel, reader
+        return reader
 
 
-def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[bytes]:
+def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[memoryview]:
     """A member as it lies in its wheel, compressed or not, in pieces. Raises `BrokenWheelError`.
 
     Most are small: the header is read together with what comes behind it.
     """
     wheel = wheels.reader(member.wheel)
     size = member.compressed_size
-    ahead = wheel.at(member.offset, min(LOCAL_HEADER.size + len(member.name) + USUAL_EXTRA + size, _PIECE))
-    start = _start_of_data(ahead, member)
-    piece = ahead[start : start + size]
-    return (piece,) if len(piece) == size else _pieces(wheel, member, start, piece)
+    expected = LOCAL_HEADER.size + len(member.name) + USUAL_EXTRA + size
+    ahead, header = wheel.around(member.offset, min(_PIECE, expected))
+    if not ahead.startswith(b"PK\3\4", header) or len(ahead) < header + LOCAL_HEADER.size:
+        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not where its directory says")
+    # The header's extra field may be another than the one in the central directory (4.3.7).
+    name_length, extra_length = _LENGTHS.unpack_from(ahead, header + _PLACE_OF_LENGTHS)
+    start = header + LOCAL_HEADER.size + name_length + extra_length
+    piece = memoryview(ahead)[start : start + size]
+    return (piece,) if len(piece) == size else _pieces(wheel, member, start - header, piece)
 
 
-def _pieces(wheel: Reader, member: Member, start: int, piece: bytes) -> Iterator[bytes]:
+def _pieces(wheel: Reader, member: Member, start: int, piece: memoryview) -> Iterator[memoryview]:
     place = member.offset + start + len(piece)
     left = member.compressed_size
     while left:
         if not piece:
-            piece = wheel.at(place, min(left, _PIECE))
+            piece = memoryview(wheel.at(place, min(left, _PIECE)))
             place += len(piece)
         if not piece:
             raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is cut off")
         yield piece
         left -= len(piece)
-        piece = b""
-
-
-def _start_of_data(ahead: bytes, member: Member) -> int:
-    """Behind the member's own header, whose extra field may differ from the one in the central directory (4.3.7)."""
-    if len(ahead) < LOCAL_HEADER.size or ahead[:4] != b"PK\3\4":
-        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not where its directory says")
-    *_, name_length, extra_length = LOCAL_HEADER.unpack_from(ahead)
-    return LOCAL_HEADER.size + int(name_length) + int(extra_length)
+        piece = piece[:0]

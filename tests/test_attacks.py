@@ -33,7 +33,7 @@ from hatch_lambda.errors import (
     ResolutionError,
     UnfitMachineCodeError,
 )
-from hatch_lambda.store import sha256_of
+from hatch_lambda.hashing import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

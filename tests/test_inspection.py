@@ -17,8 +17,9 @@ from packages import make_wheel
 from hatch_lambda import inspection
 from hatch_lambda.audit import scan
 from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.hashing import sha256_of
 from hatch_lambda.inspection import inspect, inspecting_ahead
-from hatch_lambda.store import Store, sha256_of
+from hatch_lambda.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

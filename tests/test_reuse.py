@@ -1519,19 +1519,36 @@ INTERFERENCES: dict[str, Callable[[Path], object]] = {
     "all of it replaced by a file": bundle_replaced_by_a_file,
 }
 
+
+def with_line(number: int, content: str) -> Callable[[Path], object]:
+    """Put something else into one of the manifest's three lines."""
+
+    def rewrite(path: Path) -> None:
+        lines = path.read_text(encoding="utf-8").split("\n")
+        lines[number] = content
+        path.write_text("\n".join(lines), encoding="utf-8")
+
+    return rewrite
+
+
 MANIFESTS: dict[str, Callable[[Path], object]] = {
     "gone": Path.unlink,
     "empty": lambda path: path.write_bytes(b""),
     "no text": lambda path: path.write_bytes(b"\xff\xfe\x00"),
     "cut off": lambda path: path.write_bytes(path.read_bytes()[:-10]),
-    "a list": lambda path: path.write_text("[]", encoding="utf-8"),
-    "a number": lambda path: path.write_text("5", encoding="utf-8"),
-    "null": lambda path: path.write_text("null", encoding="utf-8"),
-    "without facts": lambda path: path.write_text('{"foo/a.py": []}', encoding="utf-8"),
-    "with too many": lambda path: path.write_text('{"foo/a.py": [1, 2, 3, 4, 5, 6, 7]}', encoding="utf-8"),
-    "with numbers": lambda path: path.write_text('{"foo/a.py": 5}', encoding="utf-8"),
-    "of nothing": lambda path: path.write_text("{}", encoding="utf-8"),
-    "of other files": lambda path: path.write_text('{"../x": ["", 1, 2, 3]}', encoding="utf-8"),
+    "of an earlier version": lambda path: path.write_text('{"foo/a.py": ["", 1, 2, 3]}', encoding="utf-8"),
+    "two lines": lambda path: path.write_text("key\n{}", encoding="utf-8"),
+    "another key": with_line(0, "0"),
+    "no key": with_line(0, ""),
+    "no origins": with_line(1, "{}"),
+    "a list of origins": with_line(1, "[]"),
+    "origins that are numbers": with_line(1, '{"foo/a.py": 5}'),
+    "origins of other files": with_line(1, '{"../x": ""}'),
+    "origins cut off": with_line(1, '{"foo/a.py": "'),
+    "no looks": with_line(2, ""),
+    "looks of other files": with_line(2, "//493\0../x/1/2/3"),
+    "looks without facts": with_line(2, "//493\0foo/a.py"),
+    "looks of folders alone": with_line(2, "//493\0/foo//493\0/bar//493"),
 }
 
 
@@ -1607,7 +1624,7 @@ class TestUnpackOnce:
         laid_out.build()
 
         assert files_in(bundle) == content
-        assert json.loads(manifest.read_text(encoding="utf-8")).keys() == content.keys()
+        assert json.loads(manifest.read_text(encoding="utf-8").split("\n")[1]).keys() == content.keys()
 
     def test_a_former_bundle_without_a_manifest_is_not_believed(self, laid_out: Situation) -> None:
         for manifest in laid_out.state.glob("*.json"):

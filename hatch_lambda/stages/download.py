@@ -14,10 +14,10 @@ from hatch_lambda import pip_process
 from hatch_lambda.credentials import redact, without_credentials
 from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError
+from hatch_lambda.hashing import sha256_of
 from hatch_lambda.inspection import inspecting_ahead
 from hatch_lambda.process import resolver_words
 from hatch_lambda.stages.report_unmet import BINARY_SIBLINGS, no_candidate_message
-from hatch_lambda.store import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

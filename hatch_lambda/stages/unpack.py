@@ -32,11 +32,6 @@ _LARGE = 256 * 1024
 _PIECE = 1024 * 1024
 
 
-# How a file of the bundle looks from outside: the hash of what it came from, size, time of the last change in
-# nanoseconds, mode. A plain tuple, as a bundle has thousands of them, and each build looks at all.
-_OnDisk = tuple[str, int, int, int]
-
-
 def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bundle:
     """Fill a new folder and put it in the place of the former bundle, of which nothing is left.
 
@@ -45,14 +40,16 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
     bundle comes from the shelf.
     """
     directory, files = bundle.directory, bundle.files
-    origins = _origins(files, {wheel.path: wheel.sha256 for wheel in bundle.wheels})
     manifest = state / MANIFEST_NAME if state else None
-    noted = _read(manifest) if manifest else ""
-    seen = _look(directory, origins) if noted else _Seen({}, {})
-    if _as_manifest(seen) == noted and seen.files.keys() == origins.keys() and seen.folders == _wanted_folders(files):
+    noted = _Manifest.read(manifest) if manifest else _NO_MANIFEST
+    seen = _look(directory) if noted.seen else ""
+    is_as_it_was = bool(seen) and seen == noted.seen
+    if is_as_it_was and bundle.key and bundle.key == noted.key:
         return bundle
-    former = _files_of(noted)
-    untouched = {path for path, facts in seen.files.items() if path in origins and former.get(path) == facts}
+    origins = _origins(bundle)
+    if is_as_it_was and origins == noted.origins():
+        return bundle
+    untouched = _untouched(noted, seen, origins)
     directory.parent.mkdir(parents=True, exist_ok=True)
     for left in directory.parent.glob(".bundle-*"):  # by builds that were killed, as this one is alone here
         remove(left)
@@ -68,67 +65,97 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     if manifest:
-        write_whole(manifest, _as_manifest(_look(directory, origins)).encode("utf-8"))
+        write_whole(manifest, _Manifest(bundle.key, json.dumps(origins), _look(directory)).as_bytes())
     return bundle
 
 
-def _origins(files: Sequence[BundleFile], hashes: Mapping[Path, str]) -> dict[str, str]:
+class _Manifest(NamedTuple):
+    """What an earlier build laid out, as three lines of text; mostly these need only be compared.
+
+    `key`: the bundle's. `made_from`: the origin of each file by its path, as JSON. `seen`: how they looked (`_look`).
+    """
+
+    key: str
+    made_from: str
+    seen: str
+
+    @classmethod
+    def read(cls, path: Path) -> _Manifest:
+        try:
+            return cls(*path.read_bytes().decode("utf-8", "surrogatepass").split("\n", 2))
+        except (OSError, ValueError, TypeError):
+            return _NO_MANIFEST
+
+    def as_bytes(self) -> bytes:
+        return "\n".join(self).encode("utf-8", "surrogatepass")
+
+    def origins(self) -> dict[str, str]:
+        try:
+            origins = json.loads(self.made_from)
+        except ValueError:
+            return {}
+        return origins if isinstance(origins, dict) else {}
+
+
+_NO_MANIFEST = _Manifest("", "", "")
+
+
+def _origins(bundle: Bundle) -> dict[str, str]:
     """What each file is made from: a wheel, by its hash, or what was made here, by its own."""
+    hashes = {wheel.path: wheel.sha256 for wheel in bundle.wheels}
     return {
         file.path: hashes.get(file.source.wheel, f"{file.source.crc:08x} {file.source.size}")
         if isinstance(file.source, Member)
         else hashlib.sha256(file.source.content).hexdigest()
-        for file in files
+        for file in bundle.files
     }
 
 
-def _read(manifest: Path) -> str:
-    try:
-        return manifest.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
+def _untouched(noted: _Manifest, seen: str, origins: Mapping[str, str]) -> list[str]:
+    """The files that look as they did when they were made from what they are to be made from."""
+    former, made_from = _by_path(noted.seen), noted.origins()
+    return [
+        path
+        for path, look in _by_path(seen).items()
+        if path in origins and former.get(path) == look and made_from.get(path) == origins[path]
+    ]
 
 
-def _as_manifest(seen: _Seen) -> str:
-    return json.dumps(seen.files)
+def _look(directory: Path) -> str:
+    """How all below a folder looks from outside, in one text, since each build looks at thousands of files.
 
-
-def _files_of(manifest: str) -> dict[str, _OnDisk]:
-    """What an earlier build noted of each file that it laid out."""
-    try:
-        return {path: tuple(facts) for path, facts in json.loads(manifest).items()}
-    except (ValueError, TypeError, AttributeError):
-        return {}
-
-
-class _Seen(NamedTuple):
-    """What is below a folder. `folders`: with their modes, the folder itself as the empty path."""
-
-    files: dict[str, _OnDisk]
-    folders: dict[str, int]
-
-
-def _look(directory: Path, origins: Mapping[str, str]) -> _Seen:
-    """What is on disk below a folder, taken to come from where it ought to; what is not wanted comes from nowhere."""
-    files: dict[str, _OnDisk] = {}
-    folders: dict[str, int] = {}
-    waiting = [(str(directory), "")]
+    A file has its size, the time of its last change in nanoseconds and its mode; before the files of a folder come its
+    path, between slashes, and its mode. No name has a slash or a NUL, so that same texts mean the same.
+    """
+    looks = []
+    waiting = [(str(directory), "/")]
     while waiting:
-        folder, prefix = waiting.pop()
+        folder, path = waiting.pop()
         try:
             entries = os.scandir(folder)
-            folders[prefix] = _mode_of_folder(os.stat(folder).st_mode)  # noqa: PTH116 - thousands of them
+            looks.append(f"{path}/{_mode_of_folder(os.stat(folder).st_mode)}")  # noqa: PTH116 - thousands of them
         except (FileNotFoundError, NotADirectoryError):
             continue
         with entries:
             for entry in entries:
-                path = f"{prefix}{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append((entry.path, f"{path}/"))
+                    waiting.append((entry.path, f"{path}{entry.name}/"))
                     continue
                 status = entry.stat(follow_symlinks=False)
-                files[path] = (origins.get(path, ""), status.st_size, status.st_mtime_ns, status.st_mode)
-    return _Seen(files, folders)
+                looks.append(f"{entry.name}/{status.st_size}/{status.st_mtime_ns}/{status.st_mode}")
+    return "\0".join(looks)
+
+
+def _by_path(seen: str) -> dict[str, str]:
+    """How each file looked."""
+    found, folder = {}, ""
+    for look in seen.split("\0"):
+        if look.startswith("/"):
+            folder = look[1:].rpartition("/")[0]
+            continue
+        name, _, rest = look.partition("/")
+        found[f"{folder}{name}"] = rest
+    return found
 
 
 def _mode_of_folder(mode: int) -> int:
@@ -136,12 +163,12 @@ def _mode_of_folder(mode: int) -> int:
     return _FOLDER_MODE if os.name == "nt" else stat.S_IMODE(mode)
 
 
-def _wanted_folders(files: Sequence[BundleFile]) -> dict[str, int]:
-    found = {"": _FOLDER_MODE}
+def _folders_of(files: Sequence[BundleFile]) -> set[str]:
+    found = {""}
     for file in files:
         path = file.path
         while (slash := path.rfind("/")) > 0 and (folder := path[: slash + 1]) not in found:
-            found[folder] = _FOLDER_MODE
+            found.add(folder)
             path = path[:slash]
     return found
 
@@ -155,7 +182,7 @@ def _taken_over(former: Path, path: Path) -> bool:
 
 
 def _make_folders(root: Path, files: Sequence[BundleFile]) -> None:
-    for folder in sorted(_wanted_folders(files)):  # a folder before what is in it
+    for folder in sorted(_folders_of(files)):  # a folder before what is in it
         (root / folder).mkdir(exist_ok=True)
         (root / folder).chmod(_FOLDER_MODE)  # whatever the umask
 
@@ -188,7 +215,7 @@ def _write(folder: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> No
                 shelf.put(file, path)
 
 
-def _inflated(member: Member, wheels: OpenWheels) -> Iterator[bytes]:
+def _inflated(member: Member, wheels: OpenWheels) -> Iterator[bytes | memoryview]:
     """The content of a wheel's entry, piece by piece. Raises `BrokenWheelError`."""
     crc = 0
     inflate = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
@@ -203,7 +230,7 @@ def _inflated(member: Member, wheels: OpenWheels) -> Iterator[bytes]:
         raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not what its checksum says")
 
 
-def _pieces(raw: bytes, inflate: zlib._Decompress | None) -> Iterator[bytes]:
+def _pieces(raw: bytes | memoryview, inflate: zlib._Decompress | None) -> Iterator[bytes | memoryview]:
     """What a piece of a wheel's entry unpacks to, not more at once than a file of any size needs."""
     if inflate is None:
         yield raw
