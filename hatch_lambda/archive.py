@@ -13,6 +13,7 @@ import struct
 import tempfile
 import time
 import zlib
+from operator import attrgetter
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -43,7 +44,7 @@ _ZIP64_LOCATOR = struct.Struct("<4sIQI")  # 4.3.15
 _END = struct.Struct("<4sHHHHIIH")  # 4.3.16
 
 _BUFFER = 1024 * 1024
-_SYNCED_AT_ONCE = 16 * 1024 * 1024  # less is not worth a second time
+_LARGE = 64 * 1024  # worth a call of its own
 
 
 class Archive(NamedTuple):
@@ -67,13 +68,11 @@ def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive
         with (
             naming(path),
             os.fdopen(descriptor, "wb") as raw,
-            _ToDisk(raw) as on_disk,
-            _Writer(on_disk, date, moment, level) as writer,
+            _Writer(raw, date, moment, level) as writer,
         ):
-            for file in sorted(files, key=lambda file: file.path):
+            for file in sorted(files, key=attrgetter("path")):
                 writer.add(file)
             writer.finish()
-            on_disk.make_sure()
         _give_usual_mode(temporary)
         _replace(temporary, path)
     except BaseException:
@@ -82,53 +81,11 @@ def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive
     return Archive(path, path.stat().st_size, writer.unzipped)
 
 
-class _ToDisk:
-    """Has what is written brought to the disk beside the writing, so that there is little to wait for in the end."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._written = self._reached = 0
-        self._syncing: Thread | None = None
-        self._failure: OSError | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._syncing:
-            self._syncing.join()  # it must not meet a file that is closed
-
-    def write(self, data: bytes | memoryview) -> None:
-        self._raw.write(data)
-        self._written += len(data)
-        if self._written < self._reached + _SYNCED_AT_ONCE or (self._syncing and self._syncing.is_alive()):
-            return
-        self._reached = self._written
-        self._raw.flush()
-        self._syncing = Thread(target=self._sync)
-        self._syncing.start()
-
-    def _sync(self) -> None:
-        try:
-            os.fsync(self._raw.fileno())
-        except OSError as error:
-            self._failure = error  # the system tells of it only once
-
-    def make_sure(self) -> None:
-        """Wait until all of it is there. Raises `OSError`."""
-        self._raw.flush()
-        if self._syncing:
-            self._syncing.join()
-        if self._failure:
-            raise self._failure
-        os.fsync(self._raw.fileno())
-
-
 class _Writer:
     """A zip while it is written; it holds the wheels open that it copies from."""
 
-    def __init__(self, out: _ToDisk, date: int, moment: int, level: int) -> None:
-        self.out = out
+    def __init__(self, raw: BinaryIO, date: int, moment: int, level: int) -> None:
+        self.raw = raw
         self.date = date
         self.moment = moment
         self.level = level
@@ -213,13 +170,18 @@ class _Writer:
 
     def _put(self, data: bytes | memoryview) -> None:
         """Thousands of small pieces are collected, since each call to the system has its price."""
-        self.waiting.append(data)
         self.position += len(data)
+        if len(data) >= _LARGE:
+            self._pass_on()
+            self.raw.write(data)
+            self.passed_on = self.position
+            return
+        self.waiting.append(data)
         if self.position > self.passed_on + _BUFFER:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        self.out.write(b"".join(self.waiting))
+        self.raw.write(b"".join(self.waiting))
         self.waiting.clear()
         self.passed_on = self.position
 

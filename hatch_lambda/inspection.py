@@ -13,7 +13,6 @@ import json
 import mmap
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from hatch_lambda.audit import Scan, scan
@@ -26,7 +25,7 @@ from hatch_lambda.magic import MAGIC_LENGTH, begins_as_machine_code
 from hatch_lambda.wheel_check import check_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from zipfile import ZipInfo
 
@@ -48,27 +47,16 @@ def inspect(wheels: Sequence[tuple[str, Path]], store: Store) -> tuple[Scan, ...
 
     Raises `BrokenWheelError`.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return tuple(pool.map(lambda wheel: _inspect(wheel[0], wheel[1], store), wheels))
+    return tuple(_inspect(distribution, wheel, store) for distribution, wheel in wheels)
 
 
-@contextlib.contextmanager
-def inspecting_ahead(store: Store) -> Iterator[Callable[[Path], object]]:
-    """A way to have wheels inspected beside other work, for the store to know of them; it ends when that is done.
+def inspect_in_silence(wheel: Path, store: Store) -> None:
+    """Inspect a wheel for the store to know of it.
 
-    What is wrong with one of them is for `inspect` to say, if it is ever asked: not all that is downloaded is used.
+    What is wrong with it is for `inspect` to say, if it is ever asked: not all that is downloaded is used.
     """
-
-    def look(wheel: Path) -> None:
-        with contextlib.suppress(BrokenWheelError, OSError):
-            _inspect("", wheel, store)
-
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        yield lambda wheel: pool.submit(look, wheel)
-        pool.shutdown()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with contextlib.suppress(BrokenWheelError, OSError):
+        _inspect("", wheel, store)
 
 
 def _inspect(distribution: str, wheel: Path, store: Store) -> Scan:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import json
 import logging
 import os
@@ -454,5 +455,10 @@ def forget_own_folder() -> None:
 
 
 if __name__ == "__main__":
+    # Most of what pip makes lives as long as this process, and to look through it for garbage takes a tenth of its
+    # time. So that is done seldom, and of what is there in the end not at all.
+    gc.set_threshold(100_000)
     forget_own_folder()
-    sys.exit(main(sys.argv[1]))
+    exit_code = main(sys.argv[1])
+    gc.freeze()
+    sys.exit(exit_code)

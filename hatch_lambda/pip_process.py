@@ -21,8 +21,9 @@ from hatch_lambda.process import Completed, run
 from hatch_lambda.ui import megabytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from hatch_lambda.ahead import Ahead
     from hatch_lambda.job import Job
     from hatch_lambda.ui import Reporter
 
@@ -61,11 +62,11 @@ def download(
     arguments: Sequence[str],
     *,
     misdeclared: Iterable[str] = (),
-    on_wheel: Callable[[Path], object] = lambda _path: None,
+    ahead: Ahead | None = None,
 ) -> PipAnswer:
     """`pip download` as the target would run it. The arguments travel in a file, for they may carry credentials.
 
-    `on_wheel`: called with each wheel as soon as it is there, at a place of its own; pip may still drop it.
+    `ahead`: gets each wheel as soon as it is there, at a place of its own; pip may still drop it.
     """
     version = pip_version()
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))
@@ -87,7 +88,7 @@ def download(
         [sys.executable, pip_for_target.__file__, str(request)],
         directory=job.settings.root,
         environment=pip_environment(job),
-        on_line=_Listener(job.reporter, on_wheel=on_wheel).hear,
+        on_line=_Listener(job.reporter, ahead=ahead).hear,
         is_passing=_PASSING.match,
     )
     if completed.exit_code == pip_for_target.EXIT_UNSUPPORTED_PIP:
@@ -179,12 +180,10 @@ _STEPS = {
 class _Listener:
     """Makes of pip's words what it is doing at the moment."""
 
-    def __init__(
-        self, reporter: Reporter, subject: str = "", on_wheel: Callable[[Path], object] = lambda _path: None
-    ) -> None:
+    def __init__(self, reporter: Reporter, subject: str = "", ahead: Ahead | None = None) -> None:
         self._reporter = reporter
         self._subject = subject
-        self._on_wheel = on_wheel
+        self._ahead = ahead
         self._seen: set[str] = set()
         self._collecting = ""
         self._downloading = ""
@@ -193,11 +192,14 @@ class _Listener:
             reporter.now("starting pip")
 
     def hear(self, line: str) -> None:
+        if self._ahead:
+            self._ahead.begin()
         if progress := _PROGRESS.fullmatch(line):
             self._tell_progress(int(progress["bytes"]), int(progress["total"]))
             return
         if wheel := _WHEEL.fullmatch(line):
-            self._on_wheel(Path(wheel["path"]))
+            if self._ahead:
+                self._ahead.look(Path(wheel["path"]))
             return
         self._reporter.detail(line)
         if not self._subject and (collecting := _COLLECTING.match(line)):

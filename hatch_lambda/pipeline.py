@@ -90,18 +90,22 @@ def resolve(job: Job, store: Store) -> Closure:
     Raises `LambdaBuildError`.
     """
     # Imported here, for most builds reuse what an earlier one resolved.
+    from hatch_lambda.stages.download import download
+
+    stage = job.reporter.stage
+    came = stage(1, "download", lambda: download(job, store), _what_came)
+
+    # What takes long of these was imported while pip was at work (see `ahead`).
     from hatch_lambda.provided import leave_out
     from hatch_lambda.stages.allow import allow
     from hatch_lambda.stages.audit import audit
     from hatch_lambda.stages.build import build
-    from hatch_lambda.stages.download import download
     from hatch_lambda.stages.download_wheels import download_wheels
     from hatch_lambda.stages.report_unmet import report_unmet
     from hatch_lambda.stages.sort import sort
     from hatch_lambda.toolchains import HostCompilers, NoCompilers
 
-    stage = job.reporter.stage
-    chosen = leave_out(stage(1, "download", lambda: download(job, store), _what_came), job)
+    chosen = leave_out(came, job)
     sorted_out = stage(2, "sort", lambda: sort(chosen, job.target, store), _what_serves)
     asked = stage(3, "download wheels", lambda: download_wheels(sorted_out, job), _gain(sorted_out))
     built = stage(4, "build", lambda: build(asked, job, HostCompilers(), store), _gain(asked))

@@ -16,18 +16,24 @@ from typing import TYPE_CHECKING
 from hatch_lambda.bundle import BundleFile, Member
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 _PIECE = 1024 * 1024
 
 
 class Shelf:
-    """`folders`: where what was unpacked of each wheel is, by the wheel's path. `linking`: false for copies."""
+    """`folders`: where what was unpacked of each wheel is, by the wheel's path. `linking`: false for copies.
 
-    def __init__(self, folders: Mapping[Path, Path], *, linking: bool = True) -> None:
+    `sound`: the wheels of which that was done just now, so that nobody can have written to it since.
+    """
+
+    def __init__(
+        self, folders: Mapping[Path, Path], *, linking: bool = True, sound: Collection[Path] = frozenset()
+    ) -> None:
         self._folders = {wheel: os.fspath(folder) for wheel, folder in folders.items()}
         self._linking = linking
+        self._sound = sound
         self._made: set[str] = set()
 
     def take(self, file: BundleFile, target: str) -> bool:
@@ -37,7 +43,9 @@ class Shelf:
             return False
         place = self._place(member)
         try:
-            if not _is_as_it_was(place, member, file.mode):
+            if not _looks_as_it_did(place, member, file.mode):
+                return False
+            if member.wheel not in self._sound and not _has_the_content(place, member):
                 return False
             if self._linking:
                 try:
@@ -77,10 +85,12 @@ class Shelf:
             self._made.add(folder)
 
 
-def _is_as_it_was(path: str, member: Member, mode: int) -> bool:
+def _looks_as_it_did(path: str, member: Member, mode: int) -> bool:
     status = os.lstat(path)
-    if status.st_size != member.size or (os.name != "nt" and status.st_mode != stat.S_IFREG | mode):
-        return False
+    return status.st_size == member.size and (os.name == "nt" or status.st_mode == stat.S_IFREG | mode)
+
+
+def _has_the_content(path: str, member: Member) -> bool:
     crc = 0
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of them
         while piece := file.read(_PIECE):

@@ -63,10 +63,12 @@ class StoredWheel(NamedTuple):
     path: Path
 
 
-class Store(NamedTuple):
-    """The folder that they are kept in."""
+class Store:
+    """The folder that they are kept in, for one build."""
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._just_unpacked: set[Path] = set()
 
     def keep(self, wheel: Path, distribution: str, *, scratch: Path | None = None) -> StoredWheel:
         """Take a wheel in, unless the very same one is there already.
@@ -153,7 +155,9 @@ class Store(NamedTuple):
         """What was unpacked of wheels of the store before. `linking`: whether those who take it may share it."""
         from hatch_lambda.shelf import Shelf
 
-        return Shelf({wheel.path: self._unpacked(wheel.sha256) for wheel in wheels}, linking=linking)
+        folders = {wheel.path: self._unpacked(wheel.sha256) for wheel in wheels}
+        sound = {wheel for wheel, folder in folders.items() if folder in self._just_unpacked}
+        return Shelf(folders, linking=linking, sound=sound)
 
     @contextlib.contextmanager
     def unpacking(self, sha256: str) -> Iterator[Path]:
@@ -167,6 +171,7 @@ class Store(NamedTuple):
             place.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(OSError):  # there is one already, and what it may lack is put there when needed
                 folder.rename(place)
+                self._just_unpacked.add(place)
         finally:
             litter.remove(folder)
 

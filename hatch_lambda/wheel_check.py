@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import hashlib
 import io
+import os
 import re
 import stat
 import struct
@@ -32,7 +34,7 @@ from hatch_lambda.limits import UNZIPPED_LIMIT
 from hatch_lambda.wheel_reader import LOCAL_HEADER, USUAL_EXTRA, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from email.message import Message
     from pathlib import Path
@@ -46,6 +48,7 @@ _MOST_UNPACKED = 4 * UNZIPPED_LIMIT
 # RECORD and METADATA are read as a whole.
 _MOST_METADATA = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
+_LARGE = 256 * 1024  # worth a thread of its own
 
 
 def check_wheels(paths: Iterable[Path]) -> None:
@@ -92,7 +95,7 @@ def check_wheel(
             dist_info = _dist_info(entries, name, version)
             by_name = {content.name: content for content in contents}
             _check_metadata(by_name, dist_info, name, version)
-            _check_content(by_name, dist_info, copy)
+            _check_content(path, by_name, dist_info, copy)
     except _FaultError as fault:
         raise BrokenWheelError(path.name, str(fault)) from None
     except ZIP_ERRORS as error:
@@ -458,7 +461,10 @@ _UNRECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
 def _check_content(
-    contents: dict[str, _Content], dist_info: str, copy: Callable[[zipfile.ZipInfo], AbstractContextManager[Sink]]
+    path: Path,
+    contents: dict[str, _Content],
+    dist_info: str,
+    copy: Callable[[zipfile.ZipInfo], AbstractContextManager[Sink]],
 ) -> None:
     exempt = frozenset(f"{dist_info}/{filename}" for filename in _UNRECORDED)
     record = _record(contents[f"{dist_info}/RECORD"])
@@ -466,15 +472,39 @@ def _check_content(
     for name in record:
         if name not in files and name not in exempt and not name.endswith("/"):
             raise _FaultError(f"its RECORD lists `{name}`, which it does not have")
-    for name, content in files.items():
+    for name in files:
         if name not in exempt and name not in record:
             raise _FaultError(f"it has `{name}`, which its RECORD does not list")
+
+    def unpack(content: _Content) -> None:
         with copy(content.entry) as sink:
-            if name in exempt:
+            if content.name in exempt:
                 for chunk in content.chunks():
                     sink.write(chunk)
             else:
-                _check_hash(content, *record[name], sink)
+                _check_hash(content, *record[content.name], sink)
+
+    _do_with_each([*files.values()], path, unpack)
+
+
+def _do_with_each(contents: Sequence[_Content], path: Path, work: Callable[[_Content], None]) -> None:
+    """Large ones on other cores, as zlib and hashlib work without Python's lock; small ones would wait for it."""
+
+    def work_beside(content: _Content) -> None:
+        with path.open("rb", buffering=0) as file:
+            work(dataclasses.replace(content, file=Reader(file)))
+
+    pool = ThreadPoolExecutor(max((os.cpu_count() or 1) - 1, 1))
+    try:
+        large = [content for content in contents if content.entry.file_size >= _LARGE]
+        small = [content for content in contents if content.entry.file_size < _LARGE]
+        pending = [pool.submit(work_beside, content) for content in large]
+        for content in small:
+            work(content)
+        for done in pending:
+            done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _record(content: _Content) -> dict[str, tuple[str, str]]:

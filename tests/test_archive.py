@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
@@ -8,7 +7,6 @@ import shutil
 import stat
 import struct
 import subprocess
-import threading
 import time
 import zipfile
 from typing import TYPE_CHECKING
@@ -392,47 +390,6 @@ class TestWholeOrNotAtAll:
         assert {path.name: path.read_bytes() for path in dist.iterdir()} == (
             {} if former is None else {"orders.zip": former}
         )
-
-    @pytest.mark.parametrize("in_the_end", [True, False], ids=["in the end", "beside the writing"])
-    def test_a_disk_that_fails_fails_the_build(
-        self, *, in_the_end: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(archive, "_SYNCED_AT_ONCE", 1000)
-        files = [text(f"{number}.bin", os.urandom(2000)) for number in range(10)]
-        path = tmp_path / "dist/orders.zip"
-        path.parent.mkdir()
-        path.write_bytes(b"the former zip")
-        told: list[int] = []
-
-        def fail_once(descriptor: int) -> None:
-            """As a system does, which tells of an error once."""
-            if not told and (threading.current_thread() is threading.main_thread()) == in_the_end:
-                told.append(descriptor)
-                raise OSError(errno.EIO, "Input/output error")
-
-        monkeypatch.setattr(os, "fsync", fail_once)
-
-        with pytest.raises(OSError, match="Input/output error") as error:
-            archive.write(path, files)
-
-        assert error.value.filename == str(path)
-        assert {path.name: path.read_bytes() for path in path.parent.iterdir()} == {"orders.zip": b"the former zip"}
-
-    def test_all_of_it_is_on_the_disk_before_it_takes_its_place(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(archive, "_SYNCED_AT_ONCE", 1000)
-        path, synced, sync = tmp_path / "orders.zip", [], os.fsync
-
-        def note(descriptor: int) -> None:
-            sync(descriptor)
-            synced.append((os.fstat(descriptor).st_size, path.exists()))
-
-        monkeypatch.setattr(os, "fsync", note)
-        archive.write(path, [text(f"{number}.bin", os.urandom(2000)) for number in range(10)])
-
-        assert len(synced) > 1
-        assert synced[-1] == (path.stat().st_size, False)
 
     def test_a_reader_of_the_former_zip_reads_on_undisturbed(self, tmp_path: Path) -> None:
         path = archive.write(tmp_path / "orders.zip", [text("a.py", b"old")]).path

@@ -15,10 +15,11 @@ from elf import make_elf
 from packages import make_wheel
 
 from hatch_lambda import inspection
+from hatch_lambda.ahead import Ahead
 from hatch_lambda.audit import scan
 from hatch_lambda.errors import BrokenWheelError
 from hatch_lambda.hashing import sha256_of
-from hatch_lambda.inspection import inspect, inspecting_ahead
+from hatch_lambda.inspection import inspect
 from hatch_lambda.store import Store
 
 if TYPE_CHECKING:
@@ -171,10 +172,11 @@ def test_what_was_inspected_ahead_is_not_looked_at_again(
     wheel: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = broken(make_wheel(tmp_path / "bad", "foo", files=FILES))
-    with inspecting_ahead(store) as look:
-        look(wheel)
-        look(bad)
-        look(tmp_path / "gone-1.0-py3-none-any.whl")
+    with Ahead(store) as ahead:
+        ahead.begin()
+        ahead.look(wheel)
+        ahead.look(bad)
+        ahead.look(tmp_path / "gone-1.0-py3-none-any.whl")
     expected = scan([("foo 1.0", wheel)])
     monkeypatch.setattr(inspection, "check_wheel", None)
 
@@ -194,9 +196,9 @@ def test_what_waits_to_be_inspected_is_dropped_where_the_work_beside_fails(
     wheels = [tmp_path / f"p{number}-1.0-py3-none-any.whl" for number in range(500)]
 
     def work() -> None:
-        with inspecting_ahead(store) as look:
+        with Ahead(store) as ahead:
             for wheel in wheels:
-                look(wheel)
+                ahead.look(wheel)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -11,17 +11,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda import pip_process
+from hatch_lambda.ahead import Ahead
 from hatch_lambda.credentials import redact, without_credentials
 from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError
 from hatch_lambda.hashing import sha256_of
-from hatch_lambda.inspection import inspecting_ahead
 from hatch_lambda.process import resolver_words
-from hatch_lambda.stages.report_unmet import BINARY_SIBLINGS, no_candidate_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from packaging.utils import NormalizedName
 
     from hatch_lambda.job import Job
@@ -41,27 +38,27 @@ def download(job: Job, store: Store) -> Closure:
 
     Raises `ResolutionError` with pip's own words, and `LockFileError`.
     """
-    with inspecting_ahead(store) as look:
+    with Ahead(store) as ahead:
         if job.settings.lock_file:
             from hatch_lambda.stages.download_locked import download_locked
 
-            return download_locked(job, on_wheel=look)
-        return _download(job, look)
+            return download_locked(job, ahead)
+        return _download(job, ahead)
 
 
-def _download(job: Job, on_wheel: Callable[[Path], object]) -> Closure:
+def _download(job: Job, ahead: Ahead) -> Closure:
     destination = job.scratch / "downloads"
     arguments = _what_to_resolve(job)
     if not arguments:
         return Closure(())
-    first = answer = pip_process.download(job, destination, arguments, on_wheel=on_wheel)
+    first = answer = pip_process.download(job, destination, arguments, ahead=ahead)
     misdeclared: set[str] = set()
     while not answer.succeeded:
         starved = set(answer.findings.get("starved", ()))
         if starved <= misdeclared:
             raise _resolution_error(job, first)
         misdeclared |= starved  # pip stops at the first one, so each try may bring up another
-        answer = pip_process.download(job, destination, arguments, misdeclared=misdeclared, on_wheel=on_wheel)
+        answer = pip_process.download(job, destination, arguments, misdeclared=misdeclared, ahead=ahead)
     _pass_warnings_on(answer, job)
     return _closure(answer, destination)
 
@@ -146,6 +143,8 @@ def _without_url(requirement: str) -> str:
 
 
 def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
+    from hatch_lambda.stages.report_unmet import BINARY_SIBLINGS, no_candidate_message
+
     output = _by_name(answer.completed.output, job)
     words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
     subject, target = job.request.subject, job.target.description

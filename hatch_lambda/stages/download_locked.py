@@ -26,12 +26,13 @@ from hatch_lambda.stages.download import NOT_JUDGED_YET, distribution_of
 from hatch_lambda.store import WantedWheel, user_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from packaging.pylock import PackageArchive, PackageSdist, PackageVcs, PackageWheel
     from packaging.utils import NormalizedName
 
+    from hatch_lambda.ahead import Ahead
     from hatch_lambda.job import Job
     from hatch_lambda.lock_file import Locked, LockFile
     from hatch_lambda.pip_process import PipAnswer
@@ -47,10 +48,8 @@ _CHECKED_BY_PIP = ("sha256", "sha384", "sha512")
 _PLAIN_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 
 
-def download_locked(job: Job, *, on_wheel: Callable[[Path], object] = lambda _path: None) -> Closure:
+def download_locked(job: Job, ahead: Ahead | None = None) -> Closure:
     """What the lock file has for the target, with each file's hashes checked; what the store has is not asked for.
-
-    `on_wheel`: see `pip_process.download`.
 
     Raises `LockFileError` where the lock does not serve the target or the project, and `ResolutionError` with pip's own
     words.
@@ -64,7 +63,7 @@ def download_locked(job: Job, *, on_wheel: Callable[[Path], object] = lambda _pa
     lock_coverage.check(lock, members_of(chosen), job.request)  # before anything is downloaded
     kept = in_store(chosen, settings)
     names = {found.name for found in kept}
-    came, index_options = _Download(lock, job, on_wheel).of([locked for locked in chosen if locked.name not in names])
+    came, index_options = _Download(lock, job, ahead).of([locked for locked in chosen if locked.name not in names])
     found = sorted((*kept, *came), key=lambda each: each.name)
     return Closure(_as_the_project_needs_them(lock, chosen, found, job), index_options=index_options)
 
@@ -175,10 +174,10 @@ def _digest(path: Path, algorithm: str) -> str:
 class _Download:
     """What pip is asked to bring, by the very URLs of the lock."""
 
-    def __init__(self, lock: LockFile, job: Job, on_wheel: Callable[[Path], object]) -> None:
+    def __init__(self, lock: LockFile, job: Job, ahead: Ahead | None) -> None:
         self.lock = lock
         self.job = job
-        self.on_wheel = on_wheel
+        self.ahead = ahead
         self.shown = label(lock.path, job.settings)
 
     def of(self, wanted: Sequence[Locked]) -> tuple[list[Distribution], tuple[str, ...]]:
@@ -211,7 +210,7 @@ class _Download:
             self._destination,
             ["--no-deps", "--requirement", str(requirements)],
             misdeclared=misdeclared,
-            on_wheel=self.on_wheel,
+            ahead=self.ahead,
         )
         if not answer.succeeded:
             raise self._error(answer, requirements, part.values())
