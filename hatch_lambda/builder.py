@@ -215,12 +215,16 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             check_selection(self)
 
     def _look_ahead(self) -> None:
-        """Begin with what a build waits for that has nothing new, while all the rest is still to be imported."""
+        """Begin with what a build will wait for, while all the rest is still to be imported."""
         from hatch_lambda.resolution import look_ahead
         from hatch_lambda.store import user_store
 
         for settings in dict.fromkeys(self._settings().values()):
-            look_ahead(settings.target_directory, user_store(settings.fallback_store))
+            is_resolved = look_ahead(settings.target_directory, user_store(settings.fallback_store))
+            if not is_resolved and not settings.lock_file:
+                from hatch_lambda.pip_process import start_ahead
+
+                start_ahead(settings.root)
 
     def _refuse_shared_names(self, versions: list[str]) -> None:
         from hatch_lambda.errors import ConfigurationError

@@ -1,6 +1,7 @@
 """Runs one pip command for a target that is not the machine it runs on.
 
-This file is a program: stages 1 and 3 start it by its path, in a process of its own, with the path of a JSON request.
+This file is a program: stages 1 and 3 start it by its path, in a process of its own, and write the path of a JSON
+request to its standard input. They may do so later, as it takes longest to import pip.
 It needs nothing but pip and the standard library, and it is the only code of ours that touches pip's internals. pip
 resolves for the interpreter that runs it, also under `--platform` and `--python-version`:
 
@@ -15,7 +16,8 @@ Where pip takes its time over what cannot matter, or tells late what it has, the
 the result, so a pip that has no seam for one goes without it.
 
 The request: `arguments` for pip, `marker_environment`, `misdeclared` (names whose wheels are let in whatever their tags
-say, as a last resort), `early` (a folder for wheels that pip may yet drop), `report` (where to write what happened).
+say, as a last resort), `early` (a folder for wheels that pip may yet drop), `report` (where to write what happened),
+`temporary` (the folder for temporary files).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import importlib
 import json
 import logging
 import os
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXIT_UNSUPPORTED_PIP = 70
+TEMPORARY_FOLDER = ("TMPDIR", "TEMP", "TMP")
+"""The variables that name the folder for temporary files."""
 WHEEL_IS_HERE = "hatch-lambda: here is "
 """How a line begins that names a wheel which can be looked at already."""
 
@@ -433,9 +438,21 @@ def run_pip(arguments: list[str], findings: Findings) -> int:
     return exit_code
 
 
-def main(request_path: str) -> int:
+def import_pip() -> None:
+    """What `install_overrides` and `run_pip` need, so that they find it there. What fails will do so once more."""
+    for name in ("pip._internal.build_env", "pip._internal.cli.main", "pip._internal.commands.download"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def main() -> int:
+    import_pip()
+    request_path = sys.stdin.readline().rstrip("\n")
+    if not request_path:
+        return 0  # there was nothing to do
     with open(request_path, encoding="utf-8") as file:  # noqa: PTH123
         request = json.load(file)
+    os.environ.update(dict.fromkeys(TEMPORARY_FOLDER, request["temporary"]))
     findings = Findings()
     try:
         install_overrides(request, findings)
@@ -459,6 +476,6 @@ if __name__ == "__main__":
     # time. So that is done seldom, and of what is there in the end not at all.
     gc.set_threshold(100_000)
     forget_own_folder()
-    exit_code = main(sys.argv[1])
+    exit_code = main()
     gc.freeze()
     sys.exit(exit_code)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from hatch_lambda import pip_for_target
 from hatch_lambda.errors import UnsupportedPipError
 from hatch_lambda.pip_variables import NOT_FOR_US
-from hatch_lambda.process import Completed, run
+from hatch_lambda.process import Completed, end, follow, run, start
 from hatch_lambda.ui import megabytes
 
 if TYPE_CHECKING:
@@ -80,17 +83,15 @@ def download(
                 "marker_environment": job.target.marker_environment,
                 "misdeclared": sorted(misdeclared),
                 "report": str(report),
+                "temporary": str(_temporary_folder(job)),
             }
         ),
         encoding="utf-8",
     )
-    completed = run(
-        [sys.executable, pip_for_target.__file__, str(request)],
-        directory=job.settings.root,
-        environment=pip_environment(job),
-        on_line=_Listener(job.reporter, ahead=ahead).hear,
-        is_passing=_PASSING.match,
-    )
+    process = _AHEAD.take(job.settings.root) or _start(job.settings.root)
+    with contextlib.suppress(OSError), cast("IO[str]", process.stdin) as stdin:  # what keeps it from reading, it tells
+        stdin.write(f"{request}\n")
+    completed = follow(process, _Listener(job.reporter, ahead=ahead).hear, _PASSING.match)
     if completed.exit_code == pip_for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
             f"pip {version} cannot be made to resolve for {job.target.description}: {completed.output}.\n"
@@ -99,6 +100,47 @@ def download(
         )
     findings = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
     return PipAnswer(completed, findings)
+
+
+def start_ahead(root: Path) -> None:
+    """Start the pip that a build of a project will need, as it takes its time to come up.
+
+    It waits for its request. If it gets none, it is ended together with this process.
+    """
+    _AHEAD.start(root)
+
+
+class _StartedAhead:
+    """At most one pip that waits for its request."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._started_for: tuple[Path, dict[str, str]] | None = None
+
+    def start(self, root: Path) -> None:
+        if self._process is None:
+            self._process, self._started_for = _start(root), (root, _environment())
+            atexit.register(self._end)
+
+    def take(self, root: Path) -> subprocess.Popen[str] | None:
+        """The one that was started, unless things have changed since."""
+        if self._started_for != (root, _environment()):
+            self._end()
+        process, self._process = self._process, None
+        return process
+
+    def _end(self) -> None:
+        if self._process:
+            end(self._process)
+        self._process = None
+
+
+_AHEAD = _StartedAhead()
+
+
+def _start(root: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, pip_for_target.__file__]
+    return start(command, directory=root, environment=_environment(), stdin=subprocess.PIPE)
 
 
 def build_wheel(  # noqa: PLR0913 - one for each thing that a build depends on, and its name
@@ -135,10 +177,17 @@ def pip_environment(job: Job) -> dict[str, str]:
 
     pip's own temporary folders are in the job's, so that they go with it when pip is interrupted.
     """
-    temporary = job.scratch / "tmp"
-    temporary.mkdir(exist_ok=True)
+    return {**_environment(), **dict.fromkeys(pip_for_target.TEMPORARY_FOLDER, str(_temporary_folder(job)))}
+
+
+def _temporary_folder(job: Job) -> Path:
+    folder = job.scratch / "tmp"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _environment() -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_US}
-    environment.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)))
     environment["PYTHONIOENCODING"] = "utf-8"
     environment["PYTHONUNBUFFERED"] = "1"  # lines are shown as they come
     return environment

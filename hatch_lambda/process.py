@@ -38,18 +38,34 @@ def run(
     It gets no standard input, so it can ask nothing. Neither it nor what it started outlives this call, whatever ends
     it: it is the head of a session of its own, which is ended as a whole.
     """
-    lines: list[str] = []
-    with subprocess.Popen(  # noqa: S603 - our own command lists, never a shell
+    return follow(start(command, directory=directory, environment=environment), on_line, is_passing)
+
+
+def start(
+    command: Sequence[str], *, directory: Path, environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
+    """Start a program for `follow`, or for `end` if it turns out not to be needed."""
+    return subprocess.Popen(  # noqa: S603 - our own command lists, never a shell
         list(command),
         cwd=directory,
         env=dict(environment),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
         start_new_session=True,
-    ) as process:
+    )
+
+
+def follow(
+    process: subprocess.Popen[str],
+    on_line: Callable[[str], None],
+    is_passing: Callable[[str], object] = lambda _line: False,
+) -> Completed:
+    """See a program that was started to its end, as `run` does."""
+    lines: list[str] = []
+    with process:
         try:
             assert process.stdout is not None  # noqa: S101 - asked for above
             for raw_line in process.stdout:
@@ -58,12 +74,18 @@ def run(
                     lines.append(line)
                 on_line(line)
         except BaseException:
-            _end(process)
+            _kill(process)
             raise
     return Completed(process.returncode, "\n".join(lines))
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[str]) -> None:
+    """End a program that nobody follows."""
+    with process:
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
     if os.name == "nt":
         process.kill()
         return

@@ -39,10 +39,16 @@ class Earlier(NamedTuple):
     """The files, by gitignore patterns, that the audit has left out; none if there is no word of an audit."""
 
 
-def look_ahead(folder: Path, store: Store) -> None:
-    """Begin with what takes longest where nothing has changed: to make sure of the wheels that a build chose before."""
-    with contextlib.suppress(*_IS_NO_LOCK):
+def look_ahead(folder: Path, store: Store) -> bool:
+    """Begin with what takes longest where nothing has changed: to make sure of the wheels that a build chose before.
+
+    Gives whether there was such a build.
+    """
+    try:
         store.look_ahead(_wheels_of(_table_of(folder)))
+    except _IS_NO_LOCK:
+        return False
+    return True
 
 
 def recall(folder: Path, key: str) -> Earlier | None:

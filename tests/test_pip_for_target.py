@@ -75,7 +75,8 @@ def ask(
     pip = pip or Pip()
     scratch = folder / f"request-{len(list(folder.glob('request-*')))}"
     scratch.mkdir()
-    (scratch / "early").mkdir()
+    for folder_of_its_own in ("early", "temporary"):
+        (scratch / folder_of_its_own).mkdir()
     (scratch / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
     platforms = [argument for platform in target.platforms for argument in ("--platform", platform)]
     request = {
@@ -90,10 +91,12 @@ def ask(
         "marker_environment": target.marker_environment,
         "misdeclared": list(misdeclared),
         "report": str(scratch / "report.json"),
+        "temporary": str(scratch / "temporary"),
     }
     (scratch / "request.json").write_text(json.dumps(request), encoding="utf-8")
     completed = subprocess.run(
-        [str(pip.python), str(program), str(scratch / "request.json")],
+        [str(pip.python), str(program)],
+        input=f"{scratch / 'request.json'}\n",
         env=environment_of([in_front, pip.folder]),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
