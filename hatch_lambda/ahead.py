@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from hatch_lambda.store import Store
 
 # What every build needs behind stage 1, and what takes long to import.
-_WHAT_FOLLOWS = ("hatch_lambda.inspection", "hatch_lambda.stages.audit", "hatch_lambda.lock_file", "tomli_w")
+_WHAT_FOLLOWS = (
+    *("hatch_lambda.inspection", "hatch_lambda.stages.audit", "hatch_lambda.lock_file"),
+    *("packaging.pylock", "tomli_w"),
+)
 
 
 class Ahead:

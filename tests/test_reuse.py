@@ -1501,6 +1501,7 @@ INTERFERENCES: dict[str, Callable[[Path], object]] = {
     "an empty file filled": added("bar/__init__.py"),
     "a file added": added("foo/b.py"),
     "a file added at the root": added("c.py"),
+    "a file added with a line in its name": added("foo/a.py\nc.py"),
     "a folder added": added("new/package/d.py"),
     "bytecode added": added("foo/__pycache__/a.cpython-313.pyc"),
     "an empty folder added": lambda bundle: (bundle / "empty").mkdir(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packages import make_wheel
 
-from hatch_lambda import pipeline
+from hatch_lambda import pipeline, shelf
 from hatch_lambda.job import Request
 from hatch_lambda.settings import load
 from hatch_lambda.store import UNUSED_FOR, user_store
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import RecordingUI
+
+    from hatch_lambda.bundle import Member
 
     Build = Callable[..., Path]
 
@@ -63,6 +65,25 @@ def test_what_was_written_to_in_place_is_not_passed_on(change: bytes, build: Bui
     assert (other / "foo/__init__.py").read_bytes() == b"A = 1\n"
     assert (build("one") / "foo/__init__.py").read_bytes() == b"A = 1\n", "and is put right where it was done"
     assert same(build("third") / "foo/__init__.py", other / "foo/__init__.py"), "what was put right is shared again"
+
+
+def test_what_was_unpacked_in_the_same_build_is_not_read_once_more(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    has_the_content = shelf._has_the_content
+
+    def note(path: str, member: Member) -> bool:
+        read.append(member.name)
+        return has_the_content(path, member)
+
+    monkeypatch.setattr(shelf, "_has_the_content", note)
+    build("one")
+    assert not read
+
+    build("other")
+
+    assert "foo/__init__.py" in read
 
 
 def test_a_changed_mode_is_not_passed_on(build: Build) -> None:

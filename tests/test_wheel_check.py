@@ -3,10 +3,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import struct
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from packages import make_wheel, metadata
@@ -17,6 +19,7 @@ from hatch_lambda.wheel_check import check_wheel, check_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 INFO = "foo-1.0.dist-info"
@@ -213,6 +216,38 @@ class TestGoodWheels:
         bad = write(tmp_path, files(), record=b"")
         with pytest.raises(BrokenWheelError, match="RECORD does not list"):
             check_wheels([make_wheel(tmp_path, "other"), bad])
+
+
+class TestLargeFiles:
+    """They are unpacked beside the others, and checked as these are."""
+
+    FILES: ClassVar[dict[str, bytes]] = {
+        "large.bin": b"".join(number.to_bytes(4, "big") for number in range(100_000)),
+        "larger.bin": bytes(range(256)) * 8_000,
+    }
+
+    def test_all_of_their_content_is_passed_on(self, tmp_path: Path) -> None:
+        copies: dict[str, io.BytesIO] = {}
+
+        def copy(entry: zipfile.ZipInfo) -> AbstractContextManager[io.BytesIO]:
+            return nullcontext(copies.setdefault(entry.filename, io.BytesIO()))
+
+        check_wheel(write(tmp_path, files(**self.FILES)), copy)
+
+        assert {name: copies[name].getvalue() for name in self.FILES} == self.FILES
+        assert copies.keys() == {*files(**self.FILES), f"{INFO}/RECORD"}
+
+    @pytest.mark.parametrize("name", ["large.bin", "larger.bin"])
+    def test_damage_to_one_is_told_by_its_name(self, tmp_path: Path, name: str) -> None:
+        wheel = write(tmp_path, files(**self.FILES))
+        with zipfile.ZipFile(wheel) as archive:
+            entry = archive.getinfo(name)
+        content = bytearray(wheel.read_bytes())
+        content[entry.header_offset + 30 + len(name) + entry.compress_size // 2] ^= 0xFF
+        wheel.write_bytes(content)
+
+        with pytest.raises(BrokenWheelError, match=rf"`{re.escape(name)}` (?:is damaged: |is not what |unpacks to )"):
+            check_wheel(wheel)
 
 
 class TestNames:
