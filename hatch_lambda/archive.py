@@ -7,6 +7,7 @@ a zip consists of are written here, by PKWARE's APPNOTE 6.3.3, whose sections th
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import struct
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from hatch_lambda.bundle import DEFLATED, STORED, BundleFile, Member
 from hatch_lambda.errors import ConfigurationError, LambdaBuildError, naming
 from hatch_lambda.litter import marked, sweep
-from hatch_lambda.wheel_reader import LOCAL_HEADER, OpenWheels, raw_pieces
+from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +39,11 @@ _MADE_ON_UNIX = 3 << 8 | 20  # 4.4.2: the system, and version 2.0 of the format
 _NEEDED = 20  # 4.4.3: version 2.0 knows deflate
 _UTF8_NAME = 1 << 11  # 4.4.4
 
-_CENTRAL_HEADER = struct.Struct("<4sHHHHHHIIIHHHHHII")  # 4.3.12
+_LOCAL_HEADER = b"PK\3\4" + struct.pack("<H", _NEEDED)  # 4.3.7
+_CENTRAL_HEADER = b"PK\1\2" + struct.pack("<HH", _MADE_ON_UNIX, _NEEDED)  # 4.3.12
+_FACTS = struct.Struct("<HHHHIIIHH")  # what both go on with: flags, method, time, date, CRC, sizes, lengths
+_PLACE = struct.Struct("<HHHII")  # and the central one alone: comment, disk, attributes, place
+_MOST = 0xFFFFFFFF  # 4 GiB, far beyond Lambda's limit; more would take Zip64
 _ZIP64_END = struct.Struct("<4sQHHIIQQQQ")  # 4.3.14
 _ZIP64_LOCATOR = struct.Struct("<4sIQI")  # 4.3.15
 _END = struct.Struct("<4sHHHHIIH")  # 4.3.16
@@ -90,7 +95,7 @@ class _Writer:
         self.moment = moment
         self.level = level
         self.position = 0
-        self.waiting: list[bytes | memoryview] = []
+        self.waiting: list[bytes] = []
         self.passed_on = 0
         self.unzipped = 0
         self.directory: list[bytes] = []
@@ -103,11 +108,19 @@ class _Writer:
         self.wheels.close()
 
     def add(self, file: BundleFile) -> None:
-        if isinstance(file.source, Member):
-            self._copy(file, file.source)
-        else:
-            content = file.source.read()
+        source = file.source
+        if not isinstance(source, Member):
+            content = source.read()
             self._write_content(file, [content], zlib.crc32(content))
+        elif source.method == DEFLATED:  # what a wheel has compressed already is taken over
+            pieces = raw_pieces(self.wheels, source)
+            self._put_header(file, DEFLATED, source.crc, source.compressed_size, source.size)
+            for piece in pieces:
+                self._put(piece)
+        elif source.method == STORED:
+            self._write_content(file, raw_pieces(self.wheels, source), source.crc)
+        else:
+            self._write_content(file, [source.read()], source.crc)  # Lambda knows no other method
 
     def finish(self) -> None:
         """The central directory and its end (4.3.6)."""
@@ -122,19 +135,6 @@ class _Writer:
         plain_count, plain_start = min(count, 0xFFFF), min(start, 0xFFFFFFFF)
         self._put(_END.pack(b"PK\5\6", 0, 0, plain_count, plain_count, min(size, 0xFFFFFFFF), plain_start, 0))
         self._pass_on()
-
-    def _copy(self, file: BundleFile, member: Member) -> None:
-        """Take over what a wheel has compressed already."""
-        if member.method not in {STORED, DEFLATED}:
-            self._write_content(file, [member.read()], member.crc)  # Lambda knows no other method
-            return
-        pieces = raw_pieces(self.wheels, member)
-        if member.method == STORED:
-            self._write_content(file, pieces, member.crc)
-            return
-        self._put_header(file, member.method, member.crc, member.compressed_size, member.size)
-        for piece in pieces:
-            self._put(piece)
 
     def _write_content(self, file: BundleFile, pieces: Iterable[bytes | memoryview], crc: int) -> None:
         """Deflate what is not compressed yet; where that would be larger, it stays as it is."""
@@ -155,17 +155,14 @@ class _Writer:
 
     def _put_header(self, file: BundleFile, method: int, crc: int, compressed_size: int, size: int) -> None:
         position = self.position
-        if max(size, compressed_size, position) > 0xFFFFFFFF:  # noqa: PLR2004 - 4 GiB, far beyond Lambda's limit
+        if size > _MOST or compressed_size > _MOST or position > _MOST:
             raise LambdaBuildError(f"{file.path} is at or beyond 4 GiB of the zip, which Lambda does not take")
-        path = file.path
-        name = path.encode("utf-8")
-        flags = 0 if path.isascii() else _UTF8_NAME
-        common = (flags, method, self.moment, self.date, crc, compressed_size, size, len(name))
-        mode = (stat.S_IFREG | file.mode) << 16
-        self.directory.append(
-            _CENTRAL_HEADER.pack(b"PK\1\2", _MADE_ON_UNIX, _NEEDED, *common, 0, 0, 0, 0, mode, position) + name
-        )
-        self._put(LOCAL_HEADER.pack(b"PK\3\4", _NEEDED, *common, 0) + name)
+        name = file.path.encode("utf-8")
+        flags = 0 if file.path.isascii() else _UTF8_NAME
+        facts = _FACTS.pack(flags, method, self.moment, self.date, crc, compressed_size, size, len(name), 0)
+        place = _PLACE.pack(0, 0, 0, (stat.S_IFREG | file.mode) << 16, position)
+        self.directory.append(_CENTRAL_HEADER + facts + place + name)
+        self._put(_LOCAL_HEADER + facts + name)
         self.unzipped += size
 
     def _put(self, data: bytes | memoryview) -> None:
@@ -176,7 +173,7 @@ class _Writer:
             self.raw.write(data)
             self.passed_on = self.position
             return
-        self.waiting.append(data)
+        self.waiting.append(bytes(data))  # a view would keep all that was read together with it
         if self.position > self.passed_on + _BUFFER:
             self._pass_on()
 
@@ -188,15 +185,22 @@ class _Writer:
 
 def _replace(temporary: str, path: Path) -> None:
     """Move a file to a path. What was there need not be waited for, which some file systems take their time to free."""
-    try:
-        former = os.open(path, os.O_RDONLY) if os.name != "nt" else None  # Windows replaces no file that is open
-    except OSError:
-        former = None
+    former = None
+    if hasattr(os, "O_NONBLOCK"):  # so not on Windows, where no file is replaced that is open
+        with contextlib.suppress(OSError):
+            former = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         os.replace(temporary, path)  # noqa: PTH105 - as it is named by the system's own call
     finally:
         if former is not None:
-            Thread(target=os.close, args=(former,), daemon=True).start()
+            _close_beside(former)
+
+
+def _close_beside(descriptor: int) -> None:
+    try:
+        Thread(target=os.close, args=(descriptor,), daemon=True).start()
+    except RuntimeError:  # there are too many threads
+        os.close(descriptor)
 
 
 def source_date_epoch() -> int:

@@ -34,7 +34,7 @@ def assemble(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Pat
     Raises `BrokenWheelError` or `ConflictingFilesError`.
     """
     sources = _own_sources(settings.root) if state and settings.prune - _WITHOUT_A_LOOK_AT_SOURCES else ()
-    key = _key(wheels, settings, sources)
+    key = _key(wheels, settings, sources) if state else ""
     kept = _Kept(state / FILES_NAME, key) if state else None
     found = kept.files(wheels) if kept else None
     if found is None:
@@ -133,12 +133,15 @@ class _Kept:
     def files(self, wheels: tuple[StoredWheel, ...]) -> _Chosen | None:
         try:
             head, _, body = self.path.read_bytes().partition(b"\n")
-            if head.decode("ascii") != self._head(body):
-                return None
-            left_out, owners, texts, columns = json.loads(body)
-        except (OSError, ValueError):
+            return self._read(body, wheels) if head.decode("ascii") == self._head(body) else None
+        except (OSError, ValueError, TypeError, IndexError):
             return None
+
+    def _read(self, body: bytes, wheels: tuple[StoredWheel, ...]) -> _Chosen | None:
+        left_out, owners, texts, columns = json.loads(body)
         paths, modes, numbers, places, renamed, *facts = columns
+        if any(len(column) != len(paths) for column in columns):
+            return None
         names = [name or path for path, name in zip(paths, renamed, strict=True)]
         if _lead_out([*paths, *names, *(path for path, *_ in texts)]):
             return None  # the folder is the project's, and who wrote there may mean harm

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 import re
 import tempfile
 from collections import Counter
@@ -61,13 +59,14 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     ) -> Generator[str, None, None]:
         from hatch_lambda.hatch_ui import aborting
 
-        # At its end Python would look for garbage among all that is alive, for a tenth of the time of a rebuild.
-        atexit.register(gc.freeze)
         with aborting(self.app):
-            if not clean_only:
-                self._check(versions or self.config.versions)
-                self._look_ahead()
-            yield from super().build(versions=versions, clean_only=clean_only, **options)
+            if clean_only:
+                yield from super().build(versions=versions, clean_only=clean_only, **options)
+                return
+            wanted = versions or self.config.versions
+            self._check(wanted)
+            with self._looking_ahead(wanted, anew=bool(options.get("clean"))):
+                yield from super().build(versions=versions, clean_only=clean_only, **options)
             self._tell_of_all()
 
     def build_zip(self, directory: str, **build_data: Any) -> str:
@@ -214,17 +213,28 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         if versions != [LAYER]:
             check_selection(self)
 
-    def _look_ahead(self) -> None:
+    @contextmanager
+    def _looking_ahead(self, versions: list[str], *, anew: bool) -> Iterator[None]:
         """Begin with what a build will wait for, while all the rest is still to be imported."""
         from hatch_lambda.resolution import look_ahead
         from hatch_lambda.store import user_store
 
-        for settings in dict.fromkeys(self._settings().values()):
-            is_resolved = look_ahead(settings.target_directory, user_store(settings.fallback_store))
-            if not is_resolved and not settings.lock_file:
-                from hatch_lambda.pip_process import start_ahead
+        of_versions = self._settings()
+        settings = of_versions[versions[0]]
+        folders = dict.fromkeys(of_versions[version].target_directory for version in versions)
+        is_resolved = look_ahead(folders, user_store(settings.fallback_store)) and not anew
+        if is_resolved or settings.lock_file or not self._has_dependencies(settings):
+            yield
+            return
+        from hatch_lambda.pip_process import starting_ahead
 
-                start_ahead(settings.root)
+        with starting_ahead(settings.root):
+            yield
+
+    def _has_dependencies(self, settings: Settings) -> bool:
+        """Whether it may have any, by a quick look."""
+        named = (settings.requirements, settings.extras, settings.dependency_groups)
+        return any(named) or bool(self.metadata.core.dependencies)
 
     def _refuse_shared_names(self, versions: list[str]) -> None:
         from hatch_lambda.errors import ConfigurationError

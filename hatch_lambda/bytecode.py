@@ -30,7 +30,7 @@ from hatch_lambda import compile_modules, litter
 from hatch_lambda.bundle import DEFLATED, EXECUTABLE_MODE, FILE_MODE, STORED, BundleFile, Member, Text
 from hatch_lambda.credentials import redact
 from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.hashing import sha256_of
+from hatch_lambda.hashing import cores, sha256_of
 from hatch_lambda.interpreters import Interpreter, interpreter_to_build_with
 from hatch_lambda.job import TASK_ROOT
 from hatch_lambda.settings import ENVIRONMENT_VARIABLES
@@ -285,7 +285,7 @@ class _Work:
         """What the store has, on all cores: hashing is the cost, and it lets other threads run."""
         there = _zips_by_key(self.store)
         candidates = [(unit, there[unit]) for unit in units if unit in there]
-        with ThreadPoolExecutor(_cores()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             found = pool.map(lambda pair: self._recall(pair[0], pair[1], units[pair[0]]), candidates)
             return [result for result in found if result]
 
@@ -384,11 +384,6 @@ def _source_of(module: BundleFile) -> bytes:
     return data if member.method == STORED else zlib.decompress(data, -zlib.MAX_WBITS, member.size)
 
 
-def _cores() -> int:
-    """Those that this process may use, which in a container can be fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 # The processes
 
 
@@ -442,7 +437,7 @@ class _Compilers:
 
     def answers(self, orders: Sequence[_Order], root: str) -> Generator[_Answer, None, None]:
         """Compile modules, and give the results in their order."""
-        pool = ThreadPoolExecutor(min(_cores(), 1 + len(orders) // _MODULES_WORTH_A_PROCESS))
+        pool = ThreadPoolExecutor(min(cores(), 1 + len(orders) // _MODULES_WORTH_A_PROCESS))
         try:
             yield from pool.map(lambda order: self._answer(order, root), orders)
         except BaseException:

@@ -1,7 +1,7 @@
 """Runs one pip command for a target that is not the machine it runs on.
 
 This file is a program: stages 1 and 3 start it by its path, in a process of its own, and write the path of a JSON
-request to its standard input. They may do so later, as it takes longest to import pip.
+request, as JSON, to its standard input. They may do so later, as it takes longest to import pip.
 It needs nothing but pip and the standard library, and it is the only code of ours that touches pip's internals. pip
 resolves for the interpreter that runs it, also under `--platform` and `--python-version`:
 
@@ -100,18 +100,23 @@ def evaluate_markers_for_target(environment: dict[str, str]) -> None:
 
     of_this_process = seam(markers, "default_environment")
     check_requirements = seam(BuildEnvironment, "check_requirements")
+    is_preparing_a_build = False
 
     def default_environment() -> dict[str, str]:
-        return dict(environment)
+        return dict(of_this_process() if is_preparing_a_build else environment)
 
     def check_build_requirements(self: Any, requirements: Any) -> Any:
-        override(markers, "default_environment", of_this_process)
+        nonlocal is_preparing_a_build
+        is_preparing_a_build = True
         try:
             return check_requirements(self, requirements)
         finally:
-            override(markers, "default_environment", default_environment)
+            is_preparing_a_build = False
 
     override(markers, "default_environment", default_environment)
+    for name, module in [*sys.modules.items()]:  # some of pip's have taken it over by its name
+        if name.startswith("pip.") and getattr(module, "default_environment", None) is of_this_process:
+            override(module, "default_environment", default_environment)
     override(BuildEnvironment, "check_requirements", check_build_requirements)
     # An experiment of pip's that would resolve build requirements in this process, so for the target.
     with contextlib.suppress(ImportError):
@@ -439,22 +444,23 @@ def run_pip(arguments: list[str], findings: Findings) -> int:
 
 
 def import_pip() -> None:
-    """What `install_overrides` and `run_pip` need, so that they find it there. What fails will do so once more."""
+    """What `install_overrides` and `run_pip` need, so that they find it there. What fails there, they will tell."""
     for name in ("pip._internal.build_env", "pip._internal.cli.main", "pip._internal.commands.download"):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
 
 def main() -> int:
-    import_pip()
-    request_path = sys.stdin.readline().rstrip("\n")
-    if not request_path:
-        return 0  # there was nothing to do
-    with open(request_path, encoding="utf-8") as file:  # noqa: PTH123
-        request = json.load(file)
-    os.environ.update(dict.fromkeys(TEMPORARY_FOLDER, request["temporary"]))
     findings = Findings()
     try:
+        import_pip()
+        line = sys.stdin.readline()
+        if not line:
+            return 0  # there is nothing to do
+        with open(json.loads(line), encoding="utf-8") as file:  # noqa: PTH123
+            request = json.load(file)
+        os.environ.update(dict.fromkeys(TEMPORARY_FOLDER, request["temporary"]))
+        tempfile.tempdir = None  # it may have been asked for already
         install_overrides(request, findings)
         exit_code = run_pip(request["arguments"], findings)
     except (SeamError, ImportError) as error:

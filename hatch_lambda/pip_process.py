@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import importlib.metadata
 import importlib.util
@@ -15,7 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from hatch_lambda import pip_for_target
 from hatch_lambda.errors import UnsupportedPipError
@@ -24,7 +23,7 @@ from hatch_lambda.process import Completed, end, follow, run, start
 from hatch_lambda.ui import megabytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hatch_lambda.ahead import Ahead
     from hatch_lambda.job import Job
@@ -88,10 +87,9 @@ def download(
         ),
         encoding="utf-8",
     )
-    process = _AHEAD.take(job.settings.root) or _start(job.settings.root)
-    with contextlib.suppress(OSError), cast("IO[str]", process.stdin) as stdin:  # what keeps it from reading, it tells
-        stdin.write(f"{request}\n")
-    completed = follow(process, _Listener(job.reporter, ahead=ahead).hear, _PASSING.match)
+    listener = _Listener(job.reporter, ahead=ahead)
+    process = _WAITING.take(job.settings.root) or _start(job.settings.root)
+    completed = follow(process, listener.hear, _PASSING.match, order=f"{json.dumps(str(request))}\n")
     if completed.exit_code == pip_for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
             f"pip {version} cannot be made to resolve for {job.target.description}: {completed.output}.\n"
@@ -102,15 +100,20 @@ def download(
     return PipAnswer(completed, findings)
 
 
-def start_ahead(root: Path) -> None:
-    """Start the pip that a build of a project will need, as it takes its time to come up.
+@contextlib.contextmanager
+def starting_ahead(root: Path) -> Iterator[None]:
+    """Start the pip that the build of a project will need, as it takes its time to come up.
 
-    It waits for its request. If it gets none, it is ended together with this process.
+    It waits for its request; if it has got none in the end, it is ended.
     """
-    _AHEAD.start(root)
+    _WAITING.start(root)
+    try:
+        yield
+    finally:
+        _WAITING.end()
 
 
-class _StartedAhead:
+class _Waiting:
     """At most one pip that waits for its request."""
 
     def __init__(self) -> None:
@@ -118,24 +121,23 @@ class _StartedAhead:
         self._started_for: tuple[Path, dict[str, str]] | None = None
 
     def start(self, root: Path) -> None:
-        if self._process is None:
-            self._process, self._started_for = _start(root), (root, _environment())
-            atexit.register(self._end)
+        self.end()
+        self._process, self._started_for = _start(root), (root, _environment())
 
     def take(self, root: Path) -> subprocess.Popen[str] | None:
-        """The one that was started, unless things have changed since."""
-        if self._started_for != (root, _environment()):
-            self._end()
+        """The one that was started, if it is still there and things are as they were."""
+        if self._process and (self._process.poll() is not None or self._started_for != (root, _environment())):
+            self.end()
         process, self._process = self._process, None
         return process
 
-    def _end(self) -> None:
-        if self._process:
-            end(self._process)
-        self._process = None
+    def end(self) -> None:
+        process, self._process = self._process, None
+        if process:
+            end(process)
 
 
-_AHEAD = _StartedAhead()
+_WAITING = _Waiting()
 
 
 def _start(root: Path) -> subprocess.Popen[str]:

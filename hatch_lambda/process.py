@@ -62,11 +62,16 @@ def follow(
     process: subprocess.Popen[str],
     on_line: Callable[[str], None],
     is_passing: Callable[[str], object] = lambda _line: False,
+    *,
+    order: str = "",
 ) -> Completed:
-    """See a program that was started to its end, as `run` does."""
+    """See a program that was started to its end, as `run` does. `order`: what it is waiting to read, if it is."""
     lines: list[str] = []
     with process:
         try:
+            if process.stdin:
+                with contextlib.suppress(OSError), process.stdin:  # what keeps it from reading, it tells
+                    process.stdin.write(order)
             assert process.stdout is not None  # noqa: S101 - asked for above
             for raw_line in process.stdout:
                 line = redact(raw_line.rstrip())
@@ -89,7 +94,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
     if os.name == "nt":
         process.kill()
         return
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of one that has ended
         os.killpg(process.pid, signal.SIGKILL)
 
 

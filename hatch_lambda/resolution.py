@@ -39,16 +39,17 @@ class Earlier(NamedTuple):
     """The files, by gitignore patterns, that the audit has left out; none if there is no word of an audit."""
 
 
-def look_ahead(folder: Path, store: Store) -> bool:
+def look_ahead(folders: Iterable[Path], store: Store) -> bool:
     """Begin with what takes longest where nothing has changed: to make sure of the wheels that a build chose before.
 
-    Gives whether there was such a build.
+    Gives whether there was such a build, for any of the folders.
     """
-    try:
-        store.look_ahead(_wheels_of(_table_of(folder)))
-    except _IS_NO_LOCK:
-        return False
-    return True
+    found = []
+    for folder in folders:
+        with contextlib.suppress(*_IS_NO_LOCK):
+            found.append(_wheels_of(_table_of(folder)))
+    store.look_ahead(wheel for wheels in found for wheel in wheels)
+    return bool(found)
 
 
 def recall(folder: Path, key: str) -> Earlier | None:

@@ -1,7 +1,7 @@
 """Files of wheels as they were unpacked before, for bundles to share: a link is made quicker than a file is inflated.
 
-A bundle that is written to in place changes what is shared. So nothing is taken without a look at its checksum,
-and no zip is made of it: zips are made of the wheels.
+A bundle that is written to in place changes what is shared. So what an earlier build has unpacked is not taken without
+a look at its checksum, and no zip is made of it: zips are made of the wheels.
 """
 
 from __future__ import annotations

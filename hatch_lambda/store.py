@@ -1,6 +1,6 @@
 """Wheels that are kept between builds, of all projects and targets, by the hash of their content.
 
-Nothing in here is believed: what is read is hashed first, and what is not what its name says is dropped.
+No wheel in here is believed: what is read is hashed first, and what is not what its name says is dropped.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class WantedWheel(NamedTuple):
         """Whether it can be a part of a path, since it may come from a file that others can write."""
         if not all(isinstance(value, str) for value in self):
             return False
-        return self.filename.endswith(".whl") and bool(_SHA256.fullmatch(self.sha256))
+        if not self.filename.endswith(".whl") or any(sign in self.filename for sign in "/\\\0"):
+            return False
+        return bool(_SHA256.fullmatch(self.sha256))
 
 
 class StoredWheel(NamedTuple):
@@ -189,7 +191,7 @@ class Store:
             unpacked = self._unpacked(path.parent.name)
             total += sum(_size(Path(folder, name)) for folder, _, names in os.walk(unpacked) for name in names)
             if total > BOUND or _age(path) > UNUSED_FOR:
-                path.unlink(missing_ok=True)
+                _drop(path)
                 shutil.rmtree(unpacked, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
@@ -201,7 +203,7 @@ class Store:
             *self.root.glob("bytecode/*"),
         ):
             if _age(path) > UNUSED_FOR:
-                path.unlink(missing_ok=True)
+                _drop(path)
 
     @property
     def _aside(self) -> Path:
@@ -295,6 +297,11 @@ def _mark_as_used(path: Path) -> None:
     if _age(path) > _DAY:
         with contextlib.suppress(OSError):
             os.utime(path)
+
+
+def _drop(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone already, or on Windows open, as others read it
+        path.unlink()
 
 
 def _size(path: Path) -> int:

@@ -12,7 +12,6 @@ import csv
 import dataclasses
 import hashlib
 import io
-import os
 import re
 import stat
 import struct
@@ -30,11 +29,12 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.hashing import cores
 from hatch_lambda.limits import UNZIPPED_LIMIT
 from hatch_lambda.wheel_reader import LOCAL_HEADER, USUAL_EXTRA, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from email.message import Message
     from pathlib import Path
@@ -49,13 +49,6 @@ _MOST_UNPACKED = 4 * UNZIPPED_LIMIT
 _MOST_METADATA = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
 _LARGE = 256 * 1024  # worth a thread of its own
-
-
-def check_wheels(paths: Iterable[Path]) -> None:
-    """Check wheels, several at a time: zlib and hashlib work without Python's lock. Raises `BrokenWheelError`."""
-    with ThreadPoolExecutor() as threads:
-        for _ in threads.map(check_wheel, paths):
-            pass
 
 
 class Sink(Protocol):
@@ -494,7 +487,7 @@ def _do_with_each(contents: Sequence[_Content], path: Path, work: Callable[[_Con
         with path.open("rb", buffering=0) as file:
             work(dataclasses.replace(content, file=Reader(file)))
 
-    pool = ThreadPoolExecutor(max((os.cpu_count() or 1) - 1, 1))
+    pool = ThreadPoolExecutor(max(cores() - 1, 1))
     try:
         large = [content for content in contents if content.entry.file_size >= _LARGE]
         small = [content for content in contents if content.entry.file_size < _LARGE]

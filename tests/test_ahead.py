@@ -7,18 +7,23 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packages import make_wheel
+from projects import HOOK
 
 from hatch_lambda import hashing, pip_process
 from hatch_lambda.ahead import Ahead
 from hatch_lambda.hashing import hash_ahead, sha256_of
+from hatch_lambda.process import end
 from hatch_lambda.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+    from projects import NewProject, Project
 
 
 def wait_until(holds: Callable[[], object]) -> None:
@@ -79,24 +84,15 @@ class TestHashing:
             sha256_of(tmp_path / "gone")
 
 
-def process_is_there(number: int) -> bool:
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-@pytest.mark.skipif(os.name == "nt", reason="processes are looked at by signals")
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="processes are looked at in /proc")
 class TestPip:
     @pytest.fixture
-    def waiting(self) -> Iterator[pip_process._StartedAhead]:
-        waiting = pip_process._StartedAhead()
+    def waiting(self) -> Iterator[pip_process._Waiting]:
+        waiting = pip_process._Waiting()
         yield waiting
-        waiting._end()
+        waiting.end()
 
-    def test_the_one_that_waits_is_taken_once(self, waiting: pip_process._StartedAhead, tmp_path: Path) -> None:
-        waiting.start(tmp_path)
+    def test_the_one_that_waits_is_taken_once(self, waiting: pip_process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path)
 
         process = waiting.take(tmp_path)
@@ -107,59 +103,73 @@ class TestPip:
         output, _ = process.communicate("")  # nothing to do
         assert (process.returncode, output) == (0, "")
 
-    def test_it_is_not_taken_for_another_project(self, waiting: pip_process._StartedAhead, tmp_path: Path) -> None:
+    def test_a_second_one_takes_the_place_of_the_first(self, waiting: pip_process._Waiting, tmp_path: Path) -> None:
+        waiting.start(tmp_path / "..")
+        first = waiting._process
+        waiting.start(tmp_path)
+
+        assert first is not None
+        assert first.poll() is not None
+        second = waiting.take(tmp_path)
+        assert second is not None
+        end(second)
+
+    def test_it_is_not_taken_for_another_project(self, waiting: pip_process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path)
         process = waiting._process
-        assert process is not None
 
         assert waiting.take(tmp_path / "other") is None
+        assert process is not None
         assert process.poll() is not None
 
     def test_it_is_not_taken_once_the_environment_is_another(
-        self, waiting: pip_process._StartedAhead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, waiting: pip_process._Waiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         waiting.start(tmp_path)
         monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
 
         assert waiting.take(tmp_path) is None
 
-    def test_one_that_is_not_needed_ends_together_with_the_build(self, tmp_path: Path) -> None:
-        code = (
-            "import sys; from pathlib import Path; from hatch_lambda import pip_process\n"
-            f"pip_process.start_ahead(Path({str(tmp_path)!r})); print(pip_process._AHEAD._process.pid)"
-        )
-        completed = subprocess.run(
-            [sys.executable, "-X", "dev", "-W", "error", "-c", code],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
+    def test_it_is_not_taken_if_it_has_ended(self, waiting: pip_process._Waiting, tmp_path: Path) -> None:
+        waiting.start(tmp_path)
+        process = waiting._process
+        assert process is not None
+        process.kill()
+        process.wait()
 
-        assert completed.stderr == ""
-        assert not process_is_there(int(completed.stdout))
+        assert waiting.take(tmp_path) is None
 
-    def test_and_where_the_build_is_killed(self, tmp_path: Path) -> None:
+    def test_one_that_was_not_needed_is_ended(self, tmp_path: Path) -> None:
+        with pip_process.starting_ahead(tmp_path):
+            process = pip_process._WAITING._process
+            assert process is not None
+            assert process.poll() is None
+
+        assert process.returncode is not None
+        assert not is_at_work(process.pid)
+
+    def test_it_ends_where_the_build_is_killed(self, tmp_path: Path) -> None:
         code = (
             "import time; from pathlib import Path; from hatch_lambda import pip_process\n"
-            f"pip_process.start_ahead(Path({str(tmp_path)!r})); print(pip_process._AHEAD._process.pid, flush=True)\n"
-            "time.sleep(600)"
+            f"with pip_process.starting_ahead(Path({str(tmp_path)!r})):\n"
+            "    print(pip_process._WAITING._process.pid, flush=True); time.sleep(600)"
         )
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as build:
             assert build.stdout is not None
             number = int(build.stdout.readline())
-            assert process_is_there(number)
+            assert is_at_work(number)
             build.kill()
 
-        wait_until(lambda: not process_is_there(number) or is_a_zombie(number))
+        wait_until(lambda: not is_at_work(number))
 
 
-def is_a_zombie(number: int) -> bool:
-    """In a container whose first process waits for nobody, the dead stay."""
-    completed = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True, check=False, timeout=60
-    )
-    return completed.stdout.strip().startswith("Z")
+def is_at_work(number: int) -> bool:
+    """Whether there is such a process that has not ended; where nobody waits for the dead, they stay."""
+    try:
+        status = Path(f"/proc/{number}/stat").read_text(encoding="ascii")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_what_follows_is_imported_while_pip_is_at_work(tmp_path: Path) -> None:
@@ -193,3 +203,57 @@ def test_wheels_are_looked_through_one_after_the_other(tmp_path: Path, monkeypat
             ahead.look(tmp_path / f"p{number}-1.0-py3-none-any.whl")
 
     assert most == [1] * 10
+
+
+COUNTING = """
+import sys
+from hatch_lambda import pip_process
+from hatchling.cli import hatchling
+
+start = pip_process._start
+
+def tell(root):
+    print("pip is started")
+    return start(root)
+
+pip_process._start = tell
+hatchling()
+"""
+FUNCTIONS = """
+[tool.hatch.build.hooks.lambda.functions.api]
+
+[tool.hatch.build.hooks.lambda.functions.worker]
+exclude = ["*.txt"]
+"""
+
+
+class TestWholeBuilds:
+    @staticmethod
+    def pips(project: Project, *arguments: str) -> int:
+        completed = project.python("-c", COUNTING, "build", *arguments)
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+        return completed.stdout.count("pip is started")
+
+    @pytest.mark.parametrize("more", ["", FUNCTIONS], ids=["one zip", "functions that need the same"])
+    def test_pip_is_started_once_for_what_is_not_resolved(
+        self, more: str, new_project: NewProject, index: Path
+    ) -> None:
+        make_wheel(index, "foo")
+        project = new_project(HOOK + more, project='dependencies = ["foo"]')
+
+        assert self.pips(project, "-t", "lambda") == 1
+        assert self.pips(project, "-t", "lambda") == 0
+        assert self.pips(project, "-c", "-t", "lambda") == 1
+        assert self.pips(project, "-c", "-t", "wheel") == 0
+
+    def test_it_is_started_for_another_function_that_needs_something_else(
+        self, new_project: NewProject, index: Path
+    ) -> None:
+        make_wheel(index, "foo")
+        make_wheel(index, "bar")
+        more = "[tool.hatch.build.hooks.lambda.functions.api]\nextras = ['bar']\n"
+        project = new_project(HOOK + more, project="dependencies = ['foo']\noptional-dependencies.bar = ['bar']")
+        assert self.pips(project, "-t", "lambda:function") == 1
+
+        assert self.pips(project, "-t", "lambda:api") == 1
+        assert self.pips(project, "-t", "lambda:api", "-t", "lambda:function") == 0

@@ -7,8 +7,11 @@ import shutil
 import stat
 import struct
 import subprocess
+import tempfile
 import time
+import tracemalloc
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +25,8 @@ from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from packages import Content
 
 TARGET = Target(RUNTIMES["python3.13"], ARCHITECTURES["arm64"])
 COMPRESSIBLE = b"import this\n" * 500
@@ -331,6 +335,21 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+def test_memory_does_not_grow_with_what_lies_between_small_files(tmp_path: Path) -> None:
+    files: dict[str, Content] = {}
+    for number in range(200):
+        files |= {f"a/{number:03}.txt": "small", f"z/{number:03}.bin": os.urandom(100_000)}
+    layout = lay_out(make_wheel(tmp_path, "foo", files=files), TARGET)
+    tracemalloc.start()
+    try:
+        archive.write(tmp_path / "orders.zip", layout)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 10_000_000
+
+
 class TestSameInputsSameBytes:
     def test_two_runs_give_the_same(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
         first = archive.write(tmp_path / "first.zip", files).path
@@ -390,6 +409,38 @@ class TestWholeOrNotAtAll:
         assert {path.name: path.read_bytes() for path in dist.iterdir()} == (
             {} if former is None else {"orders.zip": former}
         )
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+    def test_a_pipe_in_its_place_does_not_hold_it_up(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "orders.zip")
+
+        path = archive.write(tmp_path / "orders.zip", FILES).path
+
+        assert contents_of(path) == {file.path: file.source.read() for file in FILES}
+
+    @pytest.mark.parametrize("size", [10, 3_000_000], ids=["at the end", "on the way"])
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk at hand")
+    def test_a_full_disk_fails_the_build(self, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        dist = tmp_path / "dist"
+        dist.mkdir()
+        path = archive.write(dist / "orders.zip", FILES).path
+        before = path.read_bytes()
+        descriptors: list[int] = []
+
+        def make(prefix: str, dir: Path) -> tuple[int, str]:  # noqa: A002 - as it is called
+            descriptors.append(os.open("/dev/full", os.O_WRONLY))
+            temporary = dir / f"{prefix}full"
+            temporary.touch()
+            return descriptors[0], str(temporary)
+
+        monkeypatch.setattr(tempfile, "mkstemp", make)
+        with pytest.raises(OSError, match="No space left on device"):
+            archive.write(path, [text("large.bin", os.urandom(size))])
+
+        assert [other.name for other in dist.iterdir()] == ["orders.zip"]
+        assert path.read_bytes() == before
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptors[0])
 
     def test_a_reader_of_the_former_zip_reads_on_undisturbed(self, tmp_path: Path) -> None:
         path = archive.write(tmp_path / "orders.zip", [text("a.py", b"old")]).path

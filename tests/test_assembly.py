@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +99,29 @@ def test_no_path_in_it_leads_out_of_the_bundle(name: bytes, assembled: Assembled
     rewrite(state / FILES_NAME, b'"foo/__init__.py"', b'"' + name + b'"')
 
     assert assembled() == first
+
+
+@pytest.mark.parametrize("old", [b'"foo/__init__.py",', b"420,"], ids=["a name too few", "a mode too few"])
+def test_a_list_that_contradicts_itself_is_made_anew(old: bytes, assembled: Assembled, state: Path) -> None:
+    first = assembled()
+    body = (state / FILES_NAME).read_bytes().partition(b"\n")[2]
+    rewrite(state / FILES_NAME, body, body.replace(old, b"", 1))
+
+    assert assembled() == first
+
+
+def test_a_bundle_that_keeps_no_list_needs_no_metadata_of_ours(
+    assembled: Assembled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kept,) = assembled().wheels
+
+    def fail(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("hatch_lambda.assembly.installed_version", fail)
+    settings = load({"runtime": "python3.13"}, tmp_path, environ={})
+
+    assert assemble((kept,), settings, tmp_path / "bundle").files
 
 
 def test_what_the_project_names_of_a_test_package_stays(assembled: Assembled, project_root: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -96,7 +97,7 @@ def ask(
     (scratch / "request.json").write_text(json.dumps(request), encoding="utf-8")
     completed = subprocess.run(
         [str(pip.python), str(program)],
-        input=f"{scratch / 'request.json'}\n",
+        input=f"{json.dumps(str(scratch / 'request.json'))}\n",
         env=environment_of([in_front, pip.folder]),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -428,6 +429,39 @@ class TestIndexPages:
         assert answer.exit_code == 0, answer.output
         (saved,) = tmp_path.glob("request-*/files/foo/*.whl")
         assert saved.read_bytes() == fork.read_bytes()
+
+
+@pytest.mark.parametrize("runtime", ["python3.10", "python3.14"])
+def test_a_lock_among_the_requirements_is_read_for_the_target(runtime: str, tmp_path: Path) -> None:
+    pytest.importorskip("pip._vendor.packaging.pylock", reason="this pip reads no lock files")
+    wheel = make_wheel(tmp_path, "foo")
+    target = target_of(runtime, "arm64")
+    (tmp_path / "pylock.toml").write_text(
+        "lock-version = '1.0'\ncreated-by = 'hand'\n"
+        f"requires-python = '=={target.runtime.full_version}'\n"
+        f"[[packages]]\nname = 'foo'\nversion = '1.0'\n[[packages.wheels]]\npath = '{wheel.name}'\n"
+        f"hashes.sha256 = '{hashlib.sha256(wheel.read_bytes()).hexdigest()}'\n",
+        encoding="utf-8",
+    )
+
+    answer = ask(tmp_path, target, [], arguments=["--requirement", str(tmp_path / "pylock.toml")])
+
+    assert answer.exit_code == 0, answer.output
+    assert answer.resolved == {"foo": "1.0"}
+
+
+def test_a_temporary_folder_that_was_asked_for_before_is_not_used(
+    changed_pip: Callable[[str], Path], tmp_path: Path
+) -> None:
+    make_wheel(tmp_path, "foo")
+    folder = changed_pip(
+        "import atexit, tempfile; tempfile.gettempdir()\n"
+        "atexit.register(lambda: print('TEMPORARY', tempfile.gettempdir()))"
+    )
+
+    answer = ask(tmp_path, target_of("python3.13", "arm64"), ["foo"], in_front=folder)
+
+    assert f"TEMPORARY {tmp_path / 'request-0' / 'temporary'}" in answer.output
 
 
 def without_shortcuts(folder: Path) -> Path:

@@ -824,6 +824,8 @@ class TestABrokenLockFile:
             break_with(wheels=[5]),
             break_with(wheels=[{"distribution": "foo 1.0"}]),
             break_with(filename=5),
+            break_with(filename="foo\0-1.0-py3-none-any.whl"),
+            break_with(filename="../foo-1.0-py3-none-any.whl"),
             break_with(sha256=5),
             break_with(sha256="0" * 64),
             break_with(sha256=""),
@@ -831,7 +833,8 @@ class TestABrokenLockFile:
         ],
         ids=[
             *("empty", "no text", "cut off", "another shape", "gone", "another key", "wheels as text"),
-            *("wheels as numbers", "half a wheel", "filename as number", "hash as number", "another hash", "no hash"),
+            *("wheels as numbers", "half a wheel", "filename as number", "a NUL in it", "a path", "hash as number"),
+            *("another hash", "no hash"),
             "unknown key",
         ],
     )
@@ -1682,6 +1685,37 @@ class TestUnpackOnce:
 
         assert files_in(bundle.directory) == {file.path: file.source.read() for file in bundle.files}
 
+    def test_who_meddles_with_a_bundle_as_it_is_put_in_place_is_found_out_by_the_next_build(
+        self, laid_out: Situation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_in_place = unpack_stage._put_in_place
+
+        def put_in_place_and_meddle(fresh: Path, directory: Path) -> None:
+            put_in_place(fresh, directory)
+            (directory / "foo/a.py").unlink()
+            added("foo/__pycache__/a.cpython-313.pyc")(directory)
+
+        laid_out.requirements = ["foo>=1"]
+        shutil.rmtree(laid_out.state / "bundle")
+        with monkeypatch.context() as meddled_with:
+            meddled_with.setattr(unpack_stage, "_put_in_place", put_in_place_and_meddle)
+            laid_out.build()
+
+        bundle = laid_out.build()
+
+        assert files_in(bundle.directory) == {file.path: file.source.read() for file in bundle.files}
+
+    def test_a_key_that_has_changed_for_the_same_files_is_noted(self, laid_out: Situation) -> None:
+        manifest = laid_out.state / unpack_stage.MANIFEST_NAME
+        before = manifest.read_bytes()
+        with_line(0, "another")(manifest)
+        looked = looks(laid_out.state / "bundle")
+
+        laid_out.build()
+
+        assert manifest.read_bytes() == before
+        assert looks(laid_out.state / "bundle") == looked
+
     def test_a_failure_in_the_middle_leaves_the_former_bundle_and_the_next_build_works(
         self, laid_out: Situation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -2009,7 +2043,7 @@ class TestWholeBuilds:
     def test_a_reused_one_imports_nothing_that_only_resolving_needs(self, project: Path) -> None:
         command = ("-m", "hatchling", "build", "-t", "lambda")
         imported = self.imported(self.build(project, "-X", "importtime", *command))
-        assert {"hatch_lambda.pip_process", "hatch_lambda.stages.download", "packaging.pylock"} <= imported
+        assert {"hatch_lambda.pip_process", "hatch_lambda.stages.download", "tomli_w._writer"} <= imported
 
         shown = self.build(project, "-X", "importtime", *command)
 

@@ -15,7 +15,7 @@ from packages import make_wheel, metadata
 
 from hatch_lambda import wheel_check
 from hatch_lambda.errors import BrokenWheelError
-from hatch_lambda.wheel_check import check_wheel, check_wheels
+from hatch_lambda.wheel_check import check_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -209,13 +209,6 @@ class TestGoodWheels:
         lines = lines.replace(digest(b"b"), digest(b"b") + "=") + row("foo.py", MODULE)
 
         check_wheel(write(tmp_path, contents, record=lines.encode()))
-
-    def test_many_at_once(self, tmp_path: Path) -> None:
-        check_wheels([make_wheel(tmp_path, f"p{n}") for n in range(5)])
-
-        bad = write(tmp_path, files(), record=b"")
-        with pytest.raises(BrokenWheelError, match="RECORD does not list"):
-            check_wheels([make_wheel(tmp_path, "other"), bad])
 
 
 class TestLargeFiles:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member
 from hatch_lambda.errors import BrokenWheelError, naming
+from hatch_lambda.hashing import cores
 from hatch_lambda.litter import remove
 from hatch_lambda.store import write_whole
 from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
@@ -47,7 +48,8 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
     if is_as_it_was and bundle.key and bundle.key == noted.key:
         return bundle
     origins = _origins(bundle)
-    if is_as_it_was and origins == noted.origins():
+    if manifest and is_as_it_was and origins == noted.origins():
+        write_whole(manifest, noted._replace(key=bundle.key).as_bytes())
         return bundle
     untouched = _untouched(noted, seen, origins)
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +67,9 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     if manifest:
-        write_whole(manifest, _Manifest(bundle.key, json.dumps(origins), _look(directory)).as_bytes())
+        looks = _look(directory)
+        if _is_as_wanted(looks, files):  # else somebody was at it in this very moment, and the next build puts it right
+            write_whole(manifest, _Manifest(bundle.key, json.dumps(origins), looks).as_bytes())
     return bundle
 
 
@@ -158,6 +162,13 @@ def _by_path(seen: str) -> dict[str, str]:
     return found
 
 
+def _is_as_wanted(seen: str, files: Sequence[BundleFile]) -> bool:
+    """Whether there are these files in these folders, and nothing else."""
+    folders = {look for look in seen.split("\0") if look.startswith("/")}
+    wanted_folders = {f"/{folder}/{_FOLDER_MODE}" for folder in _folders_of(files)}
+    return folders == wanted_folders and _by_path(seen).keys() == {file.path for file in files}
+
+
 def _mode_of_folder(mode: int) -> int:
     """What of a folder's mode is ours to set; Windows has nothing to say of it."""
     return _FOLDER_MODE if os.name == "nt" else stat.S_IMODE(mode)
@@ -192,7 +203,7 @@ def _fill(root: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     large = [file for file in files if file.source.size >= _LARGE]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         pending = [pool.submit(_write, root, [file], shelf) for file in large]
         _write(root, [file for file in files if file.source.size < _LARGE], shelf)
         for done in pending:
