@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import tempfile
 from collections import Counter
@@ -59,6 +60,9 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     ) -> Generator[str, None, None]:
         from hatch_lambda.hatch_ui import aborting
 
+        if hasattr(gc, "freeze"):
+            # What Hatch has imported stays until the end. There, looking for garbage in it takes a tenth of a rebuild.
+            gc.freeze()
         with aborting(self.app):
             if clean_only:
                 yield from super().build(versions=versions, clean_only=clean_only, **options)

@@ -483,5 +483,6 @@ if __name__ == "__main__":
     gc.set_threshold(100_000)
     forget_own_folder()
     exit_code = main()
-    gc.freeze()
+    if hasattr(gc, "freeze"):
+        gc.freeze()
     sys.exit(exit_code)
