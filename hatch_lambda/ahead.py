@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
     from hatch_lambda.store import Store
 
-# What every build needs behind stage 1, and what takes long to import.
+# What every build needs behind stage 1.
 _WHAT_FOLLOWS = (
-    *("hatch_lambda.inspection", "hatch_lambda.stages.audit", "hatch_lambda.lock_file"),
-    *("packaging.pylock", "tomli_w"),
+    "hatch_lambda.inspection",  # first of all, as it is needed first
+    *(f"hatch_lambda.stages.{stage}" for stage in ("sort", "download_wheels", "build", "audit")),
+    *("hatch_lambda.provided", "hatch_lambda.toolchains", "hatch_lambda.lock_file", "packaging.pylock", "tomli_w"),
+    *("hatch_lambda.prune", "hatch_lambda.shelf"),
 )
 
 

@@ -134,7 +134,7 @@ class _Kept:
         try:
             head, _, body = self.path.read_bytes().partition(b"\n")
             return self._read(body, wheels) if head.decode("ascii") == self._head(body) else None
-        except (OSError, ValueError, TypeError, IndexError):
+        except (OSError, ValueError, TypeError, LookupError, AttributeError):
             return None
 
     def _read(self, body: bytes, wheels: tuple[StoredWheel, ...]) -> _Chosen | None:

@@ -224,15 +224,18 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         from hatch_lambda.store import user_store
 
         of_versions = self._settings()
-        settings = of_versions[versions[0]]
-        folders = dict.fromkeys(of_versions[version].target_directory for version in versions)
-        is_resolved = look_ahead(folders, user_store(settings.fallback_store)) and not anew
-        if is_resolved or settings.lock_file or not self._has_dependencies(settings):
+        wanted = list(dict.fromkeys(of_versions[version] for version in versions))
+        folders = [settings.target_directory for settings in wanted]
+        resolved = look_ahead(folders, user_store(wanted[0].fallback_store)) if not anew else set()
+        if not any(
+            settings.target_directory not in resolved and not settings.lock_file and self._has_dependencies(settings)
+            for settings in wanted
+        ):
             yield
             return
         from hatch_lambda.pip_process import starting_ahead
 
-        with starting_ahead(settings.root):
+        with starting_ahead(wanted[0].root):
             yield
 
     def _has_dependencies(self, settings: Settings) -> bool:

@@ -41,7 +41,7 @@ def hash_ahead(paths: Iterable[Path]) -> None:
 
 
 def cores() -> int:
-    """Those that this process may use, which in a container can be fewer than there are."""
+    """Those that this process may use, which can be fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -15,9 +15,9 @@ process with a word on which pip it is: resolving for the wrong machine must not
 Where pip takes its time over what cannot matter, or tells late what it has, there are shortcuts. They change nothing of
 the result, so a pip that has no seam for one goes without it.
 
-The request: `arguments` for pip, `marker_environment`, `misdeclared` (names whose wheels are let in whatever their tags
-say, as a last resort), `early` (a folder for wheels that pip may yet drop), `report` (where to write what happened),
-`temporary` (the folder for temporary files).
+The request: `arguments` for pip, `marker_environment`, `interpreter` (for pip's `get_supported`), `misdeclared` (names
+whose wheels are let in whatever their tags say, as a last resort), `early` (a folder for wheels that pip may yet drop),
+`report` (where to write what happened), `temporary` (the folder for temporary files).
 """
 
 from __future__ import annotations
@@ -163,6 +163,16 @@ def let_in_misdeclared_wheels(names: frozenset[str]) -> None:
 
     override(Wheel, "supported", supported_or_misdeclared)
     override(Wheel, "find_most_preferred_tag", most_preferred_or_last)
+
+
+def select_from_locks_for_target(interpreter: dict[str, Any]) -> None:
+    """Pip chooses what a lock among the requirements has by its wheels' tags; where it can do so, by this machine's."""
+    with contextlib.suppress(ImportError):
+        from pip._internal.utils.compatibility_tags import get_supported
+        from pip._vendor.packaging import pylock
+
+        if hasattr(pylock, "sys_tags"):
+            override(pylock, "sys_tags", lambda **_: iter(get_supported(**interpreter)))
 
 
 def note_what_the_index_offers(findings: Findings) -> None:
@@ -421,6 +431,7 @@ def kind_of(link: Any) -> str:
 
 def install_overrides(request: dict[str, Any], findings: Findings) -> None:
     evaluate_markers_for_target(request["marker_environment"])
+    select_from_locks_for_target(request["interpreter"])
     allow_sdists_for_other_platforms()
     misdeclared = frozenset(request["misdeclared"])
     let_in_misdeclared_wheels(misdeclared)

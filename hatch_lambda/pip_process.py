@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.ahead import Ahead
     from hatch_lambda.job import Job
+    from hatch_lambda.target import Target
     from hatch_lambda.ui import Reporter
 
 _QUIET_AND_UNATTENDED = (
@@ -78,6 +79,7 @@ def download(
         json.dumps(
             {
                 "arguments": ["download", *_target_arguments(job), "--dest", str(destination), *arguments],
+                "interpreter": _interpreter(job.target),
                 "early": str(early),
                 "marker_environment": job.target.marker_environment,
                 "misdeclared": sorted(misdeclared),
@@ -193,6 +195,17 @@ def _environment() -> dict[str, str]:
     environment["PYTHONIOENCODING"] = "utf-8"
     environment["PYTHONUNBUFFERED"] = "1"  # lines are shown as they come
     return environment
+
+
+def _interpreter(target: Target) -> dict[str, str | list[str]]:
+    """The same as what `_target_arguments` says of it, as pip's `get_supported` takes it."""
+    major, minor = target.runtime.python
+    return {
+        "version": f"{major}{minor}",
+        "platforms": list(target.platforms),
+        "impl": "cp",
+        "abis": [target.interpreter],
+    }
 
 
 def _target_arguments(job: Job) -> list[str]:

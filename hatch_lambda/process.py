@@ -91,6 +91,8 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
+    if process.returncode is not None:
+        return  # its number may be another's by now
     if os.name == "nt":
         process.kill()
         return

@@ -39,17 +39,17 @@ class Earlier(NamedTuple):
     """The files, by gitignore patterns, that the audit has left out; none if there is no word of an audit."""
 
 
-def look_ahead(folders: Iterable[Path], store: Store) -> bool:
+def look_ahead(folders: Iterable[Path], store: Store) -> set[Path]:
     """Begin with what takes longest where nothing has changed: to make sure of the wheels that a build chose before.
 
-    Gives whether there was such a build, for any of the folders.
+    Gives the folders for which there was such a build.
     """
-    found = []
+    found = {}
     for folder in folders:
         with contextlib.suppress(*_IS_NO_LOCK):
-            found.append(_wheels_of(_table_of(folder)))
-    store.look_ahead(wheel for wheels in found for wheel in wheels)
-    return bool(found)
+            found[folder] = _wheels_of(_table_of(folder))
+    store.look_ahead(wheel for wheels in found.values() for wheel in wheels)
+    return set(found)
 
 
 def recall(folder: Path, key: str) -> Earlier | None:

@@ -99,7 +99,7 @@ class Store:
         return kept
 
     def find_all(self, wanted: Iterable[WantedWheel]) -> list[StoredWheel | None]:
-        """`find` for many, on all cores."""
+        """`find` for many, several at a time."""
         wanted = tuple(wanted)
         self.look_ahead(wanted)
         return [self.find(wheel) for wheel in wanted]

@@ -101,11 +101,23 @@ def test_no_path_in_it_leads_out_of_the_bundle(name: bytes, assembled: Assembled
     assert assembled() == first
 
 
-@pytest.mark.parametrize("old", [b'"foo/__init__.py",', b"420,"], ids=["a name too few", "a mode too few"])
-def test_a_list_that_contradicts_itself_is_made_anew(old: bytes, assembled: Assembled, state: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"foo/__init__.py",', b""),
+        (b"420,", b""),
+        (b'{"exclude":[0,0],"bytecode":[0,0]}', b"[]"),
+        (b'["foo 1.0"]', b"{}"),
+        (b'["foo 1.0"],[', b'["foo 1.0"],[["x",420,5,"foo 1.0"]'),
+        (b'["foo 1.0"],[', b'["foo 1.0"],5,['),
+    ],
+    ids=["a name too few", "a mode too few", "no sets", "no owners", "a number for a text", "a part too many"],
+)
+def test_a_list_that_contradicts_itself_is_made_anew(old: bytes, new: bytes, assembled: Assembled, state: Path) -> None:
     first = assembled()
     body = (state / FILES_NAME).read_bytes().partition(b"\n")[2]
-    rewrite(state / FILES_NAME, body, body.replace(old, b"", 1))
+    assert old in body
+    rewrite(state / FILES_NAME, body, body.replace(old, new, 1))
 
     assert assembled() == first
 

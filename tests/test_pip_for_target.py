@@ -5,6 +5,7 @@ import importlib.metadata
 import io
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from lambda_runtime import pythons_at_hand
 from packages import make_sdist, make_wheel, source_files
 from packaging.requirements import Requirement
 
-from hatch_lambda import pip_for_target
+from hatch_lambda import pip_for_target, pip_process
 from hatch_lambda.errors import UnsupportedPipError
 from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP, WHEEL_IS_HERE
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
@@ -89,6 +90,7 @@ def ask(
             *arguments,
         ],
         "early": str(scratch / "early"),
+        "interpreter": pip_process._interpreter(target),
         "marker_environment": target.marker_environment,
         "misdeclared": list(misdeclared),
         "report": str(scratch / "report.json"),
@@ -434,20 +436,28 @@ class TestIndexPages:
 @pytest.mark.parametrize("runtime", ["python3.10", "python3.14"])
 def test_a_lock_among_the_requirements_is_read_for_the_target(runtime: str, tmp_path: Path) -> None:
     pytest.importorskip("pip._vendor.packaging.pylock", reason="this pip reads no lock files")
-    wheel = make_wheel(tmp_path, "foo")
     target = target_of(runtime, "arm64")
+    here = "cp{}{}".format(*sys.version_info)
+    tags = (f"{here}-{here}-{platform.system().lower()}_{platform.machine()}", "py3-none-any", "py2-none-any")
+    fitting = f"{target.interpreter}-{target.interpreter}-manylinux_2_17_aarch64"
+    wheels = [make_wheel(tmp_path, "foo", tag=tag) for tag in (*tags, fitting)]
+    sdist = make_sdist(tmp_path, "foo")
     (tmp_path / "pylock.toml").write_text(
         "lock-version = '1.0'\ncreated-by = 'hand'\n"
-        f"requires-python = '=={target.runtime.full_version}'\n"
-        f"[[packages]]\nname = 'foo'\nversion = '1.0'\n[[packages.wheels]]\npath = '{wheel.name}'\n"
-        f"hashes.sha256 = '{hashlib.sha256(wheel.read_bytes()).hexdigest()}'\n",
+        f"requires-python = '=={target.runtime.full_version}'\n[[packages]]\nname = 'foo'\nversion = '1.0'\n"
+        + "".join(f"[[packages.wheels]]\n{_locked(wheel)}" for wheel in wheels)
+        + f"[packages.sdist]\n{_locked(sdist)}",
         encoding="utf-8",
     )
 
     answer = ask(tmp_path, target, [], arguments=["--requirement", str(tmp_path / "pylock.toml")])
 
     assert answer.exit_code == 0, answer.output
-    assert answer.resolved == {"foo": "1.0"}
+    assert answer.files == {wheels[-1].name}
+
+
+def _locked(file: Path) -> str:
+    return f"path = '{file.name}'\nhashes.sha256 = '{hashlib.sha256(file.read_bytes()).hexdigest()}'\n"
 
 
 def test_a_temporary_folder_that_was_asked_for_before_is_not_used(

@@ -1693,9 +1693,10 @@ class TestUnpackOnce:
         def put_in_place_and_meddle(fresh: Path, directory: Path) -> None:
             put_in_place(fresh, directory)
             (directory / "foo/a.py").unlink()
+            (directory / "bar/data.txt").unlink()
+            (directory / "bar/data.txt").write_bytes(b"4321\n")
             added("foo/__pycache__/a.cpython-313.pyc")(directory)
 
-        laid_out.requirements = ["foo>=1"]
         shutil.rmtree(laid_out.state / "bundle")
         with monkeypatch.context() as meddled_with:
             meddled_with.setattr(unpack_stage, "_put_in_place", put_in_place_and_meddle)
@@ -1704,6 +1705,19 @@ class TestUnpackOnce:
         bundle = laid_out.build()
 
         assert files_in(bundle.directory) == {file.path: file.source.read() for file in bundle.files}
+
+    def test_where_modes_are_not_kept_it_is_laid_out_once_all_the_same(
+        self, situation: Situation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As on file systems of Windows under Linux."""
+        situation.wheels = [make_wheel(situation.tmp / "wheels", "foo", files={"foo/a.py": "A = 1\n"})]
+        monkeypatch.setattr(os, "chmod", lambda *_args, **_kwargs: None)
+        bundle = situation.build().directory
+        before = bundle.stat().st_ino
+
+        situation.build()
+
+        assert bundle.stat().st_ino == before
 
     def test_a_key_that_has_changed_for_the_same_files_is_noted(self, laid_out: Situation) -> None:
         manifest = laid_out.state / unpack_stage.MANIFEST_NAME

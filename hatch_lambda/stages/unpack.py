@@ -49,7 +49,8 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
         return bundle
     origins = _origins(bundle)
     if manifest and is_as_it_was and origins == noted.origins():
-        write_whole(manifest, noted._replace(key=bundle.key).as_bytes())
+        if bundle.key != noted.key:
+            write_whole(manifest, noted._replace(key=bundle.key).as_bytes())
         return bundle
     untouched = _untouched(noted, seen, origins)
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +61,7 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
         _make_folders(fresh, files)
         there = {path for path in untouched if _taken_over(directory / path, fresh / path)}
         _fill(fresh, [file for file in files if file.path not in there], shelf)
+        looks = _look(fresh) if manifest else ""  # as long as nobody else knows of it, who might write to it
         if manifest:
             manifest.unlink(missing_ok=True)
         _put_in_place(fresh, directory)
@@ -67,9 +69,7 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     if manifest:
-        looks = _look(directory)
-        if _is_as_wanted(looks, files):  # else somebody was at it in this very moment, and the next build puts it right
-            write_whole(manifest, _Manifest(bundle.key, json.dumps(origins), looks).as_bytes())
+        write_whole(manifest, _Manifest(bundle.key, json.dumps(origins), looks).as_bytes())
     return bundle
 
 
@@ -160,13 +160,6 @@ def _by_path(seen: str) -> dict[str, str]:
         name, _, rest = look.partition("/")
         found[f"{folder}{name}"] = rest
     return found
-
-
-def _is_as_wanted(seen: str, files: Sequence[BundleFile]) -> bool:
-    """Whether there are these files in these folders, and nothing else."""
-    folders = {look for look in seen.split("\0") if look.startswith("/")}
-    wanted_folders = {f"/{folder}/{_FOLDER_MODE}" for folder in _folders_of(files)}
-    return folders == wanted_folders and _by_path(seen).keys() == {file.path for file in files}
 
 
 def _mode_of_folder(mode: int) -> int:
