@@ -10,10 +10,10 @@ The way of the data, by file:
   `lock_file` and `lock_coverage` stand in for the first where a project is locked, `provided` leaves out what the
   runtime has; `fingerprint`, `resolution`, `store` (with `hashing`) and `shelf` let a build reuse what an earlier one
   found;
-- the stages stand on `pip_process` (which starts pip, for the target by way of `pip_for_target`), `ahead` (what is done
-  while pip is at work), `toolchains` and `interpreters` for builds, `verdicts` and `inspection` for trust: the latter
-  has a wheel checked (`wheel_check`), unpacked and scanned for machine code (`magic`, `machine_code`) in one go, for
-  `audit` to judge;
+- the stages stand on `pip_process` (which starts pip, for the target by way of `pip_for_target`), `pip_listener` (what
+  pip says meanwhile), `ahead` (what is done meanwhile), `toolchains` and `interpreters` for builds, `verdicts` and
+  `inspection` for trust: the latter has a wheel checked (`wheel_check`), unpacked and scanned for machine code
+  (`magic`, `machine_code`) in one go, for `audit` to judge;
 - `assembly` makes a bundle of wheels: `layout` says where their files belong, `bundle` unites them, `prune` (with
   `mentions`) takes away what no one needs, `bytecode` (by way of `compile_modules`) adds what is compiled; all of them
   read by way of `wheel_reader`;

@@ -7,20 +7,18 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_lambda import pip_for_target
 from hatch_lambda.errors import UnsupportedPipError
+from hatch_lambda.pip_listener import PASSING, Listener
 from hatch_lambda.pip_variables import NOT_FOR_US
 from hatch_lambda.process import Completed, end, follow, run, start
-from hatch_lambda.ui import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from hatch_lambda.ahead import Ahead
     from hatch_lambda.job import Job
     from hatch_lambda.target import Target
-    from hatch_lambda.ui import Reporter
 
 _QUIET_AND_UNATTENDED = (
     "--disable-pip-version-check",
@@ -89,9 +86,9 @@ def download(
         ),
         encoding="utf-8",
     )
-    listener = _Listener(job.reporter, ahead=ahead)
+    listener = Listener(job.reporter, ahead=ahead)
     process = _WAITING.take(job.settings.root) or _start(job.settings.root)
-    completed = follow(process, listener.hear, _PASSING.match, order=f"{json.dumps(str(request))}\n")
+    completed = follow(process, listener.hear, PASSING.match, order=f"{json.dumps(str(request))}\n")
     if completed.exit_code == pip_for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
             f"pip {version} cannot be made to resolve for {job.target.description}: {completed.output}.\n"
@@ -172,7 +169,7 @@ def build_wheel(  # noqa: PLR0913 - one for each thing that a build depends on, 
         ],
         directory=job.settings.root,
         environment=environment,
-        on_line=_Listener(job.reporter, subject).hear,
+        on_line=Listener(job.reporter, subject).hear,
     )
 
 
@@ -223,76 +220,6 @@ def _target_arguments(job: Job) -> list[str]:
         *(argument for path in job.settings.constraints for argument in ("--constraint", str(path))),
         *job.settings.pip_args,
     ]
-
-
-_MEGABYTE = 1024 * 1024
-_PROGRESS = re.compile(r"Progress (?P<bytes>\d+) of (?P<total>\d+)")  # 0 where the index does not say
-_WHEEL = re.compile(rf"{re.escape(pip_for_target.WHEEL_IS_HERE)}(?P<path>.+)")
-_PASSING = re.compile(f"{_PROGRESS.pattern}$|{_WHEEL.pattern}")
-_COLLECTING = re.compile(r"\s*(?:Collecting|Processing) (?P<name>[^\s;@=<>!~(]+)")
-_DOWNLOADING = re.compile(r"\s*(?:Downloading|Resuming download) (?P<filename>\S+)")
-_SDIST = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.(?:tar\.\w+|tgz|zip)")
-_STEPS = {
-    "Installing build dependencies": "{}: installing build tools",
-    "Getting requirements to build": "{}: build tools",
-    "Installing backend dependencies": "{}: installing build tools",
-    "Preparing metadata": "{}: metadata",
-    "Building wheel": "building {}",
-}
-
-
-class _Listener:
-    """Makes of pip's words what it is doing at the moment."""
-
-    def __init__(self, reporter: Reporter, subject: str = "", ahead: Ahead | None = None) -> None:
-        self._reporter = reporter
-        self._subject = subject
-        self._ahead = ahead
-        self._seen: set[str] = set()
-        self._collecting = ""
-        self._downloading = ""
-        self._first: tuple[float, int] | None = None
-        if not subject:
-            reporter.now("starting pip")
-
-    def hear(self, line: str) -> None:
-        if self._ahead:
-            self._ahead.begin()
-        if progress := _PROGRESS.fullmatch(line):
-            self._tell_progress(int(progress["bytes"]), int(progress["total"]))
-            return
-        if wheel := _WHEEL.fullmatch(line):
-            if self._ahead:
-                self._ahead.look(Path(wheel["path"]))
-            return
-        self._reporter.detail(line)
-        if not self._subject and (collecting := _COLLECTING.match(line)):
-            self._collecting = _distribution_of(collecting["name"])
-            self._seen.add(self._collecting)
-            self._reporter.now(f"collecting {self._collecting} ({len(self._seen)} so far)")
-        elif downloading := _DOWNLOADING.match(line):
-            self._downloading = _distribution_of(downloading["filename"])
-            self._first = None
-            if not downloading["filename"].endswith(".metadata"):
-                self._reporter.now(f"downloading {self._downloading}")
-        elif step := next((step for step in _STEPS if line.lstrip().startswith(step)), None):
-            self._reporter.now(_STEPS[step].format(self._subject or self._collecting))
-
-    def _tell_progress(self, size: int, total: int) -> None:
-        moment = time.monotonic()
-        since, already = self._first = self._first or (moment, size)
-        of_total = f"{size / _MEGABYTE:.1f} of {megabytes(total)}" if total >= _MEGABYTE else megabytes(size)
-        rate = f" {megabytes(int((size - already) / (moment - since)))}/s" if moment > since else ""
-        self._reporter.now(f"{self._downloading} {of_total}{rate}")
-
-
-def _distribution_of(place: str) -> str:
-    """`numpy 2.3.0` of a path or URL that ends in `numpy-2.3.0-cp313-….whl` or `numpy-2.3.0.tar.gz`; else its end."""
-    filename = place.rstrip("/").rpartition("/")[2]
-    if filename.endswith((".whl", ".whl.metadata")):
-        return " ".join(filename.split("-")[:2])
-    sdist = _SDIST.fullmatch(filename)
-    return f"{sdist['name']} {sdist['version']}" if sdist else filename
 
 
 def _pip_folder() -> str:

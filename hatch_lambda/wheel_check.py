@@ -99,7 +99,8 @@ class _FaultError(Exception):
     """What is wrong with a wheel, as the reason of a `BrokenWheelError`."""
 
 
-# What `zipfile` raises for archives that it cannot read: not all of it is `BadZipFile`.
+# What `zipfile` raises for archives that it cannot read: not all of it is `BadZipFile`. `NotImplementedError` is its
+# word for a version of the format or a method of compression that it does not know; no wheel has these.
 ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError, struct.error, zlib.error)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -8,6 +9,7 @@ import stat
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 import tracemalloc
 import zipfile
@@ -383,6 +385,15 @@ class TestSameInputsSameBytes:
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
+def open_files() -> list[str]:
+    """Of this process."""
+    targets = []
+    for path in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed by now
+            targets.append(str(path.readlink()))
+    return targets
+
+
 def failing(error: BaseException) -> Text:
     class Failing(Text):
         def read(self) -> bytes:
@@ -441,6 +452,24 @@ class TestWholeOrNotAtAll:
         assert path.read_bytes() == before
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptors[0])
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are looked at in /proc")
+    @pytest.mark.parametrize("threads", [True, False], ids=["beside", "where there are too many threads"])
+    def test_the_former_zip_does_not_stay_open(
+        self, *, threads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_self: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        if not threads:
+            monkeypatch.setattr(threading.Thread, "start", refuse)
+        for _ in range(5):
+            archive.write(tmp_path / "orders.zip", FILES)
+
+        end = time.monotonic() + 60
+        while any(target.startswith(str(tmp_path)) for target in open_files()) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not [target for target in open_files() if target.startswith(str(tmp_path))]
 
     def test_a_reader_of_the_former_zip_reads_on_undisturbed(self, tmp_path: Path) -> None:
         path = archive.write(tmp_path / "orders.zip", [text("a.py", b"old")]).path

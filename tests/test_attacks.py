@@ -1161,7 +1161,7 @@ def test_a_project_in_a_folder_of_an_unusual_name(tmp_path: Path, index: Path) -
 
 
 def test_a_zip_with_all_of_it_can_be_unpacked_by_other_tools(project: Callable[..., Project], tmp_path: Path) -> None:
-    if not shutil.which("unzip"):
+    if not shutil.which("unzip"):  # it is no part of Python
         pytest.skip("no unzip at hand")
     odd = [name for case, name in ODD_NAMES.items() if "line breaks" not in case and "long" not in case]
     made = project(files={**PACKAGE, **{f"orders/{name}": "odd" for name in odd}})

@@ -340,7 +340,7 @@ class TestTheSameBytes:
     @pytest.fixture(params=RUNTIMES)
     def version(self, request: pytest.FixtureRequest) -> str:
         version = str(request.param).removeprefix("python")
-        if version not in pythons_at_hand():
+        if version not in pythons_at_hand():  # each compiles and loads its own bytecode; no other can stand in
             pytest.skip(f"no CPython {version} at hand")
         return version
 
@@ -601,6 +601,7 @@ class TestTheInterpreter:
     @pytest.fixture
     def other(self) -> str:
         others = [version for version in pythons_at_hand() if version != RUNNING]
+        # To be picked in the place of the running one, another has to be there.
         return others[0] if others else pytest.skip("no interpreter at hand but the running one")
 
     def failure(self, laid: Laid) -> str:

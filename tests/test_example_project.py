@@ -130,7 +130,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(sys.platform != "linux", reason="AWS's runtime client has wheels for Linux only")
 @pytest.mark.parametrize("version", RUNTIMES)
 def test_it_answers_under_lambdas_own_runtime_client(version: str, clients: Path, tmp_path: Path) -> None:
-    if version not in pythons_at_hand():
+    if version not in pythons_at_hand():  # it is run by the very Python that it is for
         pytest.skip(f"no CPython {version} at hand")
 
     made = build_example(tmp_path, HATCH_LAMBDA_RUNTIME=f"python{version}", HATCH_LAMBDA_ARCHITECTURE="x86_64")

@@ -792,7 +792,7 @@ REFUSED = {
 @pytest.mark.skipif(sys.platform != "linux", reason="AWS's runtime client has wheels for Linux only")
 def test_lambda_refuses_what_is_refused_here(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     version = RUNNING.removeprefix("python")
-    if version not in pythons_at_hand():
+    if version not in pythons_at_hand():  # the tests themselves run on a Python that Lambda does not have
         pytest.skip(f"no CPython {version} at hand")
     python = pythons_at_hand()[version]
     client = runtime_client(python, tmp_path_factory.getbasetemp() / "runtime-clients")

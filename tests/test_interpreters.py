@@ -49,7 +49,7 @@ def machine(at_hand: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monkey
 def other(at_hand: dict[str, Path]) -> tuple[str, Path]:
     """An interpreter of a runtime's version that is not the running one, as `3.12` and its path."""
     others = {version: path for version, path in at_hand.items() if version != RUNNING}
-    if not others:
+    if not others:  # to be chosen, one has to be there
         pytest.skip("no interpreter at hand but the running one")
     return next(reversed(others.items()))
 
@@ -86,7 +86,7 @@ class TestWithoutTheUsersWord:
     def test_the_running_interpreter_serves_its_own_version(
         self, at_hand: dict[str, Path], chosen: Callable[..., Interpreter]
     ) -> None:
-        if RUNNING not in at_hand:
+        if RUNNING not in at_hand:  # a Python that Lambda does not have, so there is nothing that it serves
             pytest.skip("no runtime has the running version")
 
         assert chosen(RUNNING) == Interpreter(Path(sys.executable), sys.version_info[:2])

@@ -259,7 +259,7 @@ exit $code
 def build_on_a_small_disk(
     scene: Scene, kilobytes: int, place: Path, *, before: Path, after: Path
 ) -> subprocess.CompletedProcess[str]:
-    if not shutil.which("unshare"):
+    if not shutil.which("unshare"):  # a small disk takes Linux and the right to mount one
         pytest.skip("no unshare at hand")
     place.mkdir(parents=True, exist_ok=True)
     after.mkdir()
@@ -273,6 +273,7 @@ def build_on_a_small_disk(
         timeout=120,
         check=False,
     )
+    # Containers often forbid it, whoever asks.
     if ended.returncode == 77 or "unshare" in ended.stderr:
         pytest.skip("nothing may be mounted here")
     return ended

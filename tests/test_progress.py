@@ -22,7 +22,7 @@ from hatchling.bridge.app import Application
 from packages import make_wheel, source_files
 
 from hatch_lambda.hatch_ui import HatchUI
-from hatch_lambda.pip_process import _Listener
+from hatch_lambda.pip_listener import Listener
 from hatch_lambda.process import run
 from hatch_lambda.ui import Reporter
 
@@ -527,7 +527,7 @@ class WatchedReporter(Reporter):
 def test_pips_words_are_told_in_short(ui: RecordingUI, line: str, expected: str) -> None:
     reporter = WatchedReporter(ui)
 
-    _Listener(reporter).hear(line)
+    Listener(reporter).hear(line)
 
     assert reporter.moments == ["starting pip", expected]
 
@@ -541,7 +541,7 @@ def test_pips_steps_are_told_of_what_is_at_work(ui: RecordingUI) -> None:
         "  Building wheel for foo (pyproject.toml): started",
     ]
 
-    for listener in (_Listener(resolving), _Listener(building, "foo 1.0 (1 of 2)")):
+    for listener in (Listener(resolving), Listener(building, "foo 1.0 (1 of 2)")):
         for step in steps:
             listener.hear(step)
 

@@ -157,7 +157,8 @@ class Contents:
             try:
                 return read_machine_code(entry.path, cast("BinaryIO", file))
             except BrokenMachineCodeError as error:
-                return error
+                # One that was not raised, as a traceback would keep this object, and so the zip open.
+                return BrokenMachineCodeError(error.path, error.cause)
 
     @cached_property
     def import_roots(self) -> tuple[str, ...]:
