@@ -56,6 +56,10 @@ class Verdict:
     reason: str
 
 
+KEPT = "kept from an earlier build"
+"""The origin of a wheel that the store had."""
+
+
 @dataclass(frozen=True)
 class Wheel:
     """A wheel file at hand. `origin`: how it came, as in `downloaded` or `built by stage 4`.

@@ -1,4 +1,4 @@
-"""Starting pip: for the target by way of `pip_for_target.py`, and for builds as it is."""
+"""Starting pip: for the target by way of `pip_for_target`, and for builds as it is."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hatch_lambda.errors import UnsupportedPipError
 from hatch_lambda.pip_listener import PASSING, Listener
 from hatch_lambda.pip_variables import NOT_FOR_US
 from hatch_lambda.process import Completed, end, follow, run, start
+from hatch_lambda.store import user_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ _QUIET_AND_UNATTENDED = (
 
 @dataclass(frozen=True)
 class PipAnswer:
-    """How a pip for the target ended, and what was heard at its seams (see `pip_for_target.Findings`)."""
+    """How a pip for the target ended, and what was heard at its seams (see `pip_for_target.seams.Findings`)."""
 
     completed: Completed
     findings: Mapping[str, Any]
@@ -78,6 +79,7 @@ def download(
                 "arguments": ["download", *_target_arguments(job), "--dest", str(destination), *arguments],
                 "interpreter": _interpreter(job.target),
                 "early": str(early),
+                "kept": str(user_store(job.settings.fallback_store).wheels),
                 "marker_environment": job.target.marker_environment,
                 "misdeclared": sorted(misdeclared),
                 "report": str(report),
@@ -140,7 +142,7 @@ _WAITING = _Waiting()
 
 
 def _start(root: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, pip_for_target.__file__]
+    command = [sys.executable, str(pip_for_target.PROGRAM)]
     return start(command, directory=root, environment=_environment(), stdin=subprocess.PIPE)
 
 

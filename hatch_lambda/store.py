@@ -214,8 +214,13 @@ class Store:
         # By name too, since a wheel says with its name what it is, and by whole folders, so that names cannot clash.
         return self._wheels(sha256) / Path(filename).name
 
+    @property
+    def wheels(self) -> Path:
+        """The folder of all wheels, each at `SH/SHA256/filename`, which `pip_for_target` knows as well."""
+        return self.root / "wheels"
+
     def _wheels(self, sha256: str) -> Path:
-        return self.root / "wheels" / sha256[:2] / sha256
+        return self.wheels / sha256[:2] / sha256
 
     def _unpacked(self, sha256: str) -> Path:
         return self.root / _UNPACKED / sha256[:2] / sha256

@@ -154,7 +154,7 @@ class SimpleIndex:
         page: Callable[[Path, str], str] | None = None,
     ) -> None:
         self._credentials = credentials
-        page = page or (functools.partial(json_page, yanked=yanked) if as_json else _project_page)
+        page = page or (functools.partial(json_page, yanked=yanked) if as_json else project_page)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder, credentials, page))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
@@ -231,7 +231,7 @@ def _handler(
     return Handler
 
 
-def _project_page(folder: Path, name: str) -> str:
+def project_page(folder: Path, name: str) -> str:
     return "".join(
         f'<a href="../../files/{path.name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}" '
         f'data-requires-python="{html.escape(_requires_python(path))}">{path.name}</a><br>'

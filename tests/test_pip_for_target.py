@@ -7,22 +7,27 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SimpleIndex
+from conftest import SimpleIndex, json_page, project_page
 from lambda_runtime import pythons_at_hand
 from packages import make_sdist, make_wheel, source_files
 from packaging.requirements import Requirement
 
 from hatch_lambda import pip_for_target, pip_process
 from hatch_lambda.errors import UnsupportedPipError
-from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP, WHEEL_IS_HERE
+from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP, WHEEL_IS_HERE, shortcuts
+from hatch_lambda.store import Store
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
@@ -71,7 +76,8 @@ def ask(
     arguments: Sequence[str] = (),
     in_front: Path | None = None,
     index_url: str | None = None,
-    program: Path = Path(pip_for_target.__file__),
+    kept: Path | None = None,
+    program: Path = pip_for_target.PROGRAM,
 ) -> Answer:
     """Start the program as stage 1 does, over the wheels and sdists in `folder`, or an index."""
     pip = pip or Pip()
@@ -91,6 +97,7 @@ def ask(
         ],
         "early": str(scratch / "early"),
         "interpreter": pip_process._interpreter(target),
+        "kept": str(kept or scratch / "nothing"),
         "marker_environment": target.marker_environment,
         "misdeclared": list(misdeclared),
         "report": str(scratch / "report.json"),
@@ -433,6 +440,235 @@ class TestIndexPages:
         assert saved.read_bytes() == fork.read_bytes()
 
 
+class TestWheelsThatAreKept:
+    """By their hash, as the store has them; the index has pages alone, so that whatever is downloaded fails."""
+
+    @pytest.fixture
+    def wheel(self, tmp_path: Path) -> Path:
+        return make_wheel(tmp_path / "files", "Foo_Bar", requires=["baz"])
+
+    @pytest.fixture
+    def kept(self, wheel: Path, tmp_path: Path) -> Path:
+        return keep(tmp_path / "kept", wheel)
+
+    @pytest.fixture
+    def pages(self, wheel: Path, tmp_path: Path) -> Callable[[Path, str], str]:
+        make_wheel(tmp_path / "files", "baz")
+        return lambda _folder, name: json_page(wheel.parent, name)
+
+    def ask(self, index: SimpleIndex, tmp_path: Path, *requirements: str, **options: Any) -> Answer:
+        return ask(
+            *(tmp_path, target_of("python3.13", "arm64"), requirements or ["foo-bar"]),
+            kept=tmp_path / "kept",
+            index_url=index.url,
+            **options,
+        )
+
+    @pytest.mark.parametrize("as_json", [True, False])
+    def test_they_are_not_downloaded(self, *, as_json: bool, wheel: Path, kept: Path, tmp_path: Path) -> None:
+        keep(tmp_path / "kept", make_wheel(tmp_path / "files", "baz"))
+        make_page = json_page if as_json else project_page
+        pages = {name: make_page(wheel.parent, name) for name in ("foo-bar", "baz")}
+        with SimpleIndex(tmp_path / "nothing", page=lambda _folder, name: pages[name]) as index:
+            answer = self.ask(index, tmp_path)
+
+        assert answer.exit_code == 0, answer.output
+        assert answer.files == frozenset()
+        assert answer.findings is not None
+        taken = {found["name"]: found["kept"] for found in answer.findings["resolved"]}
+        assert taken["Foo_Bar"] == str(kept)
+        assert taken["baz"].startswith(str(tmp_path / "kept"))
+        assert "Using Foo_Bar-1.0-py3-none-any.whl, kept from an earlier build" in answer.output
+        assert f"{WHEEL_IS_HERE}{kept}" in answer.output.splitlines()
+        assert kept.read_bytes() == wheel.read_bytes()
+
+    @pytest.mark.parametrize("content", [b"", b"EVIL", None])
+    def test_what_is_not_what_it_was_is_downloaded(self, content: bytes | None, kept: Path, tmp_path: Path) -> None:
+        if content is None:
+            kept.unlink()
+        else:
+            kept.write_bytes(content)
+        make_wheel(tmp_path / "files", "baz")
+        with SimpleIndex(tmp_path / "files", as_json=True) as index:
+            answer = self.ask(index, tmp_path)
+
+        assert answer.exit_code == 0, answer.output
+        assert answer.files == {"Foo_Bar-1.0-py3-none-any.whl", "baz-1.0-py3-none-any.whl"}
+        assert answer.findings is not None
+        assert {found["kept"] for found in answer.findings["resolved"]} == {None}
+
+    def test_what_the_user_has_another_hash_of_is_refused(
+        self, kept: Path, pages: Callable[[Path, str], str], tmp_path: Path
+    ) -> None:
+        del kept
+        with SimpleIndex(tmp_path / "nothing", page=pages) as index:
+            answer = self.ask(index, tmp_path, f"foo-bar==1.0 --hash=sha256:{'0' * 64}", arguments=["--no-deps"])
+
+        assert answer.exit_code != 0
+        assert "THESE PACKAGES DO NOT MATCH THE HASHES" in answer.output
+
+    @pytest.mark.parametrize("algorithm", ["md5", "sha512"])
+    def test_by_other_hashes_nothing_is_found(self, algorithm: str, wheel: Path, kept: Path, tmp_path: Path) -> None:
+        make_wheel(tmp_path / "files", "baz")
+        of_wheel = hashlib.new(algorithm, wheel.read_bytes()).hexdigest()
+        page = f'<a href="../../files/{wheel.name}#{algorithm}={of_wheel}">{wheel.name}</a>'
+        with SimpleIndex(tmp_path / "files", page=lambda _folder, _name: page) as index:
+            answer = self.ask(index, tmp_path, arguments=["--no-deps"])
+
+        assert kept.is_file()
+        assert answer.exit_code == 0, answer.output
+        assert answer.files == {wheel.name}
+
+    def test_a_pip_that_looks_for_them_in_another_way_downloads_them(
+        self, kept: Path, wheel: Path, changed_pip: Callable[[str], Path], tmp_path: Path
+    ) -> None:
+        make_wheel(tmp_path / "files", "baz")
+        change = changed_pip(
+            "from pip._internal.operations import prepare as p\n"
+            "p.in_another_way = p.__dict__.pop('_check_download_dir')\n"
+            "for f in (p.get_http_url, p.get_file_url, p.RequirementPreparer.prepare_linked_requirement,\n"
+            "          p.RequirementPreparer.prepare_linked_requirements_more):\n"
+            "    names = tuple({'_check_download_dir': 'in_another_way'}.get(n, n) for n in f.__code__.co_names)\n"
+            "    f.__code__ = f.__code__.replace(co_names=names)\n"
+        )
+        with SimpleIndex(wheel.parent, as_json=True) as index:
+            answer = self.ask(index, tmp_path, in_front=change)
+
+        assert kept.is_file()
+        assert answer.exit_code == 0, answer.output
+        assert answer.files == {wheel.name, "baz-1.0-py3-none-any.whl"}
+
+
+def keep(folder: Path, wheel: Path) -> Path:
+    """Have a wheel where a store has it."""
+    store = Store(folder.parent / "store")
+    kept = store.keep(wheel, "foo 1.0").path
+    place = folder / kept.relative_to(store.wheels)
+    place.parent.mkdir(parents=True)
+    shutil.copy(kept, place)
+    return place
+
+
+class TestWhatGoesOnWhilePipIsImported:
+    def run(self, script: str) -> list[str]:
+        completed = subprocess.run(
+            [sys.executable, "-c", script],
+            env=environment_of([pip_for_target.PROGRAM.parents[2]]),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=300,
+        )
+        return completed.stdout.splitlines()
+
+    def test_each_file_of_certificates_is_read_once_for_each_context(self) -> None:
+        pytest.importorskip("pip._vendor.truststore", reason="this pip has none")
+
+        read = self.run(
+            "import ssl, sys\n"
+            "from pip._vendor import certifi\n"
+            "from pip._vendor.truststore import SSLContext, _api\n"
+            "load, configure = SSLContext.load_verify_locations, _api._configure_context\n"
+            "def tell_load(self, *what):\n"
+            "    print('load', what[0] == certifi.where(), *what[1:])\n"
+            "    load(self, *what)\n"
+            "def tell_configure(context):\n"
+            "    print('configure')\n"
+            "    return configure(context)\n"
+            "tell_configure.__module__ = 'pip._vendor.truststore._openssl'\n"
+            "SSLContext.load_verify_locations, _api._configure_context = tell_load, tell_configure\n"
+            "from hatch_lambda.pip_for_target import shortcuts\n"
+            "shortcuts.read_certificates_once()\n"
+            "for number in range(2):\n"
+            "    context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"
+            "    context.load_verify_locations(certifi.where())\n"
+            "    context.load_verify_locations(certifi.where(), None, None)\n"
+            "    for connection in range(3):\n"
+            "        with _api._configure_context(context._ctx):\n"
+            "            pass\n"
+            "    print('has', context._ctx.cert_store_stats()['x509_ca'] > 100)\n"
+        )
+
+        assert read == ["load True None None", "configure", "has True"] * 2
+
+    def test_where_a_connection_changes_the_context_for_a_while_it_does_so_each_time(self) -> None:
+        pytest.importorskip("pip._vendor.truststore", reason="this pip has none")
+
+        told = self.run(
+            "import contextlib\n"
+            "from pip._vendor.truststore import _api\n"
+            "@contextlib.contextmanager\n"
+            "def as_on_macos(context):\n"
+            "    print('changed')\n"
+            "    yield\n"
+            "    print('changed back')\n"
+            "as_on_macos.__module__ = 'pip._vendor.truststore._macos'\n"
+            "_api._configure_context = as_on_macos\n"
+            "from hatch_lambda.pip_for_target import shortcuts\n"
+            "shortcuts.read_certificates_once()\n"
+            "for connection in range(2):\n"
+            "    with _api._configure_context('context'):\n"
+            "        print('connected')\n"
+        )
+
+        assert told == ["changed", "connected", "changed back"] * 2
+
+    def test_what_is_asked_for_early_is_asked_for_once(self) -> None:
+        owner = SimpleNamespace(ask=iter(["first", "second"]).__next__)
+
+        shortcuts.answer_early(owner, "ask")
+
+        assert [owner.ask(), owner.ask()] == ["first", "second"]
+
+    def test_what_fails_early_fails_when_it_is_asked_for(self) -> None:
+        owner = SimpleNamespace(ask=lambda: 1 / 0)
+
+        shortcuts.answer_early(owner, "ask")
+
+        with pytest.raises(ZeroDivisionError):
+            owner.ask()
+
+    def test_what_is_done_with_an_answer_may_fail(self) -> None:
+        owner = SimpleNamespace(ask=lambda: "answer")
+
+        shortcuts.answer_early(owner, "ask", and_then=lambda answer: answer / 0)
+
+        assert owner.ask() == "answer"
+
+    def test_what_is_not_there_is_not_asked_for(self) -> None:
+        owner = SimpleNamespace()
+
+        shortcuts.answer_early(owner, "ask")
+
+        assert owner == SimpleNamespace()
+
+    def test_the_index_is_told_what_pip_tells_it(self, tmp_path: Path) -> None:
+        told: list[str | None] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                told.append(self.headers["User-Agent"])
+                self.send_error(404)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is called there
+                """Keep the tests' output clean."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+            thread.start()
+            for program in (pip_for_target.PROGRAM, without_shortcuts(tmp_path)):
+                ask(
+                    *(tmp_path, target_of("python3.13", "arm64"), ["foo"]),
+                    index_url=f"http://127.0.0.1:{server.server_port}/simple",
+                    program=program,
+                )
+            server.shutdown()
+            thread.join()
+
+        assert told[0] == told[1]
+        assert (told[0] or "").startswith("pip/")
+
+
 @pytest.mark.parametrize("runtime", ["python3.10", "python3.14"])
 def test_a_lock_among_the_requirements_is_read_for_the_target(runtime: str, tmp_path: Path) -> None:
     pytest.importorskip("pip._vendor.packaging.pylock", reason="this pip reads no lock files")
@@ -476,12 +712,16 @@ def test_a_temporary_folder_that_was_asked_for_before_is_not_used(
 
 def without_shortcuts(folder: Path) -> Path:
     """The program as it is for a pip that has no place for them."""
-    text = Path(pip_for_target.__file__).read_text(encoding="utf-8")
     copy = folder / "without_shortcuts.py"
-    for call in ("pass_over_wheels_for_others(findings, misdeclared)", 'show_wheels_at_once(request["early"])'):
-        assert text.count(f"    {call}\n") == 1
-        text = text.replace(f"    {call}\n", "")
-    copy.write_text(text, encoding="utf-8")
+    copy.write_text(
+        f"import sys; sys.path.insert(0, {str(pip_for_target.PROGRAM.parents[2])!r})\n"
+        "from hatch_lambda.pip_for_target import program\n"
+        "del sys.path[0]\n"
+        "assert program.take_shortcuts and program.take_shortcuts_at_once\n"
+        "program.take_shortcuts = program.take_shortcuts_at_once = lambda *_: None\n"
+        "sys.exit(program.main())\n",
+        encoding="utf-8",
+    )
     return copy
 
 
@@ -682,6 +922,23 @@ class TestEveryPipThatIsAllowed:
         assert first.findings["starved"] == ["native"]
         assert second.exit_code == 0, second.output
         assert second.files == {"native-1.0-cp313-cp313-win_amd64.whl"}
+
+    @pytest.mark.parametrize("which", ["oldest", "newest"])
+    def test_each_takes_what_is_kept(self, which: str, pips: Mapping[str, Path], tmp_path: Path) -> None:
+        files = tmp_path / "files"
+        wheels = make_wheel(files, "foo", requires=["bar"]), make_wheel(files, "bar")
+        kept = {str(keep(tmp_path / "kept", wheel)) for wheel in wheels}
+        with SimpleIndex(tmp_path, page=lambda _folder, name: json_page(files, name)) as index:
+            answer = ask(
+                *(tmp_path, target_of("python3.13", "arm64"), ["foo"]),
+                pip=Pip(folder=pips[which]),
+                index_url=index.url,
+                kept=tmp_path / "kept",
+            )
+
+        assert answer.exit_code == 0, answer.output
+        assert answer.findings is not None
+        assert {found["kept"] for found in answer.findings["resolved"]} == kept
 
     @pytest.mark.parametrize("which", ["oldest", "newest"])
     def test_each_has_a_place_for_the_shortcuts(self, which: str, pips: Mapping[str, Path], tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conftest import json_page
 from elf import make_elf
 from packages import make_sdist, make_source_tree, make_wheel, record
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel, Pylock
@@ -30,7 +31,7 @@ from packaging.utils import parse_wheel_filename
 from hatch_lambda import archive, fingerprint, pip_process, pipeline
 from hatch_lambda import store as store_module
 from hatch_lambda.assembly import assemble
-from hatch_lambda.bundle import BundleFile, Text, union
+from hatch_lambda.bundle import BundleFile, Origins, Text, union
 from hatch_lambda.distributions import Closure, Distribution, Sdist, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError, UnfitMachineCodeError
 from hatch_lambda.interpreters import Interpreter
@@ -1098,6 +1099,25 @@ class TestTheStore:
         assert bundle_with_state("foo") == first
 
         assert not REUSED.search(ui.text)
+
+    def test_what_is_in_the_store_is_not_downloaded_for_another_project(
+        self, tmp_path: Path, bundle_with_state: BundleOf, serve: type[SimpleIndex], ui: RecordingUI
+    ) -> None:
+        pages, other = tmp_path / "pages", tmp_path / "other"
+        for folder in (pages, tmp_path / "served"):
+            make_wheel(folder, "foo", requires=["bar"])
+            make_wheel(folder, "bar")
+        other.mkdir()
+        with serve(tmp_path / "served", page=lambda _folder, name: json_page(pages, name)) as index:
+            without_pips_own_cache = ["--index-url", index.url, "--no-cache-dir"]
+            first = bundle_with_state("foo", pip_args=without_pips_own_cache)
+            shutil.rmtree(tmp_path / "served")
+            second = bundle_with_state("foo", pip_args=without_pips_own_cache, root=other)
+
+        assert (first.origins, second.origins) == (Origins(downloaded=2), Origins(kept=2))
+        assert not REUSED.search(ui.text)
+        assert second.wheels == first.wheels
+        assert files_in(second.directory) == files_in(first.directory)
 
     def test_two_projects_share_a_wheel(self, situation: Situation, cache: Path) -> None:
         situation.build()

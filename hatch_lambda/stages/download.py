@@ -13,12 +13,14 @@ from packaging.version import Version
 from hatch_lambda import pip_process
 from hatch_lambda.ahead import Ahead
 from hatch_lambda.credentials import redact, without_credentials
-from hatch_lambda.distributions import Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
+from hatch_lambda.distributions import KEPT, Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
 from hatch_lambda.errors import ResolutionError
 from hatch_lambda.hashing import sha256_of
 from hatch_lambda.process import resolver_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from packaging.utils import NormalizedName
 
     from hatch_lambda.job import Job
@@ -97,9 +99,8 @@ def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:
     }
 
 
-def distribution_of(entry: dict[str, Any], destination: Path) -> Distribution:
-    """One that pip has downloaded, from what `pip_for_target.describe` says of it."""
-    path = destination / canonicalize_name(entry["name"]) / entry["filename"]
+def distribution_of(entry: Mapping[str, Any], destination: Path) -> Distribution:
+    """One that pip has downloaded, from what `pip_for_target.overrides.describe` says of it."""
     is_wheel = entry["kind"] == "wheel"
     return Distribution(
         name=canonicalize_name(entry["name"]),
@@ -109,12 +110,25 @@ def distribution_of(entry: dict[str, Any], destination: Path) -> Distribution:
         requested=entry["user_supplied"],
         direct=entry["direct"],
         allowed_hashes=tuple(entry["allowed_hashes"]),
-        wheels=(Wheel(path, "downloaded", NOT_JUDGED_YET, without_credentials(entry["url"])),) if is_wheel else (),
-        source=None if is_wheel else _source(entry, path),
+        wheels=(wheel_of(entry, destination),) if is_wheel else (),
+        source=None if is_wheel else _source(entry, place_of(entry, destination)),
     )
 
 
-def _source(entry: dict[str, Any], path: Path) -> Sdist | SourceTree:
+def wheel_of(entry: Mapping[str, Any], destination: Path, *, stage: str = "") -> Wheel:
+    """`stage`: which one has asked for it, if that is to be told."""
+    origin = KEPT if entry["kept"] else f"downloaded{stage}"
+    return Wheel(place_of(entry, destination), origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
+
+
+def place_of(entry: Mapping[str, Any], destination: Path) -> Path:
+    """Where the file of what is resolved is: among the downloads, or in the store."""
+    if entry["kept"]:
+        return Path(entry["kept"])
+    return destination / canonicalize_name(entry["name"]) / str(entry["filename"])
+
+
+def _source(entry: Mapping[str, Any], path: Path) -> Sdist | SourceTree:
     if entry["kind"] == "sdist":
         return Sdist(path, sha256_of(path), without_credentials(entry["url"]), entry["subdirectory"])
     if entry["kind"] == "directory":
@@ -122,7 +136,7 @@ def _source(entry: dict[str, Any], path: Path) -> Sdist | SourceTree:
     return SourceTree(_pinned_to_commit(entry), None, entry["commit"], entry["subdirectory"])
 
 
-def _pinned_to_commit(entry: dict[str, Any]) -> str:
+def _pinned_to_commit(entry: Mapping[str, Any]) -> str:
     """The repository's URL at the very commit that was resolved: a branch may have moved on since."""
     url = entry["url"].partition("#")[0]
     scheme, separator, rest = url.partition("://")

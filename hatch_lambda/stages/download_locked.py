@@ -17,12 +17,12 @@ from packaging.version import Version
 
 from hatch_lambda import lock_coverage, lock_file, pip_process
 from hatch_lambda.credentials import without_credentials
-from hatch_lambda.distributions import Closure, Distribution, Wheel
+from hatch_lambda.distributions import KEPT, Closure, Distribution, Wheel
 from hatch_lambda.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.lock_coverage import Member
 from hatch_lambda.lock_file import LockFileError, how_to_lock, label
 from hatch_lambda.process import resolver_words
-from hatch_lambda.stages.download import NOT_JUDGED_YET, distribution_of
+from hatch_lambda.stages.download import NOT_JUDGED_YET, distribution_of, place_of
 from hatch_lambda.store import WantedWheel, user_store
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
         requested=False,
         direct=True,
         allowed_hashes=(f"sha256:{kept.sha256}",),
-        wheels=(Wheel(kept.path, "kept from an earlier build", NOT_JUDGED_YET, url),),
+        wheels=(Wheel(kept.path, KEPT, NOT_JUDGED_YET, url),),
         source=None,
     )
 
@@ -282,7 +282,7 @@ class _Download:
                 f"{locked} is not pinned to a commit: `{locked.package.vcs.commit_id}` stands for {entry['commit']}"
             )
         file = _file(locked)
-        if file is not None and (fault := _fault_of(self._destination / locked.name / entry["filename"], file)):
+        if file is not None and (fault := _fault_of(place_of(entry, self._destination), file)):
             raise self._fault(f"{entry['filename']} is not the file that was locked: {fault}")
 
     def _fault(self, sentence: str) -> LockFileError:

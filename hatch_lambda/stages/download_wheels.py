@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 from hatch_lambda import pip_process
-from hatch_lambda.credentials import without_credentials
-from hatch_lambda.distributions import Attempt, Wheel
+from hatch_lambda.distributions import Attempt
 from hatch_lambda.process import telling_lines
 from hatch_lambda.stages.allow import listed_as_compatible
+from hatch_lambda.stages.download import wheel_of
 from hatch_lambda.stages.report_unmet import wheels_of_version
 from hatch_lambda.verdicts import judge, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any
 
-    from hatch_lambda.distributions import Closure, Distribution, IndexFile
+    from hatch_lambda.distributions import Closure, Distribution, IndexFile, Wheel
     from hatch_lambda.job import Job
 
 STAGE = 3
@@ -57,9 +57,9 @@ def _nothing_there(found: Distribution, offered: tuple[IndexFile, ...]) -> Attem
     return Attempt(STAGE, f"a wheel of {found} from the index", succeeded=False, outcome=outcome)
 
 
-def _wheel(entry: Mapping[str, str], destination: Path, job: Job) -> Wheel:
-    path = destination / canonicalize_name(entry["name"]) / entry["filename"]
-    return Wheel(path, "downloaded by stage 3", judge(path, job.target), without_credentials(entry["url"]))
+def _wheel(entry: Mapping[str, Any], destination: Path, job: Job) -> Wheel:
+    wheel = wheel_of(entry, destination, stage=f" by stage {STAGE}")
+    return dataclasses.replace(wheel, verdict=judge(wheel.path, job.target))
 
 
 def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:
