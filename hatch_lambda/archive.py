@@ -25,7 +25,7 @@ from hatch_lambda.litter import marked, sweep
 from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Self
 
@@ -60,11 +60,15 @@ class Archive(NamedTuple):
     unzipped: int
 
 
-def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive:
+def write(
+    path: Path, files: Iterable[BundleFile], *, level: int = 6, when_read: Callable[[], object] = lambda: None
+) -> Archive:
     """Write files into a zip of that path: sorted names, one time for all, deflated.
 
     `level`: zlib's, for what is not compressed yet. It is written beside the path and moved there at the end, so that a
-    failure leaves what was there. Raises `ConfigurationError` for a `SOURCE_DATE_EPOCH` that is no number.
+    failure leaves what was there. `when_read`: to be called when the sources are not needed any more; what it removes
+    need not wait then for the file system to free the former zip. Raises `ConfigurationError` for a `SOURCE_DATE_EPOCH`
+    that is no number.
     """
     date, moment = _dos_date_time()
     sweep(path.parent, f".{path.name}-")
@@ -78,6 +82,7 @@ def write(path: Path, files: Iterable[BundleFile], *, level: int = 6) -> Archive
             for file in sorted(files, key=attrgetter("path")):
                 writer.add(file)
             writer.finish()
+        when_read()
         _give_usual_mode(temporary)
         _replace(temporary, path)
     except BaseException:
@@ -124,10 +129,9 @@ class _Writer:
 
     def finish(self) -> None:
         """The central directory and its end (4.3.6)."""
-        start, size = self.position, sum(map(len, self.directory))
-        for header in self.directory:
-            self._put(header)
-        count = len(self.directory)
+        directory, count, start = b"".join(self.directory), len(self.directory), self.position
+        size = len(directory)
+        self._put(directory)
         if count > 0xFFFF or start + size > 0xFFFFFFFF:  # noqa: PLR2004 - what the plain end can say
             end = self.position
             self._put(_ZIP64_END.pack(b"PK\6\6", 44, _MADE_ON_UNIX, 45, 0, 0, count, count, size, start))

@@ -6,7 +6,7 @@ import gc
 import re
 import tempfile
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -86,14 +86,15 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
         dependencies = tuple(file for file in prepared.bundle.files if file.owner != self._owner)
         litter.sweep(Path(tempfile.gettempdir()), litter.SCRATCH)
-        with tempfile.TemporaryDirectory(prefix=litter.marked(litter.SCRATCH)) as scratch:
+        with ExitStack() as stack:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=litter.marked(litter.SCRATCH)))
             own = () if prepared.version == LAYER else self._own_files(Path(scratch), build_data, reporter)
             self._check_handler(prepared, zips, (*own, *dependencies))
             files = composition.compose(prepared.version, own, dependencies)
             limits.make_sure_that_it_fits([*own, *dependencies])
             path = Path(directory, self._archive_name(prepared, zips))
             with reporter.at_work("writing the zip"), self._alone_with(prepared.request):
-                written = archive.write(path, files, level=zips.compression_level)
+                written = archive.write(path, files, level=zips.compression_level, when_read=stack.close)
         code_alone = prepared.version == CODE
         made = summary.Made(
             written,

@@ -21,6 +21,8 @@ _PIECE = 1024 * 1024
 USUAL_EXTRA = 64
 """Bytes that an entry's extra field seldom exceeds."""
 _READ_AHEAD = 256 * 1024
+_SMALL = 16 * 1024
+"""Bytes that are copied sooner than a view of them is made."""
 
 
 class Reader:
@@ -74,7 +76,7 @@ class OpenWheels(ExitStack):
         return reader
 
 
-def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[memoryview]:
+def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[bytes | memoryview]:
     """A member as it lies in its wheel, compressed or not, in pieces. Raises `BrokenWheelError`.
 
     Most are small: the header is read together with what comes behind it.
@@ -88,6 +90,8 @@ def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[memoryview]:
     # The header's extra field may be another than the one in the central directory (4.3.7).
     name_length, extra_length = _LENGTHS.unpack_from(ahead, header + _PLACE_OF_LENGTHS)
     start = header + LOCAL_HEADER.size + name_length + extra_length
+    if size <= _SMALL and start + size <= len(ahead):
+        return (ahead[start : start + size],)
     piece = memoryview(ahead)[start : start + size]
     return (piece,) if len(piece) == size else _pieces(wheel, member, start - header, piece)
 

@@ -471,6 +471,23 @@ class TestWholeOrNotAtAll:
             time.sleep(0.01)
         assert not [target for target in open_files() if target.startswith(str(tmp_path))]
 
+    def test_what_it_was_made_of_can_go_before_it_takes_its_place(
+        self, files: tuple[BundleFile, ...], wheel: Path, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "orders.zip"
+        path.write_bytes(b"former")
+        expected = {file.path: file.source.read() for file in files}
+        seen = []
+
+        def remove_wheel() -> None:
+            seen.append(path.read_bytes())
+            wheel.unlink()
+
+        archive.write(path, files, when_read=remove_wheel)
+
+        assert seen == [b"former"]
+        assert contents_of(path) == expected
+
     def test_a_reader_of_the_former_zip_reads_on_undisturbed(self, tmp_path: Path) -> None:
         path = archive.write(tmp_path / "orders.zip", [text("a.py", b"old")]).path
         with zipfile.ZipFile(path) as reader:
