@@ -145,6 +145,7 @@ def take_what_the_store_has(folder: str, findings: Findings) -> None:
     """
     from pip._internal.exceptions import InstallationError
     from pip._internal.operations import prepare
+    from pip._internal.utils.hashes import Hashes
 
     find_download = getattr(prepare, "_check_download_dir", None)
     if find_download is None:
@@ -156,7 +157,7 @@ def take_what_the_store_has(folder: str, findings: Findings) -> None:
             return None
         path = os.path.join(folder, link.hash[:2], link.hash, link.filename)  # noqa: PTH118
         try:
-            link.as_hashes().check_against_path(path)
+            Hashes({"sha256": [link.hash]}).check_against_path(path)
         except (OSError, InstallationError):
             return None
         return path
