@@ -14,9 +14,8 @@ The way of the data, by file:
   pip says meanwhile), `ahead` (what is done meanwhile), `toolchains` and `interpreters` for builds, `verdicts` and
   `inspection` for trust: the latter has a wheel checked (`wheel_check`), unpacked and scanned for machine code
   (`magic`, `machine_code`) in one go, for `audit` to judge;
-- `assembly` makes a bundle of wheels: `layout` says where their files belong, `bundle` unites them, `prune` (with
-  `mentions`) takes away what no one needs, `bytecode` (by way of `compile_modules`) adds what is compiled; all of them
-  read by way of `wheel_reader`;
+- `assembly` makes a bundle of wheels: `layout` says where their files belong, `bundle` unites them, `prune` takes
+  away what no one needs, `bytecode` adds what is compiled; all of them read by way of `wheel_reader`;
 - `composition` says what goes into the zip of each version, `handler`, `limits` and `sensitive_files` look at it,
   `archive` writes it, `summary` tells of it;
 - `process` starts programs, `litter` tidies up, `ui`, `live` (what a stage is at), `hatch_ui` and `errors` are what

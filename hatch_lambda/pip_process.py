@@ -44,7 +44,7 @@ class PipAnswer:
 
     @property
     def succeeded(self) -> bool:
-        return self.completed.exit_code == 0
+        return self.completed.exit_code == 0 and "resolved" in self.findings
 
 
 def pip_version() -> str:

@@ -53,7 +53,7 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
     _insist_on_a_lock(request)
     if request.settings.compile_bytecode:
         # For want of it the build stops, and that is to be told before anything is downloaded.
-        from hatch_lambda.bytecode import interpreter_to_compile_with
+        from hatch_lambda.bytecode.interpreter import interpreter_to_compile_with
 
         interpreter_to_compile_with(request.settings, store)
     key = fingerprint(request.settings, request.requirements) if request.state else None

@@ -19,8 +19,9 @@ import pytest
 from lambda_runtime import pythons_at_hand
 from packages import make_wheel
 
-from hatch_lambda import archive, compile_modules
-from hatch_lambda.bytecode import MAGIC_NUMBERS, Bytecode, compile_bundle
+from hatch_lambda import archive
+from hatch_lambda.bytecode import compile_bundle, compile_modules
+from hatch_lambda.bytecode.compilers import MAGIC_NUMBERS
 from hatch_lambda.errors import LambdaBuildError
 from hatch_lambda.job import LAYER_ROOT, TASK_ROOT
 from hatch_lambda.layout import lay_out
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from packages import Content
 
     from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.bytecode.compiled import Bytecode
     from hatch_lambda.settings import Settings
 
 RUNNING = "{}.{}".format(*sys.version_info)

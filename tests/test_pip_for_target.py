@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import queue
 import re
 import shutil
 import subprocess
@@ -322,6 +323,22 @@ class TestThePipAtHand:
         assert answer.output.splitlines()[-1] == "CLEAN"
 
 
+def test_what_is_beside_our_package_does_not_stand_in_for_the_standard_librarys(tmp_path: Path) -> None:
+    """Old backports are where distributions are, and so is our package."""
+    shutil.copytree(pip_for_target.PROGRAM.parents[1], tmp_path / "site" / "hatch_lambda")
+    for name in ("dataclasses", "json", "typing", "weakref", "logging"):
+        (tmp_path / "site" / f"{name}.py").write_text("raise RuntimeError('a backport')\n", encoding="utf-8")
+    make_wheel(tmp_path, "foo")
+
+    answer = ask(
+        *(tmp_path, target_of("python3.13", "arm64"), ["foo"]),
+        program=tmp_path / "site" / "hatch_lambda" / "pip_for_target" / "__main__.py",
+    )
+
+    assert answer.exit_code == 0, answer.output
+    assert answer.resolved == {"foo": "1.0"}
+
+
 class TestIndexPages:
     """What is taken off a page before pip looks at it changes nothing but the time that it takes."""
 
@@ -519,6 +536,39 @@ class TestWheelsThatAreKept:
         assert answer.exit_code == 0, answer.output
         assert answer.files == {wheel.name}
 
+    def test_other_hashes_beside_it_do_not_matter(self, wheel: Path, kept: Path, tmp_path: Path) -> None:
+        content = wheel.read_bytes()
+        hashes = {"md5": hashlib.md5(content).hexdigest(), "sha256": hashlib.sha256(content).hexdigest()}
+        file = {"filename": wheel.name, "url": f"../../files/{wheel.name}", "hashes": hashes}
+        page = json.dumps({"meta": {"api-version": "1.0"}, "name": "foo-bar", "files": [file]})
+        with SimpleIndex(tmp_path / "nothing", page=lambda _folder, _name: page) as index:
+            answer = self.ask(index, tmp_path, arguments=["--no-deps"])
+
+        assert answer.exit_code == 0, answer.output
+        assert f"{WHEEL_IS_HERE}{kept}" in answer.output.splitlines()
+
+    def test_what_is_on_this_machine_is_taken_from_where_it_is(self, wheel: Path, kept: Path, tmp_path: Path) -> None:
+        sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        answer = ask(
+            *(tmp_path, target_of("python3.13", "arm64"), [f"foo-bar @ {wheel.as_uri()}#sha256={sha256}"]),
+            kept=tmp_path / "kept",
+            arguments=["--no-deps"],
+        )
+
+        assert kept.is_file()
+        assert answer.exit_code == 0, answer.output
+        assert answer.files == {wheel.name}
+
+    def test_that_they_are_taken_tells_others_that_they_are_in_use(
+        self, kept: Path, pages: Callable[[Path, str], str], tmp_path: Path
+    ) -> None:
+        os.utime(kept, (0, 0))
+        with SimpleIndex(tmp_path / "nothing", page=pages) as index:
+            answer = self.ask(index, tmp_path, arguments=["--no-deps"])
+
+        assert answer.exit_code == 0, answer.output
+        assert kept.stat().st_mtime > 1e9
+
     def test_a_pip_that_looks_for_them_in_another_way_downloads_them(
         self, kept: Path, wheel: Path, changed_pip: Callable[[str], Path], tmp_path: Path
     ) -> None:
@@ -613,12 +663,67 @@ class TestWhatGoesOnWhilePipIsImported:
 
         assert told == ["changed", "connected", "changed back"] * 2
 
-    def test_what_is_asked_for_early_is_asked_for_once(self) -> None:
-        owner = SimpleNamespace(ask=iter(["first", "second"]).__next__)
+    def test_what_is_asked_for_early_is_answered_before_anybody_asks_and_once(self) -> None:
+        asked, made_use_of = queue.SimpleQueue[int](), queue.SimpleQueue[str]()
+        answers = iter(["first", "second"])
 
-        shortcuts.answer_early(owner, "ask")
+        def ask() -> str:
+            asked.put(threading.get_ident())
+            return next(answers)
 
-        assert [owner.ask(), owner.ask()] == ["first", "second"]
+        owner = SimpleNamespace(ask=ask)
+        shortcuts.answer_early(owner, "ask", and_then=made_use_of.put)
+
+        assert asked.get(timeout=60) != threading.get_ident()
+        assert made_use_of.get(timeout=60) == "first"
+        assert owner.ask() == "first"
+        assert asked.empty()
+        assert owner.ask() == "second"
+        assert asked.get(timeout=60) == threading.get_ident()
+
+    @pytest.mark.parametrize(
+        ("module", "name"),
+        [
+            ("pip._internal.network.session", "user_agent"),
+            ("pip._internal.cli.index_command", "_create_truststore_ssl_context"),
+        ],
+    )
+    def test_pip_gets_early_answers(self, module: str, name: str) -> None:
+        told = self.run(
+            f"import threading\nimport {module} as asked\n"
+            f"answer = asked.{name}\n"
+            "def tell():\n"
+            "    print(threading.current_thread() is threading.main_thread())\n"
+            "    return answer()\n"
+            f"asked.{name} = tell\n"
+            "from hatch_lambda.pip_for_target import program\n"
+            "program.import_pip()\n"
+            f"print(type(asked.{name}()) is type(answer()))\n"
+        )
+
+        assert told == ["False", "True"]
+
+    def test_the_context_that_is_made_early_is_ready_for_its_first_connection(self) -> None:
+        pytest.importorskip("pip._vendor.truststore._openssl", reason="this pip has none")
+
+        told = self.run(
+            "from pip._vendor.truststore import _api\n"
+            "configure = _api._configure_context\n"
+            "def tell(context):\n"
+            "    print('configured')\n"
+            "    return configure(context)\n"
+            "tell.__module__ = 'pip._vendor.truststore._openssl'\n"
+            "_api._configure_context = tell\n"
+            "from hatch_lambda.pip_for_target import program\n"
+            "program.import_pip()\n"
+            "from pip._internal.cli import index_command\n"
+            "context = index_command._create_truststore_ssl_context()\n"
+            "print('made')\n"
+            "with _api._configure_context(context._ctx):\n"
+            "    print('connected')\n"
+        )
+
+        assert told == ["configured", "made", "connected"]
 
     def test_what_fails_early_fails_when_it_is_asked_for(self) -> None:
         owner = SimpleNamespace(ask=lambda: 1 / 0)
@@ -641,6 +746,23 @@ class TestWhatGoesOnWhilePipIsImported:
         shortcuts.answer_early(owner, "ask")
 
         assert owner == SimpleNamespace()
+
+    def test_what_is_asked_for_that_reads_its_input_reads_nothing_of_the_request(
+        self, changed_pip: Callable[[str], Path], tmp_path: Path
+    ) -> None:
+        make_wheel(tmp_path, "foo")
+        ask_a_program = "import subprocess; print('TOLD', subprocess.check_output(['cat']))"
+        change = changed_pip(
+            f"from pip._internal.network import session as s\ndef tell():\n    {ask_a_program}\n"
+            "    return 'pip/0'\n"
+            "s.user_agent = tell"
+        )
+
+        answer = ask(tmp_path, target_of("python3.13", "arm64"), ["foo"], in_front=change)
+
+        assert answer.exit_code == 0, answer.output
+        assert "TOLD b''" in answer.output
+        assert answer.resolved == {"foo": "1.0"}
 
     def test_the_index_is_told_what_pip_tells_it(self, tmp_path: Path) -> None:
         told: list[str | None] = []

@@ -33,7 +33,7 @@ from hatch_lambda import store as store_module
 from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import BundleFile, Origins, Text, union
 from hatch_lambda.distributions import Closure, Distribution, Sdist, Verdict, Wheel
-from hatch_lambda.errors import ResolutionError, UnfitMachineCodeError
+from hatch_lambda.errors import BrokenWheelError, ResolutionError, UnfitMachineCodeError
 from hatch_lambda.interpreters import Interpreter
 from hatch_lambda.job import Job, Request
 from hatch_lambda.layout import lay_out
@@ -1118,6 +1118,26 @@ class TestTheStore:
         assert not REUSED.search(ui.text)
         assert second.wheels == first.wheels
         assert files_in(second.directory) == files_in(first.directory)
+
+    def test_a_wheel_that_is_changed_while_it_is_made_use_of_stops_the_build(
+        self, tmp_path: Path, bundle_with_state: BundleOf, serve: type[SimpleIndex], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_wheel(tmp_path / "served", "foo")
+        download = pip_process.download
+
+        def change_what_is_kept(*args: Any, **options: Any) -> pip_process.PipAnswer:
+            answer = download(*args, **options)
+            (found,) = answer.findings["resolved"]
+            if found["kept"]:
+                replace_by_another(Path(found["kept"]))
+            return answer
+
+        monkeypatch.setattr(pip_process, "download", change_what_is_kept)
+        with serve(tmp_path / "served") as index:
+            arguments = ["--index-url", index.url]
+            bundle_with_state("foo", pip_args=arguments)
+            with pytest.raises(BrokenWheelError, match=r"changed in the user's cache folder"):
+                bundle_with_state("foo>0", pip_args=arguments)
 
     def test_two_projects_share_a_wheel(self, situation: Situation, cache: Path) -> None:
         situation.build()

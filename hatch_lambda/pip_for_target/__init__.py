@@ -13,7 +13,7 @@ So each of these is overridden at one seam (`overrides`). A seam that is not the
 ends the process with a word on which pip it is: resolving for the wrong machine must not happen in silence.
 
 Where pip takes its time over what cannot matter, or tells late what it has, there are `shortcuts`; those with the
-`pages` of an index have a file of their own. They change nothing of the result.
+`pages` of an index have a file of their own. They change nothing of what is chosen.
 
 The request: `arguments` for pip, `marker_environment`, `interpreter` (for pip's `get_supported`), `misdeclared` (names
 whose wheels are let in whatever their tags say, as a last resort), `early` (a folder for wheels that pip may yet drop),

@@ -1,23 +1,33 @@
-"""How the program is started: by this file's path, with a pip that may be anywhere."""
+"""Starts the program, with nothing of ours where pip and the standard library are looked for."""
 
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import sys
 
 
 def main() -> int:
-    """Import the program under the name that it has, and run it.
+    """Import the package by its place and run the program.
 
-    Started by path, Python puts this file's folder first on `sys.path`; pip must not import our modules from there.
+    Started by path, Python puts this file's folder first on `sys.path`, from where pip must not import our modules. And
+    the folder that the package is in may have what takes the place of the standard library's (old backports, say).
     """
     folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != folder]  # noqa: PTH100
-    sys.path.insert(0, os.path.dirname(os.path.dirname(folder)))  # noqa: PTH120
+    whole = os.path.dirname(folder)  # noqa: PTH120
+    spec = importlib.util.spec_from_file_location(
+        "hatch_lambda",
+        os.path.join(whole, "__init__.py"),  # noqa: PTH118
+        submodule_search_locations=[whole],
+    )
+    assert spec is not None  # noqa: S101 - it is, for a file of Python's
+    assert spec.loader is not None  # noqa: S101
+    sys.modules[spec.name] = package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
     from hatch_lambda.pip_for_target import program
 
-    del sys.path[0]
     return program.main()
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tempfile
-from typing import Any
+from typing import Any, TextIO
 
 from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP, TEMPORARY_FOLDER, overrides, pages, shortcuts
 from hatch_lambda.pip_for_target.seams import Findings, SeamError
@@ -17,9 +17,10 @@ from hatch_lambda.pip_for_target.seams import Findings, SeamError
 def main() -> int:
     """Gives the exit code: pip's own, or `EXIT_UNSUPPORTED_PIP`."""
     findings = Findings()
+    orders = take_standard_input()
     try:
         import_pip()
-        line = sys.stdin.readline()
+        line = orders.readline()
         if not line:
             return 0  # there is nothing to do
         with open(json.loads(line), encoding="utf-8") as file:  # noqa: PTH123
@@ -34,6 +35,15 @@ def main() -> int:
     with open(request["report"], "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write(json.dumps(findings.as_json()))  # `json.dump` would do without the encoder in C
     return exit_code
+
+
+def take_standard_input() -> TextIO:
+    """What is there is for us alone, not for the programs that pip asks (`rustc`, say)."""
+    ours = os.fdopen(os.dup(0), encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return ours
 
 
 def import_pip() -> None:

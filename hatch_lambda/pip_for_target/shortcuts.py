@@ -61,7 +61,7 @@ def read_certificates_early() -> None:
 
         seams: Any = _api
 
-        def configure(context: Any) -> None:  # as for the first connection
+        def configure(context: Any) -> None:  # as the first connection does, where that has a lasting effect
             with seams._configure_context(context._ctx):  # noqa: SLF001
                 pass
 
@@ -141,7 +141,8 @@ def show_wheels_at_once(folder: str) -> None:
 def take_what_the_store_has(folder: str, findings: Findings) -> None:
     """Have pip find wheels that earlier builds have kept, as it finds what it has downloaded before to the same place.
 
-    With pip's own cache it would have to ask for the metadata, and not every index lets it keep something there.
+    Neither they nor their metadata are asked for then. Pip's own cache does less: not every index lets it keep
+    something there.
     """
     from pip._internal.exceptions import InstallationError
     from pip._internal.operations import prepare
@@ -153,11 +154,14 @@ def take_what_the_store_has(folder: str, findings: Findings) -> None:
 
     def kept_wheel(link: Any) -> str | None:
         """A wheel with the very hash that the index says, and with its name, as `Store` has them."""
-        if link.is_file or not link.is_wheel or not re.fullmatch("sha256[0-9a-f]{64}", f"{link.hash_name}{link.hash}"):
+        sha256 = getattr(link, "_hashes", {}).get("sha256", "")
+        if link.is_file or not link.is_wheel or not re.fullmatch("[0-9a-f]{64}", sha256):
             return None
-        path = os.path.join(folder, link.hash[:2], link.hash, link.filename)  # noqa: PTH118
+        path = os.path.join(folder, sha256[:2], sha256, link.filename)  # noqa: PTH118
+        with contextlib.suppress(OSError):
+            os.utime(path)  # by which other builds know that it is in use
         try:
-            Hashes({"sha256": [link.hash]}).check_against_path(path)
+            Hashes({"sha256": [sha256]}).check_against_path(path)
         except (OSError, InstallationError):
             return None
         return path

@@ -14,7 +14,7 @@ from hatch_lambda import pip_process
 from hatch_lambda.ahead import Ahead
 from hatch_lambda.credentials import redact, without_credentials
 from hatch_lambda.distributions import KEPT, Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
-from hatch_lambda.errors import ResolutionError
+from hatch_lambda.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.hashing import sha256_of
 from hatch_lambda.process import resolver_words
 
@@ -116,9 +116,20 @@ def distribution_of(entry: Mapping[str, Any], destination: Path) -> Distribution
 
 
 def wheel_of(entry: Mapping[str, Any], destination: Path, *, stage: str = "") -> Wheel:
-    """`stage`: which one has asked for it, if that is to be told."""
+    """`stage`: which one has asked for it, if that is to be told. Raises `BrokenWheelError`."""
+    path = place_of(entry, destination)
+    if entry["kept"] and not _is_named_by_its_hash(path):
+        raise BrokenWheelError(path.name, "it was changed in the user's cache folder while it was made use of")
     origin = KEPT if entry["kept"] else f"downloaded{stage}"
-    return Wheel(place_of(entry, destination), origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
+    return Wheel(path, origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
+
+
+def _is_named_by_its_hash(path: Path) -> bool:
+    """As what is in the store (see there). It has to be hashed in any case, and that is done once."""
+    try:
+        return sha256_of(path) == path.parent.name
+    except OSError:
+        return False
 
 
 def place_of(entry: Mapping[str, Any], destination: Path) -> Path:

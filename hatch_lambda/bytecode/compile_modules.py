@@ -1,6 +1,6 @@
 """Compiles modules, one order after the other: a program for an interpreter of the runtime's version.
 
-`bytecode.py` starts it. It is on its own there: nothing but the standard library, on every CPython that Lambda has.
+`compilers` starts it. It is on its own there: nothing but the standard library, on every CPython that Lambda has.
 First it says what it runs on; then it takes orders on standard input, a path and a source each, and answers with a mark
 and either the content of a `.pyc` file or why there is none. Each part goes as a frame: its length, then its bytes.
 """
