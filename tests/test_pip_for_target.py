@@ -323,8 +323,12 @@ class TestThePipAtHand:
         assert answer.output.splitlines()[-1] == "CLEAN"
 
 
-def test_what_is_beside_our_package_does_not_stand_in_for_the_standard_librarys(tmp_path: Path) -> None:
+def test_what_is_beside_our_package_does_not_stand_in_for_the_standard_librarys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Old backports are where distributions are, and so is our package."""
+    for name in os.environ.keys() & {"COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}:
+        monkeypatch.delenv(name)  # the copy would be measured as well
     shutil.copytree(pip_for_target.PROGRAM.parents[1], tmp_path / "site" / "hatch_lambda")
     for name in ("dataclasses", "json", "typing", "weakref", "logging"):
         (tmp_path / "site" / f"{name}.py").write_text("raise RuntimeError('a backport')\n", encoding="utf-8")
