@@ -26,7 +26,7 @@ from packages import make_sdist, make_wheel, source_files
 from packaging.requirements import Requirement
 
 from hatch_lambda import pip_for_target, pip_process
-from hatch_lambda.errors import UnsupportedPipError
+from hatch_lambda.errors import ResolutionError, UnsupportedPipError
 from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP, WHEEL_IS_HERE, shortcuts
 from hatch_lambda.store import Store
 from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
@@ -948,6 +948,21 @@ class TestAnUnfitPip:
         assert answer.exit_code == EXIT_UNSUPPORTED_PIP
         assert "pip._internal" in answer.output
         assert "Traceback" not in answer.output
+
+    def test_one_that_ends_well_and_says_nothing_stops_the_build(
+        self,
+        changed_pip: Callable[[str], Path],
+        bundle_of: Callable[..., object],
+        index: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        make_wheel(index, "orders")
+        program = str(pip_for_target.PROGRAM)
+        folder = changed_pip(f"import os, sys\nif {program!r} in sys.orig_argv:\n    os._exit(0)")
+        monkeypatch.setenv("PYTHONPATH", str(folder))
+
+        with pytest.raises(ResolutionError, match=r"cannot be resolved"):
+            bundle_of("orders")
 
     def test_the_build_stops_with_its_version_what_is_missing_and_what_to_do(
         self,

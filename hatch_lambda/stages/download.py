@@ -115,13 +115,12 @@ def distribution_of(entry: Mapping[str, Any], destination: Path) -> Distribution
     )
 
 
-def wheel_of(entry: Mapping[str, Any], destination: Path, *, stage: str = "") -> Wheel:
-    """`stage`: which one has asked for it, if that is to be told. Raises `BrokenWheelError`."""
+def wheel_of(entry: Mapping[str, Any], destination: Path, origin: str = "downloaded") -> Wheel:
+    """`origin`: of what the store did not have. Raises `BrokenWheelError`."""
     path = place_of(entry, destination)
     if entry["kept"] and not _is_named_by_its_hash(path):
         raise BrokenWheelError(path.name, "it was changed in the user's cache folder while it was made use of")
-    origin = KEPT if entry["kept"] else f"downloaded{stage}"
-    return Wheel(path, origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
+    return Wheel(path, KEPT if entry["kept"] else origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
 
 
 def _is_named_by_its_hash(path: Path) -> bool:

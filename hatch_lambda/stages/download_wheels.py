@@ -58,7 +58,7 @@ def _nothing_there(found: Distribution, offered: tuple[IndexFile, ...]) -> Attem
 
 
 def _wheel(entry: Mapping[str, Any], destination: Path, job: Job) -> Wheel:
-    wheel = wheel_of(entry, destination, stage=f" by stage {STAGE}")
+    wheel = wheel_of(entry, destination, f"downloaded by stage {STAGE}")
     return dataclasses.replace(wheel, verdict=judge(wheel.path, job.target))
 
 
