@@ -34,17 +34,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError
+    from hatch_lambda.common.ui import UI
     from hatch_lambda.dependency_builder import PythonPipDependencyBuilder
-    from hatch_lambda.errors import LambdaBuildError, MissingDependencyError
-    from hatch_lambda.ui import UI
 
 __all__ = ["UI", "LambdaBuildError", "MissingDependencyError", "PythonPipDependencyBuilder"]
 
 _HOMES = {
-    "LambdaBuildError": "errors",
-    "MissingDependencyError": "errors",
+    "LambdaBuildError": "common.errors",
+    "MissingDependencyError": "common.errors",
     "PythonPipDependencyBuilder": "dependency_builder",
-    "UI": "ui",
+    "UI": "common.ui",
 }
 
 

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from hatch_lambda import system_libraries
+from hatch_lambda.common import system_libraries
+from hatch_lambda.common.errors import UnfitMachineCodeError
 from hatch_lambda.distributions import Fault
-from hatch_lambda.errors import UnfitMachineCodeError
 from hatch_lambda.verdicts import ABI_SYMBOLS, machine_code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.machine_code import MachineCode
-    from hatch_lambda.target import Target
 
 
 @dataclass(frozen=True)

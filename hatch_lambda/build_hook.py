@@ -43,8 +43,8 @@ class LambdaBuildHook(BuildHookInterface[Any]):
             self._build_zips(self.directory, clean_only=True)
         if self.target_name != TARGET:
             return
+        from hatch_lambda.common.tempfiles import remove
         from hatch_lambda.hatch_ui import aborting
-        from hatch_lambda.litter import remove
         from hatch_lambda.store import user_store
 
         with aborting(self.app):
@@ -60,8 +60,8 @@ class LambdaBuildHook(BuildHookInterface[Any]):
             return
         from hatch_lambda import pipeline
         from hatch_lambda.builder import Prepared
+        from hatch_lambda.common.ui import Reporter
         from hatch_lambda.hatch_ui import HatchUI, aborting
-        from hatch_lambda.ui import Reporter
 
         with aborting(self.app):
             of_versions = self._settings()
@@ -142,7 +142,7 @@ def requests_of_project(root: Path) -> dict[str, Request]:
     Raises `LambdaBuildError` where it has no such table, or one with faults.
     """
     from hatch_lambda.builder import HOOK, LambdaBuilder
-    from hatch_lambda.errors import LambdaBuildError
+    from hatch_lambda.common.errors import LambdaBuildError
     from hatch_lambda.settings import missing_table_message
 
     builder = LambdaBuilder(str(root))

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from hatch_lambda.bundle import Bundle, BundleFile
+    from hatch_lambda.common.ui import Reporter
     from hatch_lambda.job import Request
     from hatch_lambda.settings import Settings, ZipSettings
     from hatch_lambda.summary import Made
-    from hatch_lambda.ui import Reporter
 
 HOOK = "lambda"
 
@@ -75,8 +75,9 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_zip(self, directory: str, **build_data: Any) -> str:
         """One zip, as Lambda unpacks it: the project and its dependencies, or either of them."""
-        from hatch_lambda import archive, composition, limits, litter, summary
+        from hatch_lambda import archive, composition, limits, summary
         from hatch_lambda.bundle import Origins
+        from hatch_lambda.common import tempfiles
         from hatch_lambda.settings import CODE, LAYER
 
         prepared: Prepared = build_data[PREPARED_KEY]
@@ -85,9 +86,9 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         former_warnings = [*reporter.warnings]  # this one's own will stand right above the summary
         # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
         dependencies = tuple(file for file in prepared.bundle.files if file.owner != self._owner)
-        litter.sweep(Path(tempfile.gettempdir()), litter.SCRATCH)
+        tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
         with ExitStack() as stack:
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=litter.marked(litter.SCRATCH)))
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)))
             own = () if prepared.version == LAYER else self._own_files(Path(scratch), build_data, reporter)
             self._check_handler(prepared, zips, (*own, *dependencies))
             files = composition.compose(prepared.version, own, dependencies)
@@ -195,7 +196,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """Say at once what would stop the build later, or with a traceback of Hatch's."""
         from hatch_lambda.archive import source_date_epoch
         from hatch_lambda.checks import listed
-        from hatch_lambda.errors import ConfigurationError, LambdaBuildError
+        from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
         from hatch_lambda.project import check_selection
         from hatch_lambda.settings import LAYER, missing_table_message
 
@@ -245,7 +246,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         return any(named) or bool(self.metadata.core.dependencies)
 
     def _refuse_shared_names(self, versions: list[str]) -> None:
-        from hatch_lambda.errors import ConfigurationError
+        from hatch_lambda.common.errors import ConfigurationError
         from hatch_lambda.settings import TARGET_TABLE
 
         if shared := [name for name, times in Counter(self._names_of_zips(versions)).items() if times > 1]:

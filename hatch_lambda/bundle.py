@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.errors import ConflictingFilesError
+from hatch_lambda.common.errors import ConflictingFilesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

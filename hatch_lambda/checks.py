@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName, canonicalize_name
 from pathspec import GitIgnoreSpec
 
-from hatch_lambda.credentials import redact
+from hatch_lambda.common.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_lambda.bundle import is_shared_init, parents, union
-from hatch_lambda.errors import ConflictingFilesError
+from hatch_lambda.common.errors import ConflictingFilesError
 from hatch_lambda.settings import CODE, LAYER
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda import pipeline
-from hatch_lambda.errors import ConfigurationError, LambdaBuildError
+from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
+from hatch_lambda.common.ui import UI, Reporter, SilentUI
 from hatch_lambda.job import Request
 from hatch_lambda.settings import load
-from hatch_lambda.ui import UI, Reporter, SilentUI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,16 +12,16 @@ import traceback
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from hatch_lambda.credentials import redact
-from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.ui import Screen, StagedUI, warning_text, wrapped
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.redact import redact
+from hatch_lambda.common.ui import Screen, StagedUI, warning_text, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from hatchling.bridge.app import Application
 
-    from hatch_lambda.live import LiveLine
+    from hatch_lambda.common.live_line import LiveLine
 
 _INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
@@ -40,7 +40,7 @@ class HatchUI(StagedUI):
 
     @property
     def screen(self) -> Screen:
-        from hatch_lambda.live import columns_of, has_blocks
+        from hatch_lambda.common.live_line import columns_of, has_blocks
 
         colours = self._on_terminal and not os.environ.get("NO_COLOR") and os.name != "nt"
         columns = columns_of(sys.stderr) if self._on_terminal else None
@@ -75,7 +75,7 @@ class HatchUI(StagedUI):
         if not self._on_terminal:
             yield
             return
-        from hatch_lambda.live import LiveLine
+        from hatch_lambda.common.live_line import LiveLine
 
         with LiveLine(sys.stderr, head) as live:
             self._live = live

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from hatch_lambda.audit import Scan, scan
 from hatch_lambda.bundle import EXECUTABLE_MODE, FILE_MODE
-from hatch_lambda.errors import BrokenWheelError
-from hatch_lambda.hashing import sha256_of
+from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.layout import is_executable
 from hatch_lambda.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
 from hatch_lambda.magic import MAGIC_LENGTH, begins_as_machine_code

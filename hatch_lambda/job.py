@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hatch_lambda.common.target import Target
+    from hatch_lambda.common.ui import Reporter
     from hatch_lambda.settings import Settings
-    from hatch_lambda.target import Target
-    from hatch_lambda.ui import Reporter
 
 TASK_ROOT = "/var/task"
 """Where Lambda unpacks a function (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)."""

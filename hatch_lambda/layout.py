@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_lambda.bundle import EXECUTABLE_MODE, FILE_MODE, BundleFile, Member, Text
-from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.common.errors import BrokenWheelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hatch_lambda.target import Target
+    from hatch_lambda.common.target import Target
 
 
 def lay_out(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from hatch_lambda.errors import TooLargeError
-from hatch_lambda.ui import megabytes
+from hatch_lambda.common.errors import TooLargeError
+from hatch_lambda.common.ui import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

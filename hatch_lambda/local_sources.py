@@ -19,7 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.checks import listed
-from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.common.errors import ConfigurationError
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from hatch_lambda.credentials import redact, without_credentials
+from hatch_lambda.common.redact import redact, without_credentials
 from hatch_lambda.lock_file import LockFileError, how_to_lock, label
 from hatch_lambda.provided import AWS_SDK, SDK_ITSELF
 

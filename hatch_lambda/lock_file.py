@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from hatch_lambda.credentials import redact, without_credentials
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.hashing import sha256_of
+from hatch_lambda.common.redact import redact, without_credentials
 from hatch_lambda.distributions import Sdist, SourceTree
-from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.hashing import sha256_of
 from hatch_lambda.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.stages.allow import CURATED
 from hatch_lambda.stages.report_unmet import required_names
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.distributions import Closure, Distribution
     from hatch_lambda.settings import Settings
-    from hatch_lambda.target import Target
 
     File = PackageWheel | PackageSdist | PackageArchive
     Source = File | PackageDirectory | PackageVcs

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.ui import megabytes
 from hatch_lambda.pip_for_target import WHEEL_IS_HERE
-from hatch_lambda.ui import megabytes
 
 if TYPE_CHECKING:
     from hatch_lambda.ahead import Ahead
-    from hatch_lambda.ui import Reporter
+    from hatch_lambda.common.ui import Reporter
 
 _MEGABYTE = 1024 * 1024
 _PROGRESS = re.compile(r"Progress (?P<bytes>\d+) of (?P<total>\d+)")  # 0 where the index does not say

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_lambda import pip_for_target
-from hatch_lambda.errors import UnsupportedPipError
+from hatch_lambda.common.errors import UnsupportedPipError
+from hatch_lambda.common.process import Completed, end, follow, run, start
 from hatch_lambda.pip_listener import PASSING, Listener
 from hatch_lambda.pip_variables import NOT_FOR_US
-from hatch_lambda.process import Completed, end, follow, run, start
 from hatch_lambda.store import user_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hatch_lambda.ahead import Ahead
+    from hatch_lambda.common.target import Target
     from hatch_lambda.job import Job
-    from hatch_lambda.target import Target
 
 _QUIET_AND_UNATTENDED = (
     "--disable-pip-version-check",

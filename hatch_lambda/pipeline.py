@@ -10,24 +10,25 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda import litter, resolution
+from hatch_lambda import resolution
 from hatch_lambda.assembly import assemble, with_bytecode
 from hatch_lambda.bundle import Origins
-from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.common import tempfiles
+from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.common.ui import Reporter, counted
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.job import Job, Request
 from hatch_lambda.settings import LOCKED_VARIABLE
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.store import PART, user_store
-from hatch_lambda.ui import Reporter, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hatch_lambda.bundle import Bundle
+    from hatch_lambda.common.target import Runtime
     from hatch_lambda.distributions import Closure
     from hatch_lambda.store import Store, StoredWheel
-    from hatch_lambda.target import Runtime
 
 
 def run(request: Request, reporter: Reporter) -> Bundle:
@@ -42,7 +43,7 @@ def run(request: Request, reporter: Reporter) -> Bundle:
         store = user_store(request.settings.fallback_store)
         store.tidy()
         if request.state:
-            litter.sweep(request.state, PART)
+            tempfiles.sweep(request.state, PART)
         with store.alone_with(
             request.directory, lambda: reporter.line("  waiting for another build of the same bundle")
         ):
@@ -156,8 +157,8 @@ def _warn_of_deprecation(runtime: Runtime, reporter: Reporter) -> None:
 def scratch_folder(reporter: Reporter) -> Iterator[Path]:
     """Stage 9: the scratch directory goes, whatever happened in it."""
     # Resolved, since pip and Python's own temporary folders differ in that on macOS, and paths are compared.
-    litter.sweep(Path(tempfile.gettempdir()), litter.SCRATCH)
-    scratch = Path(tempfile.mkdtemp(prefix=litter.marked(litter.SCRATCH))).resolve()
+    tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
+    scratch = Path(tempfile.mkdtemp(prefix=tempfiles.marked(tempfiles.SCRATCH))).resolve()
     try:
         yield scratch
     except BaseException:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hatchling.builders.wheel import WheelBuilder
 
 from hatch_lambda.archive import EPOCH_VARIABLE, source_date_epoch
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.hatch_ui import raised_by
 from hatch_lambda.settings import TARGET_TABLE
 

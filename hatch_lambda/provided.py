@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName, canonicalize_name
 
 from hatch_lambda.checks import listed
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.stages.report_unmet import required_names
 
 if TYPE_CHECKING:

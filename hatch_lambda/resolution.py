@@ -9,7 +9,7 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hatch_lambda.credentials import without_credentials
+from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.fingerprint import digest_of
 from hatch_lambda.store import WantedWheel, write_whole
 

@@ -18,8 +18,8 @@ from uuid import UUID, uuid5
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.archive import EPOCH_VARIABLE, source_date_epoch
-from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.hashing import sha256_of
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.report import named, target_by_name, write_whole
 from hatch_lambda.report.licences import licence_of
 from hatch_lambda.report.requirements import requirements
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from cyclonedx.model.component import Component
     from cyclonedx.model.license import License
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.contents import Contents, Installed
     from hatch_lambda.report.licences import Licence
-    from hatch_lambda.target import Target
 
 # Made up once, for serial numbers that say nothing but what the document says (RFC 9562, 5.5).
 _NAMESPACE = UUID("7d2c9c0e-52f7-4b0c-9a57-3f6f1b0d8a41")

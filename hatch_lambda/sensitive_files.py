@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
 
-from hatch_lambda.credentials import redact
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pathspec import GitIgnoreSpec
 
 from hatch_lambda import checks
-from hatch_lambda.errors import ConfigurationError
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

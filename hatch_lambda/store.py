@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda import litter
-from hatch_lambda.hashing import hash_ahead, sha256_of
+from hatch_lambda.common import tempfiles
+from hatch_lambda.common.hashing import hash_ahead, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -165,7 +165,7 @@ class Store:
     def unpacking(self, sha256: str) -> Iterator[Path]:
         """A folder to unpack a wheel into. If all goes well, its files are on the shelf in the end."""
         self._aside.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=litter.marked(PART), dir=self._aside))
+        folder = Path(tempfile.mkdtemp(prefix=tempfiles.marked(PART), dir=self._aside))
         place = self._unpacked(sha256)
         try:
             yield folder
@@ -175,11 +175,11 @@ class Store:
                 folder.rename(place)
                 self._just_unpacked.add(place)
         finally:
-            litter.remove(folder)
+            tempfiles.remove(folder)
 
     def tidy(self) -> None:
         """Drop what killed builds had begun; once a day, also what was not used for long or is over the bound."""
-        litter.sweep(self._aside, PART)
+        tempfiles.sweep(self._aside, PART)
         stamp = self.root / "tidied"
         if _age(stamp) < _DAY:
             return
@@ -197,7 +197,7 @@ class Store:
                     path.parent.rmdir()
         for folder in self.root.glob(f"{_UNPACKED}/*/*"):
             if _age(folder) > _DAY and not self._wheels(folder.name).is_dir():
-                litter.remove(folder)  # of a wheel that was looked through and not taken in the end
+                tempfiles.remove(folder)  # of a wheel that was looked through and not taken in the end
         for path in (
             *(*self.root.glob("built/*.json"), *self.root.glob("notes/*.json"), *self.root.glob("locks/*.lock")),
             *self.root.glob("bytecode/*"),
@@ -268,7 +268,7 @@ def _made_aside(path: Path, folder: Path) -> Iterator[Path]:
     """A temporary file in a folder of the same file system, that takes the path's place in the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=litter.marked(PART), dir=folder)
+    descriptor, name = tempfile.mkstemp(prefix=tempfiles.marked(PART), dir=folder)
     os.close(descriptor)
     temporary = Path(name)
     try:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
+from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.distributions import Verdict
-from hatch_lambda.errors import BrokenWheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.machine_code import MachineCode
-    from hatch_lambda.target import Target
 
 
 def judge(path: Path, target: Target) -> Verdict:

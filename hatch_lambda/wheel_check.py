@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from hatch_lambda.errors import BrokenWheelError
-from hatch_lambda.hashing import cores
+from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.common.hashing import cores
 from hatch_lambda.limits import UNZIPPED_LIMIT
 from hatch_lambda.wheel_reader import LOCAL_HEADER, USUAL_EXTRA, Reader
 

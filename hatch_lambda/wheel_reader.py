@@ -7,7 +7,7 @@ import struct
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
-from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.common.errors import BrokenWheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

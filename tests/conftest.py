@@ -20,9 +20,9 @@ from packaging.utils import canonicalize_name
 from projects import HOOK, PACKAGE, NewProject, Project, write_project
 
 from hatch_lambda import pipeline
+from hatch_lambda.common.ui import Reporter
 from hatch_lambda.job import Request
 from hatch_lambda.settings import load
-from hatch_lambda.ui import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,10 +14,11 @@ import pytest
 from packages import make_wheel
 from projects import HOOK
 
-from hatch_lambda import hashing, pip_process
+from hatch_lambda import pip_process
 from hatch_lambda.ahead import Ahead
-from hatch_lambda.hashing import hash_ahead, sha256_of
-from hatch_lambda.process import end
+from hatch_lambda.common import hashing
+from hatch_lambda.common.hashing import hash_ahead, sha256_of
+from hatch_lambda.common.process import end
 from hatch_lambda.store import Store
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from packages import make_wheel
 
 from hatch_lambda import archive
 from hatch_lambda.bundle import BundleFile, Text, union
-from hatch_lambda.errors import BrokenWheelError, ConfigurationError
+from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.layout import lay_out
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,7 +25,7 @@ from packages import make_sdist, make_wheel, metadata, record, source_files
 from projects import BUNDLE, HOOK, PACKAGE, ZIP, Project, write_project
 
 from hatch_lambda import pip_process
-from hatch_lambda.errors import (
+from hatch_lambda.common.errors import (
     BrokenWheelError,
     ConflictingFilesError,
     LambdaBuildError,
@@ -33,7 +33,7 @@ from hatch_lambda.errors import (
     ResolutionError,
     UnfitMachineCodeError,
 )
-from hatch_lambda.hashing import sha256_of
+from hatch_lambda.common.hashing import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from packages import Content
 
     from hatch_lambda.bundle import Bundle
+    from hatch_lambda.common.process import Completed
     from hatch_lambda.job import Job
-    from hatch_lambda.process import Completed
 
     BundleOf = Callable[..., Bundle]
     Attack = Callable[[Path], Path]

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from packages import make_wheel, record
 
 from hatch_lambda.bundle import BundleFile, union
-from hatch_lambda.errors import BrokenWheelError, ConflictingFilesError
+from hatch_lambda.common.errors import BrokenWheelError, ConflictingFilesError
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.layout import lay_out
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheel_reader import Reader
 
 if TYPE_CHECKING:

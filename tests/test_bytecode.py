@@ -22,12 +22,12 @@ from packages import make_wheel
 from hatch_lambda import archive
 from hatch_lambda.bytecode import compile_bundle, compile_modules
 from hatch_lambda.bytecode.compilers import MAGIC_NUMBERS
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.job import LAYER_ROOT, TASK_ROOT
 from hatch_lambda.layout import lay_out
 from hatch_lambda.settings import load
 from hatch_lambda.store import Store, StoredWheel
-from hatch_lambda.target import RUNTIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -12,11 +12,11 @@ import pytest
 
 from hatch_lambda import archive, pipeline
 from hatch_lambda.bytecode import compile_bundle
+from hatch_lambda.common.target import RUNTIMES
+from hatch_lambda.common.ui import Reporter
 from hatch_lambda.job import Request
 from hatch_lambda.settings import load
 from hatch_lambda.store import user_store
-from hatch_lambda.target import RUNTIMES
-from hatch_lambda.ui import Reporter
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from zips import make_zip
 from hatch_lambda import cli
 from hatch_lambda.cli import COMMANDS, main
 from hatch_lambda.cli.terminal import bar, console, percent, printable, size
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

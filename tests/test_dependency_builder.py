@@ -13,7 +13,7 @@ from packages import make_sdist, make_wheel
 
 import hatch_lambda
 from hatch_lambda import LambdaBuildError, MissingDependencyError, PythonPipDependencyBuilder
-from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.common.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from conftest import RecordingUI

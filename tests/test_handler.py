@@ -20,9 +20,9 @@ from packages import make_wheel
 
 from hatch_lambda import archive
 from hatch_lambda.bundle import BundleFile, Text
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.handler import _BUILT_IN, _LOADED_BEFORE, _STANDARD_LIBRARY, HandlerError, check_handler
 from hatch_lambda.layout import lay_out
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,9 +16,9 @@ from zips import make_zip
 
 from hatch_lambda import archive
 from hatch_lambda.cli import main
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.contents import read, survey
 from hatch_lambda.contents.fitness import faults
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

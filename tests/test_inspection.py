@@ -17,8 +17,8 @@ from packages import make_wheel
 from hatch_lambda import inspection
 from hatch_lambda.ahead import Ahead
 from hatch_lambda.audit import scan
-from hatch_lambda.errors import BrokenWheelError
-from hatch_lambda.hashing import sha256_of
+from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.inspection import inspect
 from hatch_lambda.store import Store
 

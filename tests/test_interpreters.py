@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from lambda_runtime import pythons_at_hand
 
-from hatch_lambda.errors import ConfigurationError
-from hatch_lambda.interpreters import Interpreter, interpreter_to_build_with
+from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.common.interpreters import Interpreter, interpreter_to_build_with
 from hatch_lambda.settings import load
 
 if TYPE_CHECKING:

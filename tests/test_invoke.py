@@ -21,8 +21,8 @@ from elf import make_elf
 from packages import make_wheel
 from test_example_project import CREATED, ORDER_ID, build_example
 
-from hatch_lambda import interpreters
 from hatch_lambda.cli import main
+from hatch_lambda.common import interpreters
 from hatch_lambda.invocation import Invocation, InvocationError, invoke, prepared, runtime_python
 from hatch_lambda.invocation.runtime_python import runtime_of
 

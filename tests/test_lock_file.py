@@ -16,13 +16,13 @@ from packages import make_sdist, make_source_tree, make_wheel
 from packaging.pylock import Pylock
 
 from hatch_lambda import lock_file, pipeline
+from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError, ResolutionError
+from hatch_lambda.common.ui import Reporter, SilentUI
 from hatch_lambda.distributions import SourceTree
-from hatch_lambda.errors import LambdaBuildError, MissingDependencyError, ResolutionError
 from hatch_lambda.job import Job, Request
 from hatch_lambda.lock_file import LockFileError
 from hatch_lambda.settings import load
 from hatch_lambda.store import user_store
-from hatch_lambda.ui import Reporter, SilentUI
 
 if sys.version_info >= (3, 11):
     import tomllib

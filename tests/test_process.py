@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.credentials import redact
-from hatch_lambda.process import run, telling_lines
+from hatch_lambda.common.process import run, telling_lines
+from hatch_lambda.common.redact import redact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,7 @@ print("second")
         """In a process of its own, whose main thread is where Python raises `KeyboardInterrupt`."""
         caller = """
 import os, pathlib, sys
-from hatch_lambda.process import run
+from hatch_lambda.common.process import run
 deaf = (
     "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "print(os.getpid(), flush=True); time.sleep(60)"

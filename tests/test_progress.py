@@ -21,10 +21,10 @@ import pytest
 from hatchling.bridge.app import Application
 from packages import make_wheel, source_files
 
+from hatch_lambda.common.process import run
+from hatch_lambda.common.ui import Reporter
 from hatch_lambda.hatch_ui import HatchUI
 from hatch_lambda.pip_listener import Listener
-from hatch_lambda.process import run
-from hatch_lambda.ui import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -185,7 +185,7 @@ STAGE = """
 import sys, time
 from hatchling.bridge.app import Application
 from hatch_lambda.hatch_ui import HatchUI
-from hatch_lambda.ui import Reporter
+from hatch_lambda.common.ui import Reporter
 
 def work():
     reporter.now("building slow 1.0")

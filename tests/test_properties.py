@@ -21,15 +21,15 @@ from packaging.tags import Tag
 from hatch_lambda import archive
 from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import BundleFile, Text, union
-from hatch_lambda.credentials import redact
-from hatch_lambda.errors import BrokenWheelError, ConfigurationError, LambdaBuildError
+from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError, LambdaBuildError
+from hatch_lambda.common.hashing import sha256_of
+from hatch_lambda.common.redact import redact
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.fingerprint import fingerprint
-from hatch_lambda.hashing import sha256_of
 from hatch_lambda.layout import lay_out
 from hatch_lambda.settings import FIELDS, HOOK_TABLE, load
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.store import StoredWheel
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.verdicts import judge, wheel_tags
 from hatch_lambda.wheel_check import check_wheel
 

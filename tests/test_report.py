@@ -26,12 +26,12 @@ from packages import make_wheel
 
 from hatch_lambda import contents, report
 from hatch_lambda.cli import main
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.report.licences import licence_of
 from hatch_lambda.report.markup import tag
 from hatch_lambda.report.requirements import requirements
 from hatch_lambda.report.treemap import Rect, squarify
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from hatch_lambda.report.requirements import Requirements

@@ -16,7 +16,7 @@ import pytest
 from lambda_zips import make_hostile, make_shop
 
 from hatch_lambda import contents, report
-from hatch_lambda.ui import megabytes
+from hatch_lambda.common.ui import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

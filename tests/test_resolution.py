@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packages import make_sdist, make_source_tree, make_wheel
 
-from hatch_lambda.credentials import redact
-from hatch_lambda.errors import LambdaBuildError, MissingDependencyError, ResolutionError
+from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError, ResolutionError
+from hatch_lambda.common.redact import redact
 from hatch_lambda.stages.download import _pinned_to_commit
 
 if TYPE_CHECKING:

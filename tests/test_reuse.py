@@ -32,21 +32,21 @@ from hatch_lambda import archive, fingerprint, pip_process, pipeline
 from hatch_lambda import store as store_module
 from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import BundleFile, Origins, Text, union
+from hatch_lambda.common.errors import BrokenWheelError, ResolutionError, UnfitMachineCodeError
+from hatch_lambda.common.interpreters import Interpreter
+from hatch_lambda.common.process import Completed
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.common.tempfiles import marked
+from hatch_lambda.common.ui import Reporter
 from hatch_lambda.distributions import Closure, Distribution, Sdist, Verdict, Wheel
-from hatch_lambda.errors import BrokenWheelError, ResolutionError, UnfitMachineCodeError
-from hatch_lambda.interpreters import Interpreter
 from hatch_lambda.job import Job, Request
 from hatch_lambda.layout import lay_out
-from hatch_lambda.litter import marked
-from hatch_lambda.process import Completed
 from hatch_lambda.settings import load
 from hatch_lambda.stages import build as build_stage
 from hatch_lambda.stages import unpack as unpack_stage
 from hatch_lambda.stages.build import build
 from hatch_lambda.store import PART, Store, WantedWheel
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.toolchains import HostCompilers, NoCompilers
-from hatch_lambda.ui import Reporter
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -2049,7 +2049,7 @@ runtime = "python3.13"
 # What only a build that resolves has use for
 DEAR = (
     *("hatch_lambda.pip_process", "hatch_lambda.pip_for_target", "hatch_lambda.stages.download"),
-    *("hatch_lambda.stages.build", "hatch_lambda.stages.report_unmet", "hatch_lambda.interpreters"),
+    *("hatch_lambda.stages.build", "hatch_lambda.stages.report_unmet", "hatch_lambda.common.interpreters"),
     *("hatch_lambda.toolchains", "pip", "findpython", "elftools", "packaging.pylock", "tomli_w"),
 )
 

@@ -17,8 +17,8 @@ from packages import make_wheel, metadata
 
 from hatch_lambda import sbom
 from hatch_lambda.cli import main
-from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

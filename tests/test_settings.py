@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.project import HATCH_KEYS
 from hatch_lambda.settings import (
     FIELDS,

@@ -9,10 +9,10 @@ import pytest
 from packages import make_wheel
 
 from hatch_lambda import pipeline, shelf
+from hatch_lambda.common.ui import Reporter
 from hatch_lambda.job import Request
 from hatch_lambda.settings import load
 from hatch_lambda.store import UNUSED_FOR, user_store
-from hatch_lambda.ui import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ import pytest
 from elf import make_elf
 from packages import make_sdist, make_source_tree, make_wheel
 
-from hatch_lambda.errors import (
+from hatch_lambda.common.errors import (
     BrokenWheelError,
     ConflictingFilesError,
     LambdaBuildError,

@@ -17,7 +17,7 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target, all_targets
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

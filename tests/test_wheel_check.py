@@ -14,7 +14,7 @@ import pytest
 from packages import make_wheel, metadata
 
 from hatch_lambda import wheel_check
-from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.wheel_check import check_wheel
 
 if TYPE_CHECKING:

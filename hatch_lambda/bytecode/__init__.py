@@ -18,7 +18,7 @@ from hatch_lambda.bytecode.compiled import is_module
 from hatch_lambda.bytecode.compilers import Compilers
 from hatch_lambda.bytecode.interpreter import interpreter_to_compile_with, note_of_interpreter, remember
 from hatch_lambda.bytecode.work import Work
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.job import TASK_ROOT
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle import EXECUTABLE_MODE, BundleFile
-from hatch_lambda.ui import counted
+from hatch_lambda.common.ui import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from hatch_lambda.common.target import Runtime
     from hatch_lambda.store import Store
-    from hatch_lambda.target import Runtime
 
 
 class Uncompiled(NamedTuple):

@@ -15,9 +15,9 @@ from hatch_lambda.bundle import DEFLATED, STORED, BundleFile, Text
 from hatch_lambda.bytecode import compile_modules
 from hatch_lambda.bytecode.compiled import cache_tag
 from hatch_lambda.bytecode.interpreter import unfit
-from hatch_lambda.credentials import redact
-from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.hashing import cores
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.hashing import cores
+from hatch_lambda.common.redact import redact
 from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from hatch_lambda.interpreters import Interpreter
+    from hatch_lambda.common.interpreters import Interpreter
+    from hatch_lambda.common.target import Runtime
     from hatch_lambda.settings import Settings
-    from hatch_lambda.target import Runtime
 
 # What a release writes at the head of its bytecode; a pre-release has another number.
 # https://github.com/python/cpython/blob/main/Include/internal/pycore_magic_number.h

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.bytecode.compiled import begun_in, folder_in
-from hatch_lambda.errors import LambdaBuildError
-from hatch_lambda.interpreters import Interpreter, interpreter_to_build_with
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.interpreters import Interpreter, interpreter_to_build_with
 from hatch_lambda.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.store import write_whole
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda import litter
 from hatch_lambda.bundle import FILE_MODE, BundleFile, Member, Text
 from hatch_lambda.bytecode.compiled import Bytecode, Uncompiled, begun_in, bytecode_path, folder_in
 from hatch_lambda.bytecode.compilers import Answer, Compilers, Order
-from hatch_lambda.hashing import cores, sha256_of
+from hatch_lambda.common import tempfiles
+from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.store import PART
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Work:
         """Pack the bytecode of a wheel; under a module's own name stands why it has none."""
         begun = begun_in(self.store.root)
         begun.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=litter.marked(PART), dir=begun)
+        descriptor, name = tempfile.mkstemp(prefix=tempfiles.marked(PART), dir=begun)
         modules = []
         try:
             with os.fdopen(descriptor, "wb") as raw, zipfile.ZipFile(raw, "w") as archive:

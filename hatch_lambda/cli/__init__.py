@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
 
 # In the order of the help; a module of each name has a click command of that name.
 COMMANDS = {

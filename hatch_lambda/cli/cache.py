@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def clear(*, is_sure: bool) -> None:
     Only what builds have put there goes, whatever else the folder holds. It is not done while a build is at work.
     """
     from hatch_lambda.cli.terminal import size as in_words
-    from hatch_lambda.ui import counted
+    from hatch_lambda.common.ui import counted
 
     store = _store()
     kinds = _kinds(store)

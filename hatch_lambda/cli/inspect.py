@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hatch_lambda.cli.target_options import named_target, target_options
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,9 +85,9 @@ class _Inspection:
     def make_sure_that_it_fits(self) -> None:
         """Raise `UnfitMachineCodeError` or `TooLargeError` where the target could not run it."""
         from hatch_lambda.audit import report
-        from hatch_lambda.errors import TooLargeError, UnfitMachineCodeError
+        from hatch_lambda.common.errors import TooLargeError, UnfitMachineCodeError
+        from hatch_lambda.common.ui import megabytes
         from hatch_lambda.limits import UNZIPPED_LIMIT
-        from hatch_lambda.ui import megabytes
 
         if not self.target:
             return
@@ -197,8 +197,8 @@ def _show_limits(out: Console, inspection: _Inspection) -> None:
     from rich.text import Text
 
     from hatch_lambda.cli.terminal import bar, percent, printable, size, table
+    from hatch_lambda.common.ui import counted
     from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
-    from hatch_lambda.ui import counted
 
     contents = inspection.contents
     what = contents.kind if contents.zipped is not None else f"{contents.kind}, not zipped yet"
@@ -244,9 +244,9 @@ def _show_portions(out: Console, contents: Contents, of: str, rows: Sequence[tup
 
 def _show_distributions(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading
+    from hatch_lambda.common.ui import counted
     from hatch_lambda.contents.fitness import OWN
     from hatch_lambda.contents.survey import portion
-    from hatch_lambda.ui import counted
 
     rows = [(str(installed), portion("", installed.entries)) for installed in contents.installed]
     if contents.unclaimed:
@@ -350,6 +350,6 @@ def _show_targets(out: Console, inspection: _Inspection, *, is_fit: bool) -> Non
 def _verdict(faults: Sequence[Fault]) -> Text:
     from rich.text import Text
 
-    from hatch_lambda.ui import counted
+    from hatch_lambda.common.ui import counted
 
     return Text(f"no, {counted(len(faults), 'fault')}", "red") if faults else Text("yes", "green")

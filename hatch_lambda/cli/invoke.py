@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.invocation import DEFAULT_MEMORY, DEFAULT_TIMEOUT, RESERVED, Invocation
-from hatch_lambda.target import RUNTIMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

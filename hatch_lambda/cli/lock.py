@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hatch_lambda.errors import LambdaBuildError, ResolutionError
+from hatch_lambda.common.errors import LambdaBuildError, ResolutionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
+    from hatch_lambda.common.ui import Reporter
     from hatch_lambda.distributions import Closure
     from hatch_lambda.job import Request
     from hatch_lambda.lock_file import LockFile
-    from hatch_lambda.ui import Reporter
 
 
 @click.command
@@ -47,8 +47,8 @@ def lock(  # noqa: PLR0913 - click hands over each option
     from packaging.utils import canonicalize_name
 
     from hatch_lambda.build_hook import requests_of_project
+    from hatch_lambda.common.ui import Reporter
     from hatch_lambda.hatch_ui import HatchUI, aborting
-    from hatch_lambda.ui import Reporter
 
     if check and (upgrade or upgraded):
         raise click.UsageError("--check writes nothing, so there is nothing to upgrade.")
@@ -96,8 +96,8 @@ def _inputs(request: Request) -> tuple[object, ...]:
 
 def _check(requests: Iterable[Request]) -> None:
     from hatch_lambda import lock_coverage, lock_file
+    from hatch_lambda.common.ui import counted
     from hatch_lambda.stages.download_locked import in_store, members_of
-    from hatch_lambda.ui import counted
 
     faults = []
     for request in requests:
@@ -166,7 +166,7 @@ def _former(request: Request, reporter: Reporter) -> LockFile | None:
 
 def _tell(former: LockFile | None, present: LockFile, request: Request) -> None:
     from hatch_lambda import lock_file
-    from hatch_lambda.ui import counted
+    from hatch_lambda.common.ui import counted
 
     before = lock_file.packages_for(former, request.settings) if former else ()
     after = present.content.packages

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -85,7 +85,7 @@ def _colour(share: float) -> str:
 
 def size(count: int) -> str:
     """Bytes for people."""
-    from hatch_lambda.ui import megabytes
+    from hatch_lambda.common.ui import megabytes
 
     return f"{count} B" if count < 1024 else megabytes(count)  # noqa: PLR2004 - a kilobyte
 

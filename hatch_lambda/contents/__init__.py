@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.contents import ownership
-from hatch_lambda.errors import LambdaBuildError
 from hatch_lambda.limits import UNZIPPED_LIMIT
 from hatch_lambda.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
 from hatch_lambda.magic import MAGIC_LENGTH, begins_as_machine_code

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hatch_lambda import audit
+from hatch_lambda.common.target import all_targets
 from hatch_lambda.contents.survey import python_of_bytecode
 from hatch_lambda.distributions import Fault
-from hatch_lambda.target import all_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.contents import Contents, Entry
-    from hatch_lambda.target import Target
 
 OWN = "own code"
 """What stands for a distribution where there is none."""

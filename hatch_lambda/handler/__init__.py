@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.handler.modules import Modules
 from hatch_lambda.handler.names import Names
 from hatch_lambda.handler.suggestions import suggested
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.common.target import Target
     from hatch_lambda.handler.values import Value, Values
-    from hatch_lambda.target import Target
 
 SETTING = "tool.hatch.build.targets.lambda.handler"
 

@@ -28,10 +28,10 @@ from hatch_lambda.handler.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.handler.modules import Place
     from hatch_lambda.handler.syntax import Function
     from hatch_lambda.handler.values import Values
-    from hatch_lambda.target import Target
 
 
 class Execution(ast.NodeVisitor):

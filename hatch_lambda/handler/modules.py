@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from hatch_lambda.bundle import BundleFile
-    from hatch_lambda.target import Target
+    from hatch_lambda.common.target import Target
 
 
 class Place(NamedTuple):

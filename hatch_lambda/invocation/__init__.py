@@ -21,20 +21,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda import litter, store
-from hatch_lambda.errors import LambdaBuildError
+from hatch_lambda import store
+from hatch_lambda.common import tempfiles
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.ui import SilentUI
 from hatch_lambda.invocation import runtime_python, task_root
 from hatch_lambda.invocation.runtime_api import REQUEST_LIMIT, Request, RuntimeApi
 from hatch_lambda.invocation.runtime_process import Log, Pipe, in_words, kill, peak_memory, started
 from hatch_lambda.machine_code import scan_directory
-from hatch_lambda.ui import SilentUI
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Mapping
 
+    from hatch_lambda.common.ui import UI
     from hatch_lambda.invocation.runtime_python import RuntimePython
-    from hatch_lambda.ui import UI
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, and for the init:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
@@ -163,8 +164,8 @@ def prepared(invocation: Invocation, ui: UI | None = None) -> Iterator[Execution
     _check(invocation)
     sources = (invocation.code, *invocation.layers)
     python = runtime_python.runtime_python(sources, invocation.runtime, invocation.python)
-    litter.sweep(Path(tempfile.gettempdir()), SCRATCH)
-    place = _Place(Path(tempfile.mkdtemp(prefix=litter.marked(SCRATCH))).resolve())
+    tempfiles.sweep(Path(tempfile.gettempdir()), SCRATCH)
+    place = _Place(Path(tempfile.mkdtemp(prefix=tempfiles.marked(SCRATCH))).resolve())
     try:
         _unpack(invocation, place, python)
         kept_in = store.user_store(place.base).root / "runtime-clients"

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from hatch_lambda import litter, process
-from hatch_lambda.errors import LambdaBuildError, PipError
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.common import process, tempfiles
+from hatch_lambda.common.errors import LambdaBuildError, PipError
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from hatch_lambda.common.ui import UI
     from hatch_lambda.machine_code import MachineCode
-    from hatch_lambda.ui import UI
 
 # As the extra `invoke` has it.
 _CLIENT = Requirement("awslambdaric>=3.0")
@@ -124,7 +124,7 @@ def _wheel_files(source: Path, names: Iterable[str]) -> Iterator[str]:
 
 
 def _found(runtime: str) -> RuntimePython:
-    from hatch_lambda.interpreters import interpreter_to_build_with
+    from hatch_lambda.common.interpreters import interpreter_to_build_with
     from hatch_lambda.settings import Settings
 
     if runtime not in RUNTIMES:
@@ -256,8 +256,8 @@ def _fetch(python: RuntimePython, folder: Path) -> None:
     from hatch_lambda.pip_variables import NOT_FOR_US
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    litter.sweep(folder.parent, _PART)
-    with tempfile.TemporaryDirectory(prefix=litter.marked(_PART), dir=folder.parent) as scratch:
+    tempfiles.sweep(folder.parent, _PART)
+    with tempfile.TemporaryDirectory(prefix=tempfiles.marked(_PART), dir=folder.parent) as scratch:
         target = Path(scratch, "installed")
         completed = process.run(
             [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.bundle import DEFLATED, STORED, BundleFile, Member
-from hatch_lambda.errors import BrokenWheelError
+from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hatch_lambda.errors import naming
-from hatch_lambda.litter import marked
+from hatch_lambda.common.errors import naming
+from hatch_lambda.common.tempfiles import marked
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_lambda.target import Target
+    from hatch_lambda.common.target import Target
 
 
 def write(zip_path: Path, output: Path, target: Target | None = None) -> Path:
@@ -63,7 +63,7 @@ _TARGET = re.compile(r"-(?P<runtime>python3\.\d+)-(?P<architecture>\w+)\.zip$")
 
 def target_by_name(zip_path: Path) -> Target | None:
     """What a zip is for, where it is named as builds name theirs."""
-    from hatch_lambda.target import ARCHITECTURES, RUNTIMES, Target
+    from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 
     match = _TARGET.search(zip_path.name)
     if not match or match["runtime"] not in RUNTIMES or match["architecture"] not in ARCHITECTURES:

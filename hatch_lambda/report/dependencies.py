@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
+from hatch_lambda.common.ui import megabytes
 from hatch_lambda.report.kit import Facts, card, listed
 from hatch_lambda.report.markup import Markup, tag
-from hatch_lambda.ui import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

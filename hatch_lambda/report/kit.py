@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.ui import megabytes
 from hatch_lambda.report.markup import Markup, tag
-from hatch_lambda.ui import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.contents import Contents
     from hatch_lambda.distributions import Fault
     from hatch_lambda.report.markup import Child
     from hatch_lambda.report.requirements import Requirements
-    from hatch_lambda.target import Target
 
 _LEAST_SHOWN = 0.0005
 

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.contents.survey import BYTECODE, DATA, MACHINE_CODE, METADATA, SOURCE, STUBS, TESTS
 from hatch_lambda.report import treemap
 from hatch_lambda.report.markup import Markup, escape, join, tag
-from hatch_lambda.ui import counted, megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

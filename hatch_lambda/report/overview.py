@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES
+from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.contents import survey
 from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 from hatch_lambda.report.kit import card, listed, named, percent
 from hatch_lambda.report.map import STYLES, capitalised, swatch
 from hatch_lambda.report.markup import Markup, tag
-from hatch_lambda.target import ARCHITECTURES, RUNTIMES
-from hatch_lambda.ui import counted, megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.contents import Contents
     from hatch_lambda.report.kit import Facts
-    from hatch_lambda.target import Target
 
 # From this part of a limit on, its bar warns.
 _NEAR = 0.8

@@ -18,8 +18,8 @@ from hatch_lambda.report.requirements import requirements
 from hatch_lambda.report.tree import tree
 
 if TYPE_CHECKING:
+    from hatch_lambda.common.target import Target
     from hatch_lambda.contents import Contents
-    from hatch_lambda.target import Target
 
 
 def page(contents: Contents, target: Target | None = None) -> str:

@@ -12,15 +12,15 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from hatch_lambda.target import all_targets
+from hatch_lambda.common.target import all_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from packaging.utils import NormalizedName
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.contents import Installed
-    from hatch_lambda.target import Target
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from hatch_lambda import pip_process
+from hatch_lambda.common.interpreters import interpreter_to_build_with
+from hatch_lambda.common.process import telling_lines
 from hatch_lambda.distributions import Attempt, Sdist, Wheel
 from hatch_lambda.fingerprint import build_environment_facts, is_no_source, this_machine
-from hatch_lambda.interpreters import interpreter_to_build_with
-from hatch_lambda.process import telling_lines
 from hatch_lambda.stages.report_unmet import required_names
 from hatch_lambda.verdicts import judge, requires_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hatch_lambda.common.interpreters import Interpreter
+    from hatch_lambda.common.process import Completed
     from hatch_lambda.distributions import Closure, Distribution, SourceTree
-    from hatch_lambda.interpreters import Interpreter
     from hatch_lambda.job import Job
-    from hatch_lambda.process import Completed
     from hatch_lambda.store import Store
     from hatch_lambda.toolchains import Toolchain
 

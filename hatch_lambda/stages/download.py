@@ -12,11 +12,11 @@ from packaging.version import Version
 
 from hatch_lambda import pip_process
 from hatch_lambda.ahead import Ahead
-from hatch_lambda.credentials import redact, without_credentials
+from hatch_lambda.common.errors import BrokenWheelError, ResolutionError
+from hatch_lambda.common.hashing import sha256_of
+from hatch_lambda.common.process import resolver_words
+from hatch_lambda.common.redact import redact, without_credentials
 from hatch_lambda.distributions import KEPT, Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
-from hatch_lambda.errors import BrokenWheelError, ResolutionError
-from hatch_lambda.hashing import sha256_of
-from hatch_lambda.process import resolver_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

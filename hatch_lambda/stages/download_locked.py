@@ -16,12 +16,12 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from hatch_lambda import lock_coverage, lock_file, pip_process
-from hatch_lambda.credentials import without_credentials
+from hatch_lambda.common.errors import BrokenWheelError, ResolutionError
+from hatch_lambda.common.process import resolver_words
+from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.distributions import KEPT, Closure, Distribution, Wheel
-from hatch_lambda.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.lock_coverage import Member
 from hatch_lambda.lock_file import LockFileError, how_to_lock, label
-from hatch_lambda.process import resolver_words
 from hatch_lambda.stages.download import NOT_JUDGED_YET, distribution_of, place_of
 from hatch_lambda.store import WantedWheel, user_store
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from hatch_lambda.ahead import Ahead
+    from hatch_lambda.common.target import Target
     from hatch_lambda.job import Job
     from hatch_lambda.lock_file import Locked, LockFile
     from hatch_lambda.pip_process import PipAnswer
     from hatch_lambda.settings import Settings
     from hatch_lambda.store import Store
-    from hatch_lambda.target import Target
 
     File = PackageWheel | PackageSdist | PackageArchive
 

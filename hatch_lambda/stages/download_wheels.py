@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hatch_lambda import pip_process
+from hatch_lambda.common.process import telling_lines
 from hatch_lambda.distributions import Attempt
-from hatch_lambda.process import telling_lines
 from hatch_lambda.stages.allow import listed_as_compatible
 from hatch_lambda.stages.download import wheel_of
 from hatch_lambda.stages.report_unmet import wheels_of_version

@@ -14,9 +14,9 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from hatch_lambda.common.errors import MissingDependencyError
+from hatch_lambda.common.target import Target, all_targets
 from hatch_lambda.distributions import MissingDependency
-from hatch_lambda.errors import MissingDependencyError
-from hatch_lambda.target import Target, all_targets
 from hatch_lambda.verdicts import compressed_tags, fault_of_machine_code, wheel_tags
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from hatch_lambda.inspection import inspect
 from hatch_lambda.verdicts import judge
 
 if TYPE_CHECKING:
+    from hatch_lambda.common.target import Target
     from hatch_lambda.distributions import Closure, Distribution
     from hatch_lambda.store import Store
-    from hatch_lambda.target import Target
 
 
 def sort(closure: Closure, target: Target, store: Store) -> Closure:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member
-from hatch_lambda.errors import BrokenWheelError, naming
-from hatch_lambda.hashing import cores
-from hatch_lambda.litter import remove
+from hatch_lambda.common.errors import BrokenWheelError, naming
+from hatch_lambda.common.hashing import cores
+from hatch_lambda.common.tempfiles import remove
 from hatch_lambda.store import write_whole
 from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda.credentials import redact
-from hatch_lambda.errors import ConfigurationError
+from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.common.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

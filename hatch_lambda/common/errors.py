@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hatch_lambda.credentials import redact
+from hatch_lambda.common.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

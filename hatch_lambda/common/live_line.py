@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from hatch_lambda.ui import seconds_column
+from hatch_lambda.common.ui import seconds_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.target import Target
+    from hatch_lambda.common.target import Target
 
 # Who has them: https://github.com/mayeut/pep600_compliance, cache/{x86_64,aarch64}/amazonlinux-{2,2023}.json (made of
 # the images; x86_64 of 2023 as it was at its launch, with GCC 11). The python images are built on the same systems.

@@ -1,0 +1,1 @@
+"""What every room stands on: targets, errors, output, processes, files."""
