@@ -22,7 +22,7 @@ from hatch_lambda.store import write_whole
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.store import Store, StoredWheel
 
 FILES_NAME = "files.json"

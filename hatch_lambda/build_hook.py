@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from hatchling.builders.config import BuilderConfig
     from hatchling.metadata.core import ProjectMetadata
 
-    from hatch_lambda.job import Request
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.request import Request
+    from hatch_lambda.config.settings import Settings
 
 TARGET = "lambda"
 PREPARED_KEY = "lambda_prepared"
@@ -101,7 +101,7 @@ def load_settings(table: dict[str, Any], config: BuilderConfig, root: str) -> di
 
     Raises `ConfigurationError`.
     """
-    from hatch_lambda.settings import HOOK_TABLE, TARGET_TABLE, load_all
+    from hatch_lambda.config.settings import HOOK_TABLE, TARGET_TABLE, load_all
 
     # A hook's table under a target replaces the general one (https://hatch.pypa.io/latest/config/build/#build-hooks).
     of_target = LambdaBuildHook.PLUGIN_NAME in config.target_config.get("hooks", {})
@@ -116,10 +116,10 @@ def request_of(
 
     `cleaned`: the versions that are made anew. What others have resolved is older, and not taken over by these.
     """
-    from hatch_lambda.job import LAYER_ROOT, TASK_ROOT, Request
-    from hatch_lambda.local_sources import with_local_sources
-    from hatch_lambda.project_dependencies import requirements_of
-    from hatch_lambda.settings import CODE, LAYER
+    from hatch_lambda.config.project_requirements import requirements_of
+    from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT, Request
+    from hatch_lambda.config.settings import CODE, LAYER
+    from hatch_lambda.config.workspace import with_local_sources
 
     settings = of_versions[version]
     requirements = requirements_of(_declared(metadata), settings)
@@ -143,7 +143,7 @@ def requests_of_project(root: Path) -> dict[str, Request]:
     """
     from hatch_lambda.builder import HOOK, LambdaBuilder
     from hatch_lambda.common.errors import LambdaBuildError
-    from hatch_lambda.settings import missing_table_message
+    from hatch_lambda.config.settings import missing_table_message
 
     builder = LambdaBuilder(str(root))
     if HOOK not in builder.config.hook_config:
@@ -154,7 +154,7 @@ def requests_of_project(root: Path) -> dict[str, Request]:
 
 def _declared(metadata: ProjectMetadata[Any]) -> Any:
     """What the project declares, with what metadata hooks make of it and Hatch's context fields filled in."""
-    from hatch_lambda.project_dependencies import Declared
+    from hatch_lambda.config.project_requirements import Declared
 
     core = metadata.core
     return Declared(

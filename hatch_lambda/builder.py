@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle import Bundle, BundleFile
     from hatch_lambda.common.ui import Reporter
-    from hatch_lambda.job import Request
-    from hatch_lambda.settings import Settings, ZipSettings
+    from hatch_lambda.config.request import Request
+    from hatch_lambda.config.settings import Settings, ZipSettings
     from hatch_lambda.summary import Made
 
 HOOK = "lambda"
@@ -78,7 +78,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         from hatch_lambda import archive, composition, limits, summary
         from hatch_lambda.bundle import Origins
         from hatch_lambda.common import tempfiles
-        from hatch_lambda.settings import CODE, LAYER
+        from hatch_lambda.config.settings import CODE, LAYER
 
         prepared: Prepared = build_data[PREPARED_KEY]
         zips = self._zip_settings()
@@ -141,7 +141,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         if len(self._made) < 2:  # noqa: PLR2004 - one has told all
             return
         from hatch_lambda import summary
-        from hatch_lambda.settings import CODE, LAYER
+        from hatch_lambda.config.settings import CODE, LAYER
 
         reporter = self._made[-1][0].reporter
         together = {prepared.version for prepared, _made in self._made} == {CODE, LAYER}
@@ -187,18 +187,18 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         return load_settings(self._hook_table, self.config, self.root)
 
     def _zip_settings(self) -> ZipSettings:
+        from hatch_lambda.config.settings import load_zip_settings
         from hatch_lambda.project import HATCH_KEYS
-        from hatch_lambda.settings import load_zip_settings
 
         return load_zip_settings(self.target_config, Path(self.root), hatch_keys=HATCH_KEYS)
 
     def _check(self, versions: list[str]) -> None:
         """Say at once what would stop the build later, or with a traceback of Hatch's."""
         from hatch_lambda.archive import source_date_epoch
-        from hatch_lambda.checks import listed
         from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
+        from hatch_lambda.config.settings import LAYER, missing_table_message
+        from hatch_lambda.config.validators import listed
         from hatch_lambda.project import check_selection
-        from hatch_lambda.settings import LAYER, missing_table_message
 
         source_date_epoch()
         if self._zip_settings().sbom:
@@ -247,7 +247,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _refuse_shared_names(self, versions: list[str]) -> None:
         from hatch_lambda.common.errors import ConfigurationError
-        from hatch_lambda.settings import TARGET_TABLE
+        from hatch_lambda.config.settings import TARGET_TABLE
 
         if shared := [name for name, times in Counter(self._names_of_zips(versions)).items() if times > 1]:
             raise ConfigurationError(
@@ -308,7 +308,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _check_handler(self, prepared: Prepared, zips: ZipSettings, files: tuple[BundleFile, ...]) -> None:
         """Make sure that Lambda finds the handler in what it gets, be it in one zip or in two."""
-        from hatch_lambda.settings import LAYER, TARGET_TABLE
+        from hatch_lambda.config.settings import LAYER, TARGET_TABLE
 
         settings = prepared.settings
         handler, table = (settings.handler, settings.table) if settings.handler else (zips.handler, TARGET_TABLE)

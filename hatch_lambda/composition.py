@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda.bundle import is_shared_init, parents, union
 from hatch_lambda.common.errors import ConflictingFilesError
-from hatch_lambda.settings import CODE, LAYER
+from hatch_lambda.config.settings import CODE, LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

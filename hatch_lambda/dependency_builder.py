@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hatch_lambda import pipeline
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
 from hatch_lambda.common.ui import UI, Reporter, SilentUI
-from hatch_lambda.job import Request
-from hatch_lambda.settings import load
+from hatch_lambda.config.request import Request
+from hatch_lambda.config.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ from hatch_lambda.pip_variables import NOT_FOR_US
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
 
 
 class _Names(NamedTuple):

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
-    from hatch_lambda.job import Request
+    from hatch_lambda.config.request import Request
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.lock_file import Locked, LockFile
-    from hatch_lambda.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from urllib.request import url2pathname
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import redact, without_credentials
+from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.distributions import Sdist, SourceTree
-from hatch_lambda.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.stages.allow import CURATED
 from hatch_lambda.stages.report_unmet import required_names
 from hatch_lambda.store import write_whole
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from hatch_lambda.common.target import Target
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.distributions import Closure, Distribution
-    from hatch_lambda.settings import Settings
 
     File = PackageWheel | PackageSdist | PackageArchive
     Source = File | PackageDirectory | PackageVcs

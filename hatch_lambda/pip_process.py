@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.ahead import Ahead
     from hatch_lambda.common.target import Target
-    from hatch_lambda.job import Job
+    from hatch_lambda.config.request import Job
 
 _QUIET_AND_UNATTENDED = (
     "--disable-pip-version-check",

@@ -16,9 +16,9 @@ from hatch_lambda.bundle import Origins
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.ui import Reporter, counted
+from hatch_lambda.config.request import Job, Request
+from hatch_lambda.config.settings import LOCKED_VARIABLE
 from hatch_lambda.fingerprint import fingerprint
-from hatch_lambda.job import Job, Request
-from hatch_lambda.settings import LOCKED_VARIABLE
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.store import PART, user_store
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import NormalizedName, canonicalize_name
 
-from hatch_lambda.checks import listed
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.config.validators import listed
 from hatch_lambda.stages.report_unmet import required_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from hatch_lambda.config.request import Job
     from hatch_lambda.distributions import Closure, Distribution
-    from hatch_lambda.job import Job
 
 AWS_SDK = canonicalize_name("aws-sdk")
 SDK_ITSELF = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))

@@ -21,8 +21,8 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.distributions import Closure, Distribution
-    from hatch_lambda.settings import Settings
     from hatch_lambda.store import Store, StoredWheel
 
 LOCK_NAME = "pylock.toml"

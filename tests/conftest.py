@@ -21,8 +21,8 @@ from projects import HOOK, PACKAGE, NewProject, Project, write_project
 
 from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
-from hatch_lambda.job import Request
-from hatch_lambda.settings import load
+from hatch_lambda.config.request import Request
+from hatch_lambda.config.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ import pytest
 from packages import make_wheel
 
 from hatch_lambda.assembly import FILES_NAME, assemble
-from hatch_lambda.settings import load
+from hatch_lambda.config.settings import load
 from hatch_lambda.store import Store
 
 if TYPE_CHECKING:

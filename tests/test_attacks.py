@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle import Bundle
     from hatch_lambda.common.process import Completed
-    from hatch_lambda.job import Job
+    from hatch_lambda.config.request import Job
 
     BundleOf = Callable[..., Bundle]
     Attack = Callable[[Path], Path]

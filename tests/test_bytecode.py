@@ -24,9 +24,9 @@ from hatch_lambda.bytecode import compile_bundle, compile_modules
 from hatch_lambda.bytecode.compilers import MAGIC_NUMBERS
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.job import LAYER_ROOT, TASK_ROOT
+from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT
+from hatch_lambda.config.settings import load
 from hatch_lambda.layout import lay_out
-from hatch_lambda.settings import load
 from hatch_lambda.store import Store, StoredWheel
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle import BundleFile
     from hatch_lambda.bytecode.compiled import Bytecode
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
 
 RUNNING = "{}.{}".format(*sys.version_info)
 TAG = "cpython-{}{}".format(*sys.version_info)
@@ -489,7 +489,7 @@ class TestWhatIsKept:
             from pathlib import Path
             from hatch_lambda.bytecode import compile_bundle
             from hatch_lambda.layout import lay_out
-            from hatch_lambda.settings import load
+            from hatch_lambda.config.settings import load
             from hatch_lambda.store import Store, StoredWheel
             settings = load({{"runtime": "python{RUNNING}"}}, Path({str(tmp_path)!r}), environ={{}})
             wheel = StoredWheel({wheel.distribution!r}, {wheel.filename!r}, {wheel.sha256!r}, Path({str(wheel.path)!r}))

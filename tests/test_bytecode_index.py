@@ -14,8 +14,8 @@ from hatch_lambda import archive, pipeline
 from hatch_lambda.bytecode import compile_bundle
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.common.ui import Reporter
-from hatch_lambda.job import Request
-from hatch_lambda.settings import load
+from hatch_lambda.config.request import Request
+from hatch_lambda.config.settings import load
 from hatch_lambda.store import user_store
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from lambda_runtime import pythons_at_hand
 
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.interpreters import Interpreter, interpreter_to_build_with
-from hatch_lambda.settings import load
+from hatch_lambda.config.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

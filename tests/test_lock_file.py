@@ -18,10 +18,10 @@ from packaging.pylock import Pylock
 from hatch_lambda import lock_file, pipeline
 from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError, ResolutionError
 from hatch_lambda.common.ui import Reporter, SilentUI
+from hatch_lambda.config.request import Job, Request
+from hatch_lambda.config.settings import load
 from hatch_lambda.distributions import SourceTree
-from hatch_lambda.job import Job, Request
 from hatch_lambda.lock_file import LockFileError
-from hatch_lambda.settings import load
 from hatch_lambda.store import user_store
 
 if sys.version_info >= (3, 11):

@@ -25,9 +25,9 @@ from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError, Lam
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import redact
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
+from hatch_lambda.config.settings import FIELDS, HOOK_TABLE, load
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.layout import lay_out
-from hatch_lambda.settings import FIELDS, HOOK_TABLE, load
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.store import StoredWheel
 from hatch_lambda.verdicts import judge, wheel_tags

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.settings import ENVIRONMENT_VARIABLES, FIELDS, LOCKED_VARIABLE, PRUNABLE, TARGET_FIELDS
+from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, LOCKED_VARIABLE, PRUNABLE, TARGET_FIELDS
 from hatch_lambda.stages.allow import CURATED
 
 ROOT = Path(__file__).parent.parent

@@ -38,10 +38,10 @@ from hatch_lambda.common.process import Completed
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.tempfiles import marked
 from hatch_lambda.common.ui import Reporter
+from hatch_lambda.config.request import Job, Request
+from hatch_lambda.config.settings import load
 from hatch_lambda.distributions import Closure, Distribution, Sdist, Verdict, Wheel
-from hatch_lambda.job import Job, Request
 from hatch_lambda.layout import lay_out
-from hatch_lambda.settings import load
 from hatch_lambda.stages import build as build_stage
 from hatch_lambda.stages import unpack as unpack_stage
 from hatch_lambda.stages.build import build
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from conftest import RecordingUI, SimpleIndex
 
     from hatch_lambda.bundle import Bundle
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
 
     BundleOf = Callable[..., Bundle]
 
@@ -721,7 +721,7 @@ class TestResolveOnce:
         script = (
             "import sys, pathlib\n"
             "from hatch_lambda.fingerprint import fingerprint\n"
-            "from hatch_lambda.settings import load\n"
+            "from hatch_lambda.config.settings import load\n"
             "table = {'runtime': 'python3.13', 'compatible': ['a', 'b', 'c', 'd', 'e', 'f']}\n"
             "print(fingerprint(load(table, pathlib.Path(sys.argv[1])), ['foo']))\n"
         )

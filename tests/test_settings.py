@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_lambda.common.errors import ConfigurationError
-from hatch_lambda.project import HATCH_KEYS
-from hatch_lambda.settings import (
+from hatch_lambda.config.settings import (
     FIELDS,
     FUNCTION_FIELDS,
     HOOK_TABLE,
@@ -23,6 +22,7 @@ from hatch_lambda.settings import (
     load_zip_settings,
     missing_table_message,
 )
+from hatch_lambda.project import HATCH_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

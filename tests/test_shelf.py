@@ -10,8 +10,8 @@ from packages import make_wheel
 
 from hatch_lambda import pipeline, shelf
 from hatch_lambda.common.ui import Reporter
-from hatch_lambda.job import Request
-from hatch_lambda.settings import load
+from hatch_lambda.config.request import Request
+from hatch_lambda.config.settings import load
 from hatch_lambda.store import UNUSED_FOR, user_store
 
 if TYPE_CHECKING:

@@ -19,14 +19,14 @@ from hatch_lambda.bytecode.compilers import Compilers
 from hatch_lambda.bytecode.interpreter import interpreter_to_compile_with, note_of_interpreter, remember
 from hatch_lambda.bytecode.work import Work
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.job import TASK_ROOT
+from hatch_lambda.config.request import TASK_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hatch_lambda.bundle import BundleFile
     from hatch_lambda.bytecode.compiled import Bytecode
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.store import Store, StoredWheel
 
 

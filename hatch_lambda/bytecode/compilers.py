@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.target import Runtime
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
 
 # What a release writes at the head of its bytecode; a pre-release has another number.
 # https://github.com/python/cpython/blob/main/Include/internal/pycore_magic_number.h

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from hatch_lambda.common.ui import Reporter
+    from hatch_lambda.config.request import Request
     from hatch_lambda.distributions import Closure
-    from hatch_lambda.job import Request
     from hatch_lambda.lock_file import LockFile
 
 
@@ -203,7 +203,7 @@ class _Resolution:
 
     def _resolve(self, versions: Mapping[NormalizedName, Version]) -> Closure:
         from hatch_lambda import pipeline
-        from hatch_lambda.job import Job
+        from hatch_lambda.config.request import Job
         from hatch_lambda.store import user_store
 
         self.tries += 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from findpython import PythonVersion
 
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
 
 _ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 

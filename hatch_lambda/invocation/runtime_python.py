@@ -125,7 +125,7 @@ def _wheel_files(source: Path, names: Iterable[str]) -> Iterator[str]:
 
 def _found(runtime: str) -> RuntimePython:
     from hatch_lambda.common.interpreters import interpreter_to_build_with
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
 
     if runtime not in RUNTIMES:
         raise NoRuntimeError(

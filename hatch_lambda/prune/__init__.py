@@ -9,12 +9,12 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.prune.bytecode import bytecode
 from hatch_lambda.prune.headers import headers
 from hatch_lambda.prune.idle_tests import idle_tests
 from hatch_lambda.prune.search import Contents, Found, Search
 from hatch_lambda.prune.stubs import stubs
-from hatch_lambda.settings import PRUNABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -9,8 +9,8 @@ from hatch_lambda.distributions import Attempt, Verdict
 from hatch_lambda.verdicts import fault_of_machine_code, machine_code_of, wheel_tags
 
 if TYPE_CHECKING:
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.distributions import Closure, Distribution, Wheel
-    from hatch_lambda.settings import Settings
 
 STAGE = 6
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.process import Completed
+    from hatch_lambda.config.request import Job
     from hatch_lambda.distributions import Closure, Distribution, SourceTree
-    from hatch_lambda.job import Job
     from hatch_lambda.store import Store
     from hatch_lambda.toolchains import Toolchain
 

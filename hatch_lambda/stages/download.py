@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.job import Job
+    from hatch_lambda.config.request import Job
     from hatch_lambda.pip_process import PipAnswer
     from hatch_lambda.store import Store
 

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     from hatch_lambda.ahead import Ahead
     from hatch_lambda.common.target import Target
-    from hatch_lambda.job import Job
+    from hatch_lambda.config.request import Job
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.lock_file import Locked, LockFile
     from hatch_lambda.pip_process import PipAnswer
-    from hatch_lambda.settings import Settings
     from hatch_lambda.store import Store
 
     File = PackageWheel | PackageSdist | PackageArchive

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from hatch_lambda.config.request import Job
     from hatch_lambda.distributions import Closure, Distribution, IndexFile, Wheel
-    from hatch_lambda.job import Job
 
 STAGE = 3
 

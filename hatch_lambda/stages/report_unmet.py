@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
+    from hatch_lambda.config.request import Job
     from hatch_lambda.distributions import Closure, Distribution, IndexFile
-    from hatch_lambda.job import Job
 
 # Distributions without wheels for Linux, and their siblings on the index that have them. They are named, not taken:
 # a sibling has another name, so it does not satisfy those who require the original.

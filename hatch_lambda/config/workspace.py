@@ -18,8 +18,8 @@ from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from hatch_lambda.checks import listed
 from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.config.validators import listed
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
 
 _PYPROJECT = "pyproject.toml"
 # By these, uv and Hatch resolve as somebody would who has no workspace.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.common.ui import Reporter
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
 
 TASK_ROOT = "/var/task"
 """Where Lambda unpacks a function (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pathspec import GitIgnoreSpec
 
-from hatch_lambda import checks
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.config import validators
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -159,7 +159,7 @@ def load_all(
         for function, own_table in values.pop("functions", {}).items()
     }
     if "runtime" not in table and not environ.get(ENVIRONMENT_VARIABLES["runtime"]):
-        reader.faults.insert(0, f"Field `{name}.runtime` is required: one of {checks.listed(RUNTIMES)}")
+        reader.faults.insert(0, f"Field `{name}.runtime` is required: one of {validators.listed(RUNTIMES)}")
     reader.raise_faults()
     common = {"root": root, "locked": environ.get(LOCKED_VARIABLE, "").lower() not in {"", "0", "false", "no"}}
     return {
@@ -247,49 +247,49 @@ def _unknown_field(table: str, key: str, known: Iterable[str]) -> str:
     message = f"Unknown field `{table}.{key}`"
     if nearest := difflib.get_close_matches(key.replace("_", "-"), known, n=1):
         return f"{message}; did you mean `{nearest[0]}`?"
-    return f"{message}; known are {checks.listed(known)}"
+    return f"{message}; known are {validators.listed(known)}"
 
 
 FIELDS: dict[str, Field] = {
     field.key: field
     for field in (
-        Field("runtime", "string", "required", checks.one_of(RUNTIMES)),
-        Field("architecture", "string", "`x86_64`", checks.one_of(ARCHITECTURES)),
-        Field("extras", "list", "`[]`", checks.names),
-        Field("dependency-groups", "list", "`[]`", checks.names),
-        Field("requirements", "list of files", "`[]`", checks.files),
-        Field("constraints", "list of files", "`[]`", checks.files),
-        Field("lock-file", "file", "none", checks.lock_file),
-        Field("provided", "list of names", "`[]`", checks.names),
-        Field("compatible", "list of names", "`[]`", checks.names),
-        Field("on-missing", "string", "`error`", checks.one_of(("error", "warn"))),
-        Field("exclude", "list of gitignore patterns", "`[]`", checks.patterns),
-        Field("prune", "list", '`["bytecode"]`', checks.some_of(PRUNABLE)),
-        Field("compile-bytecode", "boolean", "`false`", checks.boolean),
-        Field("prefer-binary", "boolean", "`true`", checks.boolean),
-        Field("python", "path", "none", checks.interpreter),
-        Field("pip-args", "list", "`[]`", checks.strings),
-        Field("build-directory", "path", "`.hatch/lambda`", checks.directory),
-        Field("with-wheel", "boolean", "`false`", checks.boolean),
-        Field("functions", "table of tables", "`{}`", checks.named_tables(VERSIONS)),
+        Field("runtime", "string", "required", validators.one_of(RUNTIMES)),
+        Field("architecture", "string", "`x86_64`", validators.one_of(ARCHITECTURES)),
+        Field("extras", "list", "`[]`", validators.names),
+        Field("dependency-groups", "list", "`[]`", validators.names),
+        Field("requirements", "list of files", "`[]`", validators.files),
+        Field("constraints", "list of files", "`[]`", validators.files),
+        Field("lock-file", "file", "none", validators.lock_file),
+        Field("provided", "list of names", "`[]`", validators.names),
+        Field("compatible", "list of names", "`[]`", validators.names),
+        Field("on-missing", "string", "`error`", validators.one_of(("error", "warn"))),
+        Field("exclude", "list of gitignore patterns", "`[]`", validators.patterns),
+        Field("prune", "list", '`["bytecode"]`', validators.some_of(PRUNABLE)),
+        Field("compile-bytecode", "boolean", "`false`", validators.boolean),
+        Field("prefer-binary", "boolean", "`true`", validators.boolean),
+        Field("python", "path", "none", validators.interpreter),
+        Field("pip-args", "list", "`[]`", validators.strings),
+        Field("build-directory", "path", "`.hatch/lambda`", validators.directory),
+        Field("with-wheel", "boolean", "`false`", validators.boolean),
+        Field("functions", "table of tables", "`{}`", validators.named_tables(VERSIONS)),
     )
 }
 
 FUNCTION_FIELDS: dict[str, Field] = {
     **{key: field for key, field in FIELDS.items() if key not in {"build-directory", "with-wheel", "functions"}},
-    "handler": Field("handler", "string", "the target's", checks.handler),
-    "include": Field("include", "list of gitignore patterns", "all", checks.patterns),
+    "handler": Field("handler", "string", "the target's", validators.handler),
+    "include": Field("include", "list of gitignore patterns", "all", validators.patterns),
 }
 """What a table under `functions` takes."""
 
 TARGET_FIELDS: dict[str, Field] = {
     field.key: field
     for field in (
-        Field("archive-name", "string", f"`{ZipSettings().archive_name}`", checks.archive_name),
-        Field("handler", "string", "none", checks.handler),
-        Field("compression-level", "0 to 9", "6", checks.whole_number(0, 9)),
-        Field("report", "boolean", "`false`", checks.boolean),
-        Field("sbom", "boolean", "`false`", checks.boolean),
+        Field("archive-name", "string", f"`{ZipSettings().archive_name}`", validators.archive_name),
+        Field("handler", "string", "none", validators.handler),
+        Field("compression-level", "0 to 9", "6", validators.whole_number(0, 9)),
+        Field("report", "boolean", "`false`", validators.boolean),
+        Field("sbom", "boolean", "`false`", validators.boolean),
     )
 }
 """What `targets.lambda` takes beside Hatch's own keys."""

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from hatch_lambda.checks import listed
 from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.config.validators import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.settings import Settings
+    from hatch_lambda.config.settings import Settings
 
 
 class Declared(NamedTuple):
