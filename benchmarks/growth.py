@@ -30,9 +30,9 @@ from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import union
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.config.settings import load
-from hatch_lambda.layout import lay_out
 from hatch_lambda.stages.unpack import unpack
-from hatch_lambda.store import StoredWheel
+from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.store import StoredWheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
 # What every build needs behind stage 1.
 _WHAT_FOLLOWS = (
-    "hatch_lambda.inspection",  # first of all, as it is needed first
+    "hatch_lambda.wheels.scan",  # first of all, as it is needed first
     *(f"hatch_lambda.stages.{stage}" for stage in ("sort", "download_wheels", "build", "audit")),
     *("hatch_lambda.provided", "hatch_lambda.toolchains", "hatch_lambda.lock_file", "packaging.pylock", "tomli_w"),
-    *("hatch_lambda.prune", "hatch_lambda.shelf"),
+    *("hatch_lambda.prune", "hatch_lambda.wheels.unpacked_cache"),
 )
 
 
@@ -53,6 +53,6 @@ class Ahead:
 
 
 def _look_through(wheel: Path, store: Store) -> None:
-    from hatch_lambda.inspection import inspect_in_silence
+    from hatch_lambda.wheels.scan import inspect_in_silence
 
     inspect_in_silence(wheel, store)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle import Bundle, BundleFile, LeftOut, Member, Text, union
 from hatch_lambda.fingerprint import installed_version, is_no_source
-from hatch_lambda.layout import lay_out
-from hatch_lambda.store import write_whole
+from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.store import Store, StoredWheel
+    from hatch_lambda.wheels.store import Store, StoredWheel
 
 FILES_NAME = "files.json"
 

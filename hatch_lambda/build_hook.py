@@ -45,7 +45,7 @@ class LambdaBuildHook(BuildHookInterface[Any]):
             return
         from hatch_lambda.common.tempfiles import remove
         from hatch_lambda.hatch_ui import aborting
-        from hatch_lambda.store import user_store
+        from hatch_lambda.wheels.store import user_store
 
         with aborting(self.app):
             of_versions = self._settings()

@@ -114,7 +114,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     @contextmanager
     def _alone_with(self, request: Request) -> Iterator[None]:
         """Keep others from clearing the store while it is read from."""
-        from hatch_lambda.store import user_store
+        from hatch_lambda.wheels.store import user_store
 
         with user_store(request.settings.fallback_store).alone_with(request.directory, lambda: None):
             yield
@@ -223,7 +223,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def _looking_ahead(self, versions: list[str], *, anew: bool) -> Iterator[None]:
         """Begin with what a build will wait for, while all the rest is still to be imported."""
         from hatch_lambda.resolution import look_ahead
-        from hatch_lambda.store import user_store
+        from hatch_lambda.wheels.store import user_store
 
         of_versions = self._settings()
         wanted = list(dict.fromkeys(of_versions[version] for version in versions))
@@ -278,8 +278,9 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _own_files(self, scratch: Path, build_data: dict[str, Any], reporter: Reporter) -> tuple[BundleFile, ...]:
         """What the project itself brings into the zip, looked through."""
-        from hatch_lambda import layout, project
+        from hatch_lambda import project
         from hatch_lambda.sensitive_files import likely_secrets, refuse_credentials_in_metadata
+        from hatch_lambda.wheels import layout
 
         prepared: Prepared = build_data[PREPARED_KEY]
         settings = prepared.settings
@@ -299,7 +300,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         self, files: tuple[BundleFile, ...], settings: Settings, reporter: Reporter
     ) -> tuple[BundleFile, ...]:
         from hatch_lambda.bytecode import compile_bundle
-        from hatch_lambda.store import user_store
+        from hatch_lambda.wheels.store import user_store
 
         made = compile_bundle(files, (), settings, user_store(settings.fallback_store))
         for module in made.uncompiled:
@@ -321,13 +322,13 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _audit(self, wheel: Path, dependencies: Bundle, settings: Settings) -> None:
         """Machine code of the project's own is judged together with what the dependencies bring."""
-        from hatch_lambda.magic import may_have_machine_code
+        from hatch_lambda.wheels.signatures import may_have_machine_code
 
         if not may_have_machine_code(wheel):
             return  # as most have none; what follows takes its time to import
-        from hatch_lambda.audit import make_sure_that_it_loads, scan
         from hatch_lambda.stages.audit import scans_of, without
-        from hatch_lambda.store import user_store
+        from hatch_lambda.wheels.loadable import make_sure_that_it_loads, scan
+        from hatch_lambda.wheels.store import user_store
 
         own = [without(found, settings.is_not_its_own) for found in scan([(self.project_id, wheel)])]
         kept = [(kept.distribution, kept.path) for kept in dependencies.wheels]

@@ -22,8 +22,8 @@ from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.distributions import Sdist, SourceTree
 from hatch_lambda.stages.allow import CURATED
 from hatch_lambda.stages.report_unmet import required_names
-from hatch_lambda.store import write_whole
-from hatch_lambda.verdicts import compressed_tags, wheel_tags
+from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
+from hatch_lambda.wheels.store import write_whole
 
 if sys.version_info >= (3, 11):
     import tomllib

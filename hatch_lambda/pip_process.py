@@ -19,7 +19,7 @@ from hatch_lambda.common.errors import UnsupportedPipError
 from hatch_lambda.common.process import Completed, end, follow, run, start
 from hatch_lambda.pip_listener import PASSING, Listener
 from hatch_lambda.pip_variables import NOT_FOR_US
-from hatch_lambda.store import user_store
+from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

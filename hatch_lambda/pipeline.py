@@ -20,7 +20,7 @@ from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import LOCKED_VARIABLE
 from hatch_lambda.fingerprint import fingerprint
 from hatch_lambda.stages.unpack import unpack
-from hatch_lambda.store import PART, user_store
+from hatch_lambda.wheels.store import PART, user_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle import Bundle
     from hatch_lambda.common.target import Runtime
     from hatch_lambda.distributions import Closure
-    from hatch_lambda.store import Store, StoredWheel
+    from hatch_lambda.wheels.store import Store, StoredWheel
 
 
 def run(request: Request, reporter: Reporter) -> Bundle:

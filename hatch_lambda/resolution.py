@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.fingerprint import digest_of
-from hatch_lambda.store import WantedWheel, write_whole
+from hatch_lambda.wheels.store import WantedWheel, write_whole
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.distributions import Closure, Distribution
-    from hatch_lambda.store import Store, StoredWheel
+    from hatch_lambda.wheels.store import Store, StoredWheel
 
 LOCK_NAME = "pylock.toml"
 _AUDIT_NAME = "audit.json"

@@ -19,7 +19,7 @@ from hatch_lambda.ahead import Ahead
 from hatch_lambda.common import hashing
 from hatch_lambda.common.hashing import hash_ahead, sha256_of
 from hatch_lambda.common.process import end
-from hatch_lambda.store import Store
+from hatch_lambda.wheels.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,8 +176,8 @@ def is_at_work(number: int) -> bool:
 def test_what_follows_is_imported_while_pip_is_at_work(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from hatch_lambda.ahead import Ahead; from hatch_lambda.store import Store\n"
-        "names = ('hatch_lambda.inspection', 'hatch_lambda.stages.audit', 'packaging.pylock', 'tomli_w')\n"
+        "from hatch_lambda.ahead import Ahead; from hatch_lambda.wheels.store import Store\n"
+        "names = ('hatch_lambda.wheels.scan', 'hatch_lambda.stages.audit', 'packaging.pylock', 'tomli_w')\n"
         "assert not sys.modules.keys() & set(names)\n"
         f"with Ahead(Store(Path({str(tmp_path)!r}))) as ahead:\n"
         "    ahead.begin(); ahead.begin()\n"
@@ -197,7 +197,7 @@ def test_wheels_are_looked_through_one_after_the_other(tmp_path: Path, monkeypat
         time.sleep(0.005)
         at_work.remove(wheel)
 
-    monkeypatch.setattr("hatch_lambda.inspection.inspect_in_silence", look)
+    monkeypatch.setattr("hatch_lambda.wheels.scan.inspect_in_silence", look)
 
     with Ahead(Store(tmp_path)) as ahead:
         for number in range(10):

@@ -23,7 +23,7 @@ from hatch_lambda import archive
 from hatch_lambda.bundle import BundleFile, Text, union
 from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.layout import lay_out
+from hatch_lambda.wheels.layout import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from packages import make_wheel
 
 from hatch_lambda.assembly import FILES_NAME, assemble
 from hatch_lambda.config.settings import load
-from hatch_lambda.store import Store
+from hatch_lambda.wheels.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

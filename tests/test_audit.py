@@ -12,11 +12,11 @@ import pytest
 from elf import ET_EXEC, ET_REL, make_elf
 from packages import make_wheel
 
-from hatch_lambda.audit import ballast, judge, report, scan
 from hatch_lambda.common import system_libraries
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
-from hatch_lambda.wheel_check import check_wheel
+from hatch_lambda.wheels.check import check_wheel
+from hatch_lambda.wheels.loadable import ballast, judge, report, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,8 +19,8 @@ from packages import make_wheel, record
 from hatch_lambda.bundle import BundleFile, union
 from hatch_lambda.common.errors import BrokenWheelError, ConflictingFilesError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.layout import lay_out
-from hatch_lambda.wheel_reader import Reader
+from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -26,8 +26,8 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT
 from hatch_lambda.config.settings import load
-from hatch_lambda.layout import lay_out
-from hatch_lambda.store import Store, StoredWheel
+from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.store import Store, StoredWheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -488,9 +488,9 @@ class TestWhatIsKept:
         program = textwrap.dedent(f"""
             from pathlib import Path
             from hatch_lambda.bytecode import compile_bundle
-            from hatch_lambda.layout import lay_out
+            from hatch_lambda.wheels.layout import lay_out
             from hatch_lambda.config.settings import load
-            from hatch_lambda.store import Store, StoredWheel
+            from hatch_lambda.wheels.store import Store, StoredWheel
             settings = load({{"runtime": "python{RUNNING}"}}, Path({str(tmp_path)!r}), environ={{}})
             wheel = StoredWheel({wheel.distribution!r}, {wheel.filename!r}, {wheel.sha256!r}, Path({str(wheel.path)!r}))
             files = lay_out(wheel.path, settings.target)

@@ -12,7 +12,7 @@ from filelock import FileLock
 from packages import make_wheel
 
 from hatch_lambda.cli import main
-from hatch_lambda.store import CACHE_VARIABLE, Store
+from hatch_lambda.wheels.store import CACHE_VARIABLE, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import pytest
 from lambda_runtime import RUNTIMES, Invocation, invoke, pythons_at_hand, runtime_client
 
-from hatch_lambda.machine_code import scan_wheel
+from hatch_lambda.wheels.machine_code import scan_wheel
 
 pytestmark = pytest.mark.index
 

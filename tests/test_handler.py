@@ -22,7 +22,7 @@ from hatch_lambda import archive
 from hatch_lambda.bundle import BundleFile, Text
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.handler import _BUILT_IN, _LOADED_BEFORE, _STANDARD_LIBRARY, HandlerError, check_handler
-from hatch_lambda.layout import lay_out
+from hatch_lambda.wheels.layout import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import pytest
 from lambda_runtime import pythons_at_hand
 
-from hatch_lambda.machine_code import scan_wheel
+from hatch_lambda.wheels.machine_code import scan_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import load
 from hatch_lambda.distributions import SourceTree
 from hatch_lambda.lock_file import LockFileError
-from hatch_lambda.store import user_store
+from hatch_lambda.wheels.store import user_store
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,8 +12,8 @@ import pytest
 from elf import ET_EXEC, ET_REL, MACHINES, make_elf
 from packaging.version import Version
 
-from hatch_lambda import machine_code
-from hatch_lambda.machine_code import (
+from hatch_lambda.wheels import machine_code
+from hatch_lambda.wheels.machine_code import (
     BrokenMachineCodeError,
     MachineCode,
     read_machine_code,
@@ -340,7 +340,7 @@ class TestOtherFiles:
     def test_the_library_is_imported_for_elf_only(self) -> None:
         program = """
 import io, sys
-from hatch_lambda.machine_code import read_machine_code
+from hatch_lambda.wheels.machine_code import read_machine_code
 read_machine_code("module.py", io.BytesIO(b"import os"))
 print([name for name in sys.modules if name.startswith("elftools")])
 """

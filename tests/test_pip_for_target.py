@@ -29,7 +29,7 @@ from hatch_lambda import pip_for_target, pip_process
 from hatch_lambda.common.errors import ResolutionError, UnsupportedPipError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP, WHEEL_IS_HERE, shortcuts
-from hatch_lambda.store import Store
+from hatch_lambda.wheels.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -27,11 +27,11 @@ from hatch_lambda.common.redact import redact
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.config.settings import FIELDS, HOOK_TABLE, load
 from hatch_lambda.fingerprint import fingerprint
-from hatch_lambda.layout import lay_out
 from hatch_lambda.stages.unpack import unpack
-from hatch_lambda.store import StoredWheel
-from hatch_lambda.verdicts import judge, wheel_tags
-from hatch_lambda.wheel_check import check_wheel
+from hatch_lambda.wheels.check import check_wheel
+from hatch_lambda.wheels.compatibility import judge, wheel_tags
+from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.store import StoredWheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,8 +12,8 @@ from hatch_lambda.bundle import FILE_MODE, BundleFile, Text
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config.settings import PRUNABLE
-from hatch_lambda.layout import lay_out
 from hatch_lambda.prune import Pruned, Spared, Taken, decide
+from hatch_lambda.wheels.layout import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,8 +17,8 @@ import pytest
 from hatch_lambda.bundle import BundleFile, Member
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config.settings import PRUNABLE
-from hatch_lambda.layout import lay_out
 from hatch_lambda.prune import Pruned, decide
+from hatch_lambda.wheels.layout import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

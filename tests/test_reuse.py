@@ -29,7 +29,6 @@ from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, Pac
 from packaging.utils import parse_wheel_filename
 
 from hatch_lambda import archive, fingerprint, pip_process, pipeline
-from hatch_lambda import store as store_module
 from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import BundleFile, Origins, Text, union
 from hatch_lambda.common.errors import BrokenWheelError, ResolutionError, UnfitMachineCodeError
@@ -41,12 +40,13 @@ from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import load
 from hatch_lambda.distributions import Closure, Distribution, Sdist, Verdict, Wheel
-from hatch_lambda.layout import lay_out
 from hatch_lambda.stages import build as build_stage
 from hatch_lambda.stages import unpack as unpack_stage
 from hatch_lambda.stages.build import build
-from hatch_lambda.store import PART, Store, WantedWheel
 from hatch_lambda.toolchains import HostCompilers, NoCompilers
+from hatch_lambda.wheels import store as store_module
+from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.store import PART, Store, WantedWheel
 
 if sys.version_info >= (3, 11):
     import tomllib

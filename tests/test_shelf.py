@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from packages import make_wheel
 
-from hatch_lambda import pipeline, shelf
+from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
-from hatch_lambda.store import UNUSED_FOR, user_store
+from hatch_lambda.wheels import unpacked_cache
+from hatch_lambda.wheels.store import UNUSED_FOR, user_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,13 +72,13 @@ def test_what_was_unpacked_in_the_same_build_is_not_read_once_more(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    has_the_content = shelf._has_the_content
+    has_the_content = unpacked_cache._has_the_content
 
     def note(path: str, member: Member) -> bool:
         read.append(member.name)
         return has_the_content(path, member)
 
-    monkeypatch.setattr(shelf, "_has_the_content", note)
+    monkeypatch.setattr(unpacked_cache, "_has_the_content", note)
     build("one")
     assert not read
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle import BundleFile
     from hatch_lambda.bytecode.compiled import Bytecode
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.store import Store, StoredWheel
+    from hatch_lambda.wheels.store import Store, StoredWheel
 
 
 def compile_bundle(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_lambda.common.target import Runtime
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
 
 class Uncompiled(NamedTuple):

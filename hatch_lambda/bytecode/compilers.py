@@ -18,7 +18,7 @@ from hatch_lambda.bytecode.interpreter import unfit
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.redact import redact
-from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
+from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -11,11 +11,11 @@ from hatch_lambda.bytecode.compiled import begun_in, folder_in
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.interpreters import Interpreter, interpreter_to_build_with
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
-from hatch_lambda.store import write_whole
+from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
 
 def interpreter_to_compile_with(settings: Settings, store: Store) -> Interpreter:

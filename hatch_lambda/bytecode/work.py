@@ -19,12 +19,12 @@ from hatch_lambda.bytecode.compiled import Bytecode, Uncompiled, begun_in, bytec
 from hatch_lambda.bytecode.compilers import Answer, Compilers, Order
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.hashing import cores, sha256_of
-from hatch_lambda.store import PART
+from hatch_lambda.wheels.store import PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
 # To be counted up whenever other bytes are made of the same source.
 _FORMAT = 1

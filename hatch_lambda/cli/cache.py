@@ -16,7 +16,7 @@ from hatch_lambda.common.errors import LambdaBuildError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
 
 @click.group
@@ -99,7 +99,7 @@ def _is_terminal() -> bool:
 
 
 def _store() -> Store:
-    from hatch_lambda.store import CACHE_VARIABLE, user_store
+    from hatch_lambda.wheels.store import CACHE_VARIABLE, user_store
 
     nowhere = Path()  # each project has its own fallback, which is not meant here
     store = user_store(nowhere)
@@ -141,7 +141,7 @@ _SHA256 = r"[0-9a-f]{64}"
 
 
 def _kinds(store: Store) -> tuple[_Kind, ...]:
-    from hatch_lambda.store import PART
+    from hatch_lambda.wheels.store import PART
 
     return (
         _Kind("wheels", "wheels", _files(store, "wheels/*/*/*.whl", rf"wheels/[0-9a-f]{{2}}/{_SHA256}/[^/]+\.whl")),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hatch_lambda.contents import Contents
     from hatch_lambda.contents.survey import Portion
     from hatch_lambda.distributions import Fault
-    from hatch_lambda.machine_code import MachineCode
+    from hatch_lambda.wheels.machine_code import MachineCode
 
 # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
 _MOST_LAYERS = 5
@@ -84,10 +84,10 @@ class _Inspection:
 
     def make_sure_that_it_fits(self) -> None:
         """Raise `UnfitMachineCodeError` or `TooLargeError` where the target could not run it."""
-        from hatch_lambda.audit import report
         from hatch_lambda.common.errors import TooLargeError, UnfitMachineCodeError
         from hatch_lambda.common.ui import megabytes
         from hatch_lambda.limits import UNZIPPED_LIMIT
+        from hatch_lambda.wheels.loadable import report
 
         if not self.target:
             return

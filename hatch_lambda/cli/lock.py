@@ -128,7 +128,7 @@ def _path(request: Request) -> Path:
 def _renew(request: Request, upgraded: frozenset[NormalizedName] | None, reporter: Reporter) -> None:
     """Resolve and write. `upgraded`: the names whose versions need not be kept; none, if no version need be."""
     from hatch_lambda import lock_file, pipeline
-    from hatch_lambda.store import user_store
+    from hatch_lambda.wheels.store import user_store
 
     settings, path = request.settings, _path(request)
     reporter.line(f"Lock file for {settings.target.description}")
@@ -204,7 +204,7 @@ class _Resolution:
     def _resolve(self, versions: Mapping[NormalizedName, Version]) -> Closure:
         from hatch_lambda import pipeline
         from hatch_lambda.config.request import Job
-        from hatch_lambda.store import user_store
+        from hatch_lambda.wheels.store import user_store
 
         self.tries += 1
         scratch = self.scratch / f"try-{self.tries}"

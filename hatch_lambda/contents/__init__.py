@@ -25,9 +25,9 @@ from packaging.utils import canonicalize_name
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.contents import ownership
 from hatch_lambda.limits import UNZIPPED_LIMIT
-from hatch_lambda.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
-from hatch_lambda.magic import MAGIC_LENGTH, begins_as_machine_code
-from hatch_lambda.wheel_check import ZIP_ERRORS
+from hatch_lambda.wheels.check import ZIP_ERRORS
+from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
+from hatch_lambda.wheels.signatures import MAGIC_LENGTH, begins_as_machine_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from hatch_lambda import audit
 from hatch_lambda.common.target import all_targets
 from hatch_lambda.contents.survey import python_of_bytecode
 from hatch_lambda.distributions import Fault
+from hatch_lambda.wheels import loadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ def faults_by_target(contents: Contents, layers: Sequence[Contents] = ()) -> dic
 def faults(contents: Contents, target: Target, layers: Sequence[Contents] = ()) -> tuple[Fault, ...]:
     """What keeps a target from running a zip together with its layers, file by file."""
     parts = [part for whole in (contents, *layers) for part in _parts(whole, target)]
-    machine_code = audit.judge((part.scan for part in parts), target)
+    machine_code = loadable.judge((part.scan for part in parts), target)
     paths = {(part.scan.distribution, part.contents.import_path(path)): path for part in parts for path in part.paths}
     found = [
         dataclasses.replace(
@@ -54,7 +54,7 @@ _SETTING = re.compile(r": `exclude = .*`$")
 @dataclasses.dataclass(frozen=True)
 class _Part:
     contents: Contents
-    scan: audit.Scan
+    scan: loadable.Scan
     paths: tuple[str, ...]
 
 
@@ -73,7 +73,7 @@ def _parts(contents: Contents, target: Target) -> Iterator[_Part]:
         names = {path: contents.import_path(path) for path in paths}
         found = tuple(dataclasses.replace(code[path], path=names[path]) for path in paths if path in code)
         if found:
-            yield _Part(contents, audit.Scan(owner, found, frozenset(names.values())), paths)
+            yield _Part(contents, loadable.Scan(owner, found, frozenset(names.values())), paths)
 
 
 _OF_ONE_RUNTIME = re.compile(r"python/lib/(python3\.\d+)/site-packages/")

@@ -21,14 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda import store
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.ui import SilentUI
 from hatch_lambda.invocation import runtime_python, task_root
 from hatch_lambda.invocation.runtime_api import REQUEST_LIMIT, Request, RuntimeApi
 from hatch_lambda.invocation.runtime_process import Log, Pipe, in_words, kill, peak_memory, started
-from hatch_lambda.machine_code import scan_directory
+from hatch_lambda.wheels import store
+from hatch_lambda.wheels.machine_code import scan_directory
 
 if TYPE_CHECKING:
     import subprocess

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from hatch_lambda.common.ui import UI
-    from hatch_lambda.machine_code import MachineCode
+    from hatch_lambda.wheels.machine_code import MachineCode
 
 # As the extra `invoke` has it.
 _CLIENT = Requirement("awslambdaric>=3.0")

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_lambda.bundle import DEFLATED, STORED, BundleFile, Member
 from hatch_lambda.common.errors import BrokenWheelError
-from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
+from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

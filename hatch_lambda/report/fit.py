@@ -13,7 +13,7 @@ from hatch_lambda.report.markup import Markup, tag
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_lambda.machine_code import MachineCode
+    from hatch_lambda.wheels.machine_code import MachineCode
 
 _FILES_OF_MACHINE_CODE = 400
 _SHOWN_AT_ONCE = 12

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hatch_lambda.distributions import Attempt, Verdict
-from hatch_lambda.verdicts import fault_of_machine_code, machine_code_of, wheel_tags
+from hatch_lambda.wheels.compatibility import fault_of_machine_code, machine_code_of, wheel_tags
 
 if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings

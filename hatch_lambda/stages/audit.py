@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.audit import Scan, make_sure_that_it_loads, path_in_bundle
-from hatch_lambda.inspection import inspect
+from hatch_lambda.wheels.loadable import Scan, make_sure_that_it_loads, path_in_bundle
+from hatch_lambda.wheels.scan import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hatch_lambda.config.request import Job
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.distributions import Closure
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
 
 def audit(closure: Closure, job: Job, store: Store) -> Closure:

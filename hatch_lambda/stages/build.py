@@ -18,7 +18,7 @@ from hatch_lambda.common.process import telling_lines
 from hatch_lambda.distributions import Attempt, Sdist, Wheel
 from hatch_lambda.fingerprint import build_environment_facts, is_no_source, this_machine
 from hatch_lambda.stages.report_unmet import required_names
-from hatch_lambda.verdicts import judge, requires_of
+from hatch_lambda.wheels.compatibility import judge, requires_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from hatch_lambda.common.process import Completed
     from hatch_lambda.config.request import Job
     from hatch_lambda.distributions import Closure, Distribution, SourceTree
-    from hatch_lambda.store import Store
     from hatch_lambda.toolchains import Toolchain
+    from hatch_lambda.wheels.store import Store
 
 
 def build(closure: Closure, job: Job, toolchain: Toolchain, store: Store) -> Closure:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.config.request import Job
     from hatch_lambda.pip_process import PipAnswer
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
 NOT_JUDGED_YET = Verdict(compatible=False, reason="not looked at yet")
 

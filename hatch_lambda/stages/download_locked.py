@@ -23,7 +23,7 @@ from hatch_lambda.distributions import KEPT, Closure, Distribution, Wheel
 from hatch_lambda.lock_coverage import Member
 from hatch_lambda.lock_file import LockFileError, how_to_lock, label
 from hatch_lambda.stages.download import NOT_JUDGED_YET, distribution_of, place_of
-from hatch_lambda.store import WantedWheel, user_store
+from hatch_lambda.wheels.store import WantedWheel, user_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.lock_file import Locked, LockFile
     from hatch_lambda.pip_process import PipAnswer
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
     File = PackageWheel | PackageSdist | PackageArchive
 

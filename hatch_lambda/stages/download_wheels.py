@@ -11,7 +11,7 @@ from hatch_lambda.distributions import Attempt
 from hatch_lambda.stages.allow import listed_as_compatible
 from hatch_lambda.stages.download import wheel_of
 from hatch_lambda.stages.report_unmet import wheels_of_version
-from hatch_lambda.verdicts import judge, wheel_tags
+from hatch_lambda.wheels.compatibility import judge, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

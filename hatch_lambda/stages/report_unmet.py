@@ -17,7 +17,7 @@ from packaging.utils import (
 from hatch_lambda.common.errors import MissingDependencyError
 from hatch_lambda.common.target import Target, all_targets
 from hatch_lambda.distributions import MissingDependency
-from hatch_lambda.verdicts import compressed_tags, fault_of_machine_code, wheel_tags
+from hatch_lambda.wheels.compatibility import compressed_tags, fault_of_machine_code, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.inspection import inspect
-from hatch_lambda.verdicts import judge
+from hatch_lambda.wheels.compatibility import judge
+from hatch_lambda.wheels.scan import inspect
 
 if TYPE_CHECKING:
     from hatch_lambda.common.target import Target
     from hatch_lambda.distributions import Closure, Distribution
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
 
 def sort(closure: Closure, target: Target, store: Store) -> Closure:

@@ -17,13 +17,13 @@ from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member
 from hatch_lambda.common.errors import BrokenWheelError, naming
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.tempfiles import remove
-from hatch_lambda.store import write_whole
-from hatch_lambda.wheel_reader import OpenWheels, raw_pieces
+from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
+from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from hatch_lambda.shelf import Shelf
+    from hatch_lambda.wheels.unpacked_cache import Shelf
 
 
 MANIFEST_NAME = "bundle.json"

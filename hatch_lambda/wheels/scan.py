@@ -15,14 +15,14 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from hatch_lambda.audit import Scan, scan
 from hatch_lambda.bundle import EXECUTABLE_MODE, FILE_MODE
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
-from hatch_lambda.layout import is_executable
-from hatch_lambda.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
-from hatch_lambda.magic import MAGIC_LENGTH, begins_as_machine_code
-from hatch_lambda.wheel_check import check_wheel
+from hatch_lambda.wheels.check import check_wheel
+from hatch_lambda.wheels.layout import is_executable
+from hatch_lambda.wheels.loadable import Scan, scan
+from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
+from hatch_lambda.wheels.signatures import MAGIC_LENGTH, begins_as_machine_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from hatch_lambda.store import Store
+    from hatch_lambda.wheels.store import Store
 
 _BUFFER = 8192  # bytes; with a size of its own, Python does not ask each file whether it is a terminal
 

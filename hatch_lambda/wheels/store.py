@@ -22,7 +22,7 @@ from hatch_lambda.common.hashing import hash_ahead, sha256_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from hatch_lambda.shelf import Shelf
+    from hatch_lambda.wheels.unpacked_cache import Shelf
 
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
 
@@ -155,7 +155,7 @@ class Store:
 
     def shelf(self, wheels: Iterable[StoredWheel], *, linking: bool = True) -> Shelf:
         """What was unpacked of wheels of the store before. `linking`: whether those who take it may share it."""
-        from hatch_lambda.shelf import Shelf
+        from hatch_lambda.wheels.unpacked_cache import Shelf
 
         folders = {wheel.path: self._unpacked(wheel.sha256) for wheel in wheels}
         sound = {wheel for wheel, folder in folders.items() if folder in self._just_unpacked}

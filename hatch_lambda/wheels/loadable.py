@@ -19,14 +19,14 @@ from packaging.version import Version
 from hatch_lambda.common import system_libraries
 from hatch_lambda.common.errors import UnfitMachineCodeError
 from hatch_lambda.distributions import Fault
-from hatch_lambda.verdicts import ABI_SYMBOLS, machine_code_of
+from hatch_lambda.wheels.compatibility import ABI_SYMBOLS, machine_code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.machine_code import MachineCode
+    from hatch_lambda.wheels.machine_code import MachineCode
 
 
 @dataclass(frozen=True)

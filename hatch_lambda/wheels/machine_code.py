@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 from packaging.version import Version
 
-from hatch_lambda.magic import (
+from hatch_lambda.wheels.signatures import (
     DOS_MAGIC,
     ELF_MAGIC,
     FAT_MACH_O_MAGICS,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.machine_code import MachineCode
+    from hatch_lambda.wheels.machine_code import MachineCode
 
 
 def judge(path: Path, target: Target) -> Verdict:
@@ -73,7 +73,7 @@ def fault_of_machine_code(wheel: Path, target: Target) -> str | None:
 
 def machine_code_of(wheel: Path) -> tuple[MachineCode, ...]:
     """Every file of machine code in a wheel. Raises `BrokenWheelError`."""
-    from hatch_lambda.machine_code import BrokenMachineCodeError, scan_wheel
+    from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, scan_wheel
 
     try:
         return scan_wheel(wheel)

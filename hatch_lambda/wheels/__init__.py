@@ -1,0 +1,1 @@
+"""Wheels one by one: read, checked, judged and kept."""
