@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle import Bundle, BundleFile, LeftOut, Member, Text, union
-from hatch_lambda.fingerprint import installed_version, is_no_source
+from hatch_lambda.resolve.fingerprint import installed_version, is_no_source
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import write_whole
 

@@ -222,7 +222,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     @contextmanager
     def _looking_ahead(self, versions: list[str], *, anew: bool) -> Iterator[None]:
         """Begin with what a build will wait for, while all the rest is still to be imported."""
-        from hatch_lambda.resolution import look_ahead
+        from hatch_lambda.resolve.saved_resolution import look_ahead
         from hatch_lambda.wheels.store import user_store
 
         of_versions = self._settings()
@@ -235,7 +235,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         ):
             yield
             return
-        from hatch_lambda.pip_process import starting_ahead
+        from hatch_lambda.resolve.pip.process import starting_ahead
 
         with starting_ahead(wanted[0].root):
             yield
@@ -326,7 +326,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
         if not may_have_machine_code(wheel):
             return  # as most have none; what follows takes its time to import
-        from hatch_lambda.stages.audit import scans_of, without
+        from hatch_lambda.resolve.audit import scans_of, without
         from hatch_lambda.wheels.loadable import make_sure_that_it_loads, scan
         from hatch_lambda.wheels.store import user_store
 

@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda import resolution
 from hatch_lambda.assembly import assemble, with_bytecode
 from hatch_lambda.bundle import Origins
 from hatch_lambda.common import tempfiles
@@ -18,7 +17,8 @@ from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.ui import Reporter, counted
 from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import LOCKED_VARIABLE
-from hatch_lambda.fingerprint import fingerprint
+from hatch_lambda.resolve import saved_resolution
+from hatch_lambda.resolve.fingerprint import fingerprint
 from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.wheels.store import PART, user_store
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle import Bundle
     from hatch_lambda.common.target import Runtime
-    from hatch_lambda.distributions import Closure
+    from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.wheels.store import Store, StoredWheel
 
 
@@ -62,14 +62,14 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
     if kept is not None:
         return replace(_lay_out(kept, request, store, reporter), origins=Origins(kept=len(kept)))
     if request.state:
-        resolution.forget(request.state)
+        saved_resolution.forget(request.state)
     with scratch_folder(reporter) as scratch:
         closure = resolve(Job(request, scratch, reporter), store)
         wheels = tuple(
             store.keep(found.wheel.path, str(found), scratch=scratch) for found in closure.distributions if found.wheel
         )
         if request.state and key and not closure.left_out:  # the next build is to warn as well
-            resolution.keep(request.state, key, closure, wheels, request.settings)
+            saved_resolution.keep(request.state, key, closure, wheels, request.settings)
         return replace(_lay_out(wheels, request, store, reporter), origins=closure.origins)
 
 
@@ -91,20 +91,20 @@ def resolve(job: Job, store: Store) -> Closure:
     Raises `LambdaBuildError`.
     """
     # Imported here, for most builds reuse what an earlier one resolved.
-    from hatch_lambda.stages.download import download
+    from hatch_lambda.resolve.download import download
 
     stage = job.reporter.stage
     came = stage(1, "download", lambda: download(job, store), _what_came)
 
     # What takes long of these was imported while pip was at work (see `ahead`).
-    from hatch_lambda.provided import leave_out
-    from hatch_lambda.stages.allow import allow
-    from hatch_lambda.stages.audit import audit
-    from hatch_lambda.stages.build import build
-    from hatch_lambda.stages.download_wheels import download_wheels
-    from hatch_lambda.stages.report_unmet import report_unmet
-    from hatch_lambda.stages.sort import sort
-    from hatch_lambda.toolchains import HostCompilers, NoCompilers
+    from hatch_lambda.resolve.allow import allow
+    from hatch_lambda.resolve.audit import audit
+    from hatch_lambda.resolve.build import build
+    from hatch_lambda.resolve.download_wheels import download_wheels
+    from hatch_lambda.resolve.provided import leave_out
+    from hatch_lambda.resolve.report_unmet import report_unmet
+    from hatch_lambda.resolve.sort import sort
+    from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
 
     chosen = leave_out(came, job)
     sorted_out = stage(2, "sort", lambda: sort(chosen, job.target, store), _what_serves)
@@ -130,7 +130,7 @@ def _insist_on_a_lock(request: Request) -> None:
 
 def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Reporter) -> tuple[StoredWheel, ...] | None:
     """What an earlier build resolved, if nothing that it depended on has changed since."""
-    earlier = resolution.recall(state, key) or resolution.borrow(state, key, request.neighbours)
+    earlier = saved_resolution.recall(state, key) or saved_resolution.borrow(state, key, request.neighbours)
     if earlier is None:
         return None
     found = store.find_all(earlier.wheels)
@@ -140,10 +140,10 @@ def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Repo
     wheels = tuple(wheel for wheel in found if wheel)
     if earlier.audited_without != request.settings.exclude:
         # Files that were left out then may come along now; nothing else that the audit looks at can have changed.
-        from hatch_lambda.stages.audit import audit_wheels
+        from hatch_lambda.resolve.audit import audit_wheels
 
         audit_wheels([(wheel.distribution, wheel.path) for wheel in wheels], request.settings, store)
-        resolution.note_audit(state, request.settings.exclude)
+        saved_resolution.note_audit(state, request.settings.exclude)
     reporter.line(f"  resolution of {earlier.resolved} reused; `-c` resolves anew")
     return wheels
 
@@ -168,7 +168,7 @@ def scratch_folder(reporter: Reporter) -> Iterator[Path]:
 
 
 def _what_came(closure: Closure) -> str:
-    from hatch_lambda.distributions import SourceTree
+    from hatch_lambda.resolve.closure import SourceTree
 
     wheels = sum(bool(found.wheels) for found in closure.distributions)
     trees = sum(isinstance(found.source, SourceTree) for found in closure.distributions)

@@ -14,11 +14,11 @@ import pytest
 from packages import make_wheel
 from projects import HOOK
 
-from hatch_lambda import pip_process
-from hatch_lambda.ahead import Ahead
 from hatch_lambda.common import hashing
 from hatch_lambda.common.hashing import hash_ahead, sha256_of
 from hatch_lambda.common.process import end
+from hatch_lambda.resolve.pip import process
+from hatch_lambda.resolve.prefetch import Ahead
 from hatch_lambda.wheels.store import Store
 
 if TYPE_CHECKING:
@@ -88,12 +88,12 @@ class TestHashing:
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="processes are looked at in /proc")
 class TestPip:
     @pytest.fixture
-    def waiting(self) -> Iterator[pip_process._Waiting]:
-        waiting = pip_process._Waiting()
+    def waiting(self) -> Iterator[process._Waiting]:
+        waiting = process._Waiting()
         yield waiting
         waiting.end()
 
-    def test_the_one_that_waits_is_taken_once(self, waiting: pip_process._Waiting, tmp_path: Path) -> None:
+    def test_the_one_that_waits_is_taken_once(self, waiting: process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path)
 
         process = waiting.take(tmp_path)
@@ -104,7 +104,7 @@ class TestPip:
         output, _ = process.communicate("")  # nothing to do
         assert (process.returncode, output) == (0, "")
 
-    def test_a_second_one_takes_the_place_of_the_first(self, waiting: pip_process._Waiting, tmp_path: Path) -> None:
+    def test_a_second_one_takes_the_place_of_the_first(self, waiting: process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path / "..")
         first = waiting._process
         waiting.start(tmp_path)
@@ -115,7 +115,7 @@ class TestPip:
         assert second is not None
         end(second)
 
-    def test_it_is_not_taken_for_another_project(self, waiting: pip_process._Waiting, tmp_path: Path) -> None:
+    def test_it_is_not_taken_for_another_project(self, waiting: process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path)
         process = waiting._process
 
@@ -124,14 +124,14 @@ class TestPip:
         assert process.poll() is not None
 
     def test_it_is_not_taken_once_the_environment_is_another(
-        self, waiting: pip_process._Waiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, waiting: process._Waiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         waiting.start(tmp_path)
         monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
 
         assert waiting.take(tmp_path) is None
 
-    def test_it_is_not_taken_if_it_has_ended(self, waiting: pip_process._Waiting, tmp_path: Path) -> None:
+    def test_it_is_not_taken_if_it_has_ended(self, waiting: process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path)
         process = waiting._process
         assert process is not None
@@ -141,8 +141,8 @@ class TestPip:
         assert waiting.take(tmp_path) is None
 
     def test_one_that_was_not_needed_is_ended(self, tmp_path: Path) -> None:
-        with pip_process.starting_ahead(tmp_path):
-            process = pip_process._WAITING._process
+        with process.starting_ahead(tmp_path):
+            process = process._WAITING._process
             assert process is not None
             assert process.poll() is None
 
@@ -152,8 +152,8 @@ class TestPip:
     def test_it_ends_where_the_build_is_killed(self, tmp_path: Path) -> None:
         code = (
             "import time; from pathlib import Path; from hatch_lambda import pip_process\n"
-            f"with pip_process.starting_ahead(Path({str(tmp_path)!r})):\n"
-            "    print(pip_process._WAITING._process.pid, flush=True); time.sleep(600)"
+            f"with process.starting_ahead(Path({str(tmp_path)!r})):\n"
+            "    print(process._WAITING._process.pid, flush=True); time.sleep(600)"
         )
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as build:
             assert build.stdout is not None
@@ -176,8 +176,8 @@ def is_at_work(number: int) -> bool:
 def test_what_follows_is_imported_while_pip_is_at_work(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from hatch_lambda.ahead import Ahead; from hatch_lambda.wheels.store import Store\n"
-        "names = ('hatch_lambda.wheels.scan', 'hatch_lambda.stages.audit', 'packaging.pylock', 'tomli_w')\n"
+        "from hatch_lambda.resolve.prefetch import Ahead; from hatch_lambda.wheels.store import Store\n"
+        "names = ('hatch_lambda.wheels.scan', 'hatch_lambda.resolve.audit', 'packaging.pylock', 'tomli_w')\n"
         "assert not sys.modules.keys() & set(names)\n"
         f"with Ahead(Store(Path({str(tmp_path)!r}))) as ahead:\n"
         "    ahead.begin(); ahead.begin()\n"
@@ -211,13 +211,13 @@ import sys
 from hatch_lambda import pip_process
 from hatchling.cli import hatchling
 
-start = pip_process._start
+start = process._start
 
 def tell(root):
     print("pip is started")
     return start(root)
 
-pip_process._start = tell
+process._start = tell
 hatchling()
 """
 FUNCTIONS = """

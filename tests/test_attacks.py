@@ -24,7 +24,6 @@ from elf import make_elf
 from packages import make_sdist, make_wheel, metadata, record, source_files
 from projects import BUNDLE, HOOK, PACKAGE, ZIP, Project, write_project
 
-from hatch_lambda import pip_process
 from hatch_lambda.common.errors import (
     BrokenWheelError,
     ConflictingFilesError,
@@ -34,6 +33,7 @@ from hatch_lambda.common.errors import (
     UnfitMachineCodeError,
 )
 from hatch_lambda.common.hashing import sha256_of
+from hatch_lambda.resolve.pip import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -745,13 +745,13 @@ def test_an_sdist_that_is_exchanged_before_it_is_built(
 ) -> None:
     meant = make_sdist(index, "foo")
     evil = make_forging_sdist(tmp_path, "foo", {FOO_WHEEL: make_wheel(tmp_path, "foo").read_bytes()})
-    build_wheel = pip_process.build_wheel
+    build_wheel = process.build_wheel
 
     def exchange_and_build(job: Job, *args: Path, **kwargs: object) -> Completed:
         shutil.copy(evil, job.scratch / "downloads" / "foo" / meant.name)
         return build_wheel(job, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pip_process, "build_wheel", exchange_and_build)
+    monkeypatch.setattr(process, "build_wheel", exchange_and_build)
 
     with pytest.raises(LambdaBuildError) as caught:
         bundle_of("foo", runtime=HERE)

@@ -21,7 +21,7 @@ from hatch_lambda.wheels.loadable import ballast, judge, report, scan
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hatch_lambda.distributions import Fault
+    from hatch_lambda.resolve.closure import Fault
 
 ARM = Target(RUNTIMES["python3.13"], ARCHITECTURES["arm64"])
 X86 = Target(RUNTIMES["python3.13"], ARCHITECTURES["x86_64"])

@@ -14,9 +14,9 @@ import pytest
 from elf import make_elf
 from packages import make_wheel
 
-from hatch_lambda.ahead import Ahead
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
+from hatch_lambda.resolve.prefetch import Ahead
 from hatch_lambda.wheels import scan
 from hatch_lambda.wheels.loadable import scan
 from hatch_lambda.wheels.scan import inspect

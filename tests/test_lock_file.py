@@ -15,13 +15,14 @@ import tomli_w
 from packages import make_sdist, make_source_tree, make_wheel
 from packaging.pylock import Pylock
 
-from hatch_lambda import lock_file, pipeline
+from hatch_lambda import pipeline
 from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError, ResolutionError
 from hatch_lambda.common.ui import Reporter, SilentUI
 from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import load
-from hatch_lambda.distributions import SourceTree
-from hatch_lambda.lock_file import LockFileError
+from hatch_lambda.resolve.closure import SourceTree
+from hatch_lambda.resolve.lock import lock_file
+from hatch_lambda.resolve.lock.lock_file import LockFileError
 from hatch_lambda.wheels.store import user_store
 
 if sys.version_info >= (3, 11):
@@ -614,7 +615,7 @@ class TestStoreAndNetwork:
         write_lock(project_root, package(make_wheel(wheels, "foo"), root=project_root))
         build("foo")
         shutil.rmtree(wheels)
-        monkeypatch.setattr("hatch_lambda.pip_process.download", lambda *_: pytest.fail("pip was started"))
+        monkeypatch.setattr("hatch_lambda.resolve.pip.process.download", lambda *_: pytest.fail("pip was started"))
         assert distributions(build("foo")) == {"foo 1.0"}
 
     def test_a_damaged_wheel_in_the_store_is_fetched_again(

@@ -25,10 +25,10 @@ from lambda_runtime import pythons_at_hand
 from packages import make_sdist, make_wheel, source_files
 from packaging.requirements import Requirement
 
-from hatch_lambda import pip_for_target, pip_process
 from hatch_lambda.common.errors import ResolutionError, UnsupportedPipError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP, WHEEL_IS_HERE, shortcuts
+from hatch_lambda.resolve.pip import for_target, process
+from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP, WHEEL_IS_HERE, shortcuts
 from hatch_lambda.wheels.store import Store
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def ask(
     in_front: Path | None = None,
     index_url: str | None = None,
     kept: Path | None = None,
-    program: Path = pip_for_target.PROGRAM,
+    program: Path = for_target.PROGRAM,
 ) -> Answer:
     """Start the program as stage 1 does, over the wheels and sdists in `folder`, or an index."""
     pip = pip or Pip()
@@ -97,7 +97,7 @@ def ask(
             *arguments,
         ],
         "early": str(scratch / "early"),
-        "interpreter": pip_process._interpreter(target),
+        "interpreter": process._interpreter(target),
         "kept": str(kept or scratch / "nothing"),
         "marker_environment": target.marker_environment,
         "misdeclared": list(misdeclared),
@@ -309,7 +309,7 @@ class TestThePipAtHand:
     def test_a_module_of_ours_beside_the_program_does_not_stand_in_for_one_of_pips(self, tmp_path: Path) -> None:
         """Python puts a program's folder first on its path, and ours has a `resolution` and an `archive` in it."""
         make_wheel(tmp_path, "native")
-        ours = Path(pip_for_target.__file__).parent
+        ours = Path(for_target.__file__).parent
         trap = tmp_path / "trap"
         trap.mkdir()
         (trap / "sitecustomize.py").write_text(
@@ -329,7 +329,7 @@ def test_what_is_beside_our_package_does_not_stand_in_for_the_standard_librarys(
     """Old backports are where distributions are, and so is our package."""
     for name in os.environ.keys() & {"COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}:
         monkeypatch.delenv(name)  # the copy would be measured as well
-    shutil.copytree(pip_for_target.PROGRAM.parents[1], tmp_path / "site" / "hatch_lambda")
+    shutil.copytree(for_target.PROGRAM.parents[1], tmp_path / "site" / "hatch_lambda")
     for name in ("dataclasses", "json", "typing", "weakref", "logging"):
         (tmp_path / "site" / f"{name}.py").write_text("raise RuntimeError('a backport')\n", encoding="utf-8")
     make_wheel(tmp_path, "foo")
@@ -607,7 +607,7 @@ class TestWhatGoesOnWhilePipIsImported:
     def run(self, script: str) -> list[str]:
         completed = subprocess.run(
             [sys.executable, "-c", script],
-            env=environment_of([pip_for_target.PROGRAM.parents[2]]),
+            env=environment_of([for_target.PROGRAM.parents[2]]),
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -631,7 +631,7 @@ class TestWhatGoesOnWhilePipIsImported:
             "    return configure(context)\n"
             "tell_configure.__module__ = 'pip._vendor.truststore._openssl'\n"
             "SSLContext.load_verify_locations, _api._configure_context = tell_load, tell_configure\n"
-            "from hatch_lambda.pip_for_target import shortcuts\n"
+            "from hatch_lambda.resolve.pip.for_target import shortcuts\n"
             "shortcuts.read_certificates_once()\n"
             "for number in range(2):\n"
             "    context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"
@@ -658,7 +658,7 @@ class TestWhatGoesOnWhilePipIsImported:
             "    print('changed back')\n"
             "as_on_macos.__module__ = 'pip._vendor.truststore._macos'\n"
             "_api._configure_context = as_on_macos\n"
-            "from hatch_lambda.pip_for_target import shortcuts\n"
+            "from hatch_lambda.resolve.pip.for_target import shortcuts\n"
             "shortcuts.read_certificates_once()\n"
             "for connection in range(2):\n"
             "    with _api._configure_context('context'):\n"
@@ -700,7 +700,7 @@ class TestWhatGoesOnWhilePipIsImported:
             "    print(threading.current_thread() is threading.main_thread())\n"
             "    return answer()\n"
             f"asked.{name} = tell\n"
-            "from hatch_lambda.pip_for_target import program\n"
+            "from hatch_lambda.resolve.pip.for_target import program\n"
             "program.import_pip()\n"
             f"print(type(asked.{name}()) is type(answer()))\n"
         )
@@ -718,7 +718,7 @@ class TestWhatGoesOnWhilePipIsImported:
             "    return configure(context)\n"
             "tell.__module__ = 'pip._vendor.truststore._openssl'\n"
             "_api._configure_context = tell\n"
-            "from hatch_lambda.pip_for_target import program\n"
+            "from hatch_lambda.resolve.pip.for_target import program\n"
             "program.import_pip()\n"
             "from pip._internal.cli import index_command\n"
             "context = index_command._create_truststore_ssl_context()\n"
@@ -782,7 +782,7 @@ class TestWhatGoesOnWhilePipIsImported:
         with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.02,))
             thread.start()
-            for program in (pip_for_target.PROGRAM, without_shortcuts(tmp_path)):
+            for program in (for_target.PROGRAM, without_shortcuts(tmp_path)):
                 ask(
                     *(tmp_path, target_of("python3.13", "arm64"), ["foo"]),
                     index_url=f"http://127.0.0.1:{server.server_port}/simple",
@@ -840,8 +840,8 @@ def without_shortcuts(folder: Path) -> Path:
     """The program as it is for a pip that has no place for them."""
     copy = folder / "without_shortcuts.py"
     copy.write_text(
-        f"import sys; sys.path.insert(0, {str(pip_for_target.PROGRAM.parents[2])!r})\n"
-        "from hatch_lambda.pip_for_target import program\n"
+        f"import sys; sys.path.insert(0, {str(for_target.PROGRAM.parents[2])!r})\n"
+        "from hatch_lambda.resolve.pip.for_target import program\n"
         "del sys.path[0]\n"
         "assert program.take_shortcuts and program.take_shortcuts_at_once\n"
         "program.take_shortcuts = program.take_shortcuts_at_once = lambda *_: None\n"
@@ -957,7 +957,7 @@ class TestAnUnfitPip:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         make_wheel(index, "orders")
-        program = str(pip_for_target.PROGRAM)
+        program = str(for_target.PROGRAM)
         folder = changed_pip(f"import os, sys\nif {program!r} in sys.orig_argv:\n    os._exit(0)")
         monkeypatch.setenv("PYTHONPATH", str(folder))
 

@@ -24,7 +24,7 @@ from packages import make_wheel, source_files
 from hatch_lambda.common.process import run
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.hatch_ui import HatchUI
-from hatch_lambda.pip_listener import Listener
+from hatch_lambda.resolve.pip.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packages import make_wheel
 
-from hatch_lambda.provided import ProvidedError
+from hatch_lambda.resolve.provided import ProvidedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

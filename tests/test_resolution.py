@@ -16,7 +16,7 @@ from packages import make_sdist, make_source_tree, make_wheel
 
 from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError, ResolutionError
 from hatch_lambda.common.redact import redact
-from hatch_lambda.stages.download import _pinned_to_commit
+from hatch_lambda.resolve.download import _pinned_to_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -28,7 +28,7 @@ from packages import make_sdist, make_source_tree, make_wheel, record
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel, Pylock
 from packaging.utils import parse_wheel_filename
 
-from hatch_lambda import archive, fingerprint, pip_process, pipeline
+from hatch_lambda import archive, pipeline
 from hatch_lambda.assembly import assemble
 from hatch_lambda.bundle import BundleFile, Origins, Text, union
 from hatch_lambda.common.errors import BrokenWheelError, ResolutionError, UnfitMachineCodeError
@@ -39,11 +39,13 @@ from hatch_lambda.common.tempfiles import marked
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import load
-from hatch_lambda.distributions import Closure, Distribution, Sdist, Verdict, Wheel
-from hatch_lambda.stages import build as build_stage
+from hatch_lambda.resolve import build as build_stage
+from hatch_lambda.resolve import fingerprint
+from hatch_lambda.resolve.build import build
+from hatch_lambda.resolve.closure import Closure, Distribution, Sdist, Verdict, Wheel
+from hatch_lambda.resolve.pip import process
+from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.stages import unpack as unpack_stage
-from hatch_lambda.stages.build import build
-from hatch_lambda.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.wheels import store as store_module
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import PART, Store, WantedWheel
@@ -607,7 +609,7 @@ class TestResolveOnce:
         assert not REUSED.search(ui.text)
 
         no_process()
-        monkeypatch.setattr(pip_process, "pip_version", lambda: pytest.fail("pip is looked at"))
+        monkeypatch.setattr(process, "pip_version", lambda: pytest.fail("pip is looked at"))
         second = bundle_with_state("foo")
 
         assert second == first
@@ -720,7 +722,7 @@ class TestResolveOnce:
     def test_the_hash_seed_makes_no_difference(self, seeds: tuple[str, ...], project_root: Path) -> None:
         script = (
             "import sys, pathlib\n"
-            "from hatch_lambda.fingerprint import fingerprint\n"
+            "from hatch_lambda.resolve.fingerprint import fingerprint\n"
             "from hatch_lambda.config.settings import load\n"
             "table = {'runtime': 'python3.13', 'compatible': ['a', 'b', 'c', 'd', 'e', 'f']}\n"
             "print(fingerprint(load(table, pathlib.Path(sys.argv[1])), ['foo']))\n"
@@ -989,7 +991,7 @@ class TestTheLockFile:
     def test_credentials_of_a_repository_stay_out_and_its_address_is_right(
         self, situation: Situation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from hatch_lambda.distributions import SourceTree
+        from hatch_lambda.resolve.closure import SourceTree
 
         source = SourceTree("git+https://alice:s3cr3t@host/team/foo.git@c0ffee#subdirectory=a/b", None, "c0ffee", "a/b")
         built = dataclasses.replace(
@@ -1123,16 +1125,16 @@ class TestTheStore:
         self, tmp_path: Path, bundle_with_state: BundleOf, serve: type[SimpleIndex], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_wheel(tmp_path / "served", "foo")
-        download = pip_process.download
+        download = process.download
 
-        def change_what_is_kept(*args: Any, **options: Any) -> pip_process.PipAnswer:
+        def change_what_is_kept(*args: Any, **options: Any) -> process.PipAnswer:
             answer = download(*args, **options)
             (found,) = answer.findings["resolved"]
             if found["kept"]:
                 replace_by_another(Path(found["kept"]))
             return answer
 
-        monkeypatch.setattr(pip_process, "download", change_what_is_kept)
+        monkeypatch.setattr(process, "download", change_what_is_kept)
         with serve(tmp_path / "served") as index:
             arguments = ["--index-url", index.url]
             bundle_with_state("foo", pip_args=arguments)
@@ -1250,7 +1252,7 @@ class Workshop:
 @pytest.fixture
 def workshop(tmp_path: Path, ui: RecordingUI, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     workshop = Workshop(tmp_path, ui, Store(tmp_path / "store"), make_sdist(tmp_path / "sdists", "foo"))
-    monkeypatch.setattr(pip_process, "build_wheel", workshop.build_wheel)
+    monkeypatch.setattr(process, "build_wheel", workshop.build_wheel)
     return workshop
 
 
@@ -1262,7 +1264,7 @@ class TestWheelsBuiltFromSdists:
         first = bundle_with_state("foo", runtime=HERE)
         other = tmp_path / "other"
         other.mkdir()
-        monkeypatch.setattr(pip_process, "build_wheel", lambda *_, **__: pytest.fail("built again"))
+        monkeypatch.setattr(process, "build_wheel", lambda *_, **__: pytest.fail("built again"))
 
         second = bundle_with_state("foo", root=other, runtime=HERE)
 
@@ -2048,9 +2050,9 @@ runtime = "python3.13"
 
 # What only a build that resolves has use for
 DEAR = (
-    *("hatch_lambda.pip_process", "hatch_lambda.pip_for_target", "hatch_lambda.stages.download"),
-    *("hatch_lambda.stages.build", "hatch_lambda.stages.report_unmet", "hatch_lambda.common.interpreters"),
-    *("hatch_lambda.toolchains", "pip", "findpython", "elftools", "packaging.pylock", "tomli_w"),
+    *("hatch_lambda.resolve.pip.process", "hatch_lambda.resolve.pip.for_target", "hatch_lambda.resolve.download"),
+    *("hatch_lambda.resolve.build", "hatch_lambda.resolve.report_unmet", "hatch_lambda.common.interpreters"),
+    *("hatch_lambda.resolve.toolchains", "pip", "findpython", "elftools", "packaging.pylock", "tomli_w"),
 )
 
 
@@ -2097,7 +2099,7 @@ class TestWholeBuilds:
     def test_a_reused_one_imports_nothing_that_only_resolving_needs(self, project: Path) -> None:
         command = ("-m", "hatchling", "build", "-t", "lambda")
         imported = self.imported(self.build(project, "-X", "importtime", *command))
-        assert {"hatch_lambda.pip_process", "hatch_lambda.stages.download", "tomli_w._writer"} <= imported
+        assert {"hatch_lambda.resolve.pip.process", "hatch_lambda.resolve.download", "tomli_w._writer"} <= imported
 
         shown = self.build(project, "-X", "importtime", *command)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from conftest import RecordingUI, SimpleIndex
 
     from hatch_lambda.bundle import Bundle
-    from hatch_lambda.distributions import MissingDependency
+    from hatch_lambda.resolve.closure import MissingDependency
 
     BundleOf = Callable[..., Bundle]
     Compiler = Callable[[bytes], None]

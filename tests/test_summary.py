@@ -12,7 +12,7 @@ from packaging.version import Version
 from hatch_lambda.archive import Archive
 from hatch_lambda.bundle import FILE_MODE, BundleFile, LeftOut, Origins, Text
 from hatch_lambda.common.ui import Screen
-from hatch_lambda.distributions import Closure, Distribution, Verdict, Wheel
+from hatch_lambda.resolve.closure import Closure, Distribution, Verdict, Wheel
 from hatch_lambda.summary import Made, bar, lines, overview
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.toolchains import HostCompilers, NoCompilers
+from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

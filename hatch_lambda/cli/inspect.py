@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.contents import Contents
     from hatch_lambda.contents.survey import Portion
-    from hatch_lambda.distributions import Fault
+    from hatch_lambda.resolve.closure import Fault
     from hatch_lambda.wheels.machine_code import MachineCode
 
 # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html

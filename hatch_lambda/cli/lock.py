@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
-    from hatch_lambda.distributions import Closure
-    from hatch_lambda.lock_file import LockFile
+    from hatch_lambda.resolve.closure import Closure
+    from hatch_lambda.resolve.lock.lock_file import LockFile
 
 
 @click.command
@@ -95,9 +95,9 @@ def _inputs(request: Request) -> tuple[object, ...]:
 
 
 def _check(requests: Iterable[Request]) -> None:
-    from hatch_lambda import lock_coverage, lock_file
     from hatch_lambda.common.ui import counted
-    from hatch_lambda.stages.download_locked import in_store, members_of
+    from hatch_lambda.resolve.lock import coverage, lock_file
+    from hatch_lambda.resolve.lock.download_locked import in_store, members_of
 
     faults = []
     for request in requests:
@@ -107,7 +107,7 @@ def _check(requests: Iterable[Request]) -> None:
             present = lock_file.read(path, settings)
             chosen = lock_file.select(present, settings)
             known = in_store(chosen, settings)
-            lock_coverage.check(present, members_of(chosen, known), request)
+            coverage.check(present, members_of(chosen, known), request)
         except LambdaBuildError as error:
             faults.append(str(error))
             continue
@@ -127,7 +127,8 @@ def _path(request: Request) -> Path:
 
 def _renew(request: Request, upgraded: frozenset[NormalizedName] | None, reporter: Reporter) -> None:
     """Resolve and write. `upgraded`: the names whose versions need not be kept; none, if no version need be."""
-    from hatch_lambda import lock_file, pipeline
+    from hatch_lambda import pipeline
+    from hatch_lambda.resolve.lock import lock_file
     from hatch_lambda.wheels.store import user_store
 
     settings, path = request.settings, _path(request)
@@ -152,7 +153,7 @@ def _renew(request: Request, upgraded: frozenset[NormalizedName] | None, reporte
 
 
 def _former(request: Request, reporter: Reporter) -> LockFile | None:
-    from hatch_lambda import lock_file
+    from hatch_lambda.resolve.lock import lock_file
 
     path = _path(request)
     if not path.is_file():
@@ -165,8 +166,8 @@ def _former(request: Request, reporter: Reporter) -> LockFile | None:
 
 
 def _tell(former: LockFile | None, present: LockFile, request: Request) -> None:
-    from hatch_lambda import lock_file
     from hatch_lambda.common.ui import counted
+    from hatch_lambda.resolve.lock import lock_file
 
     before = lock_file.packages_for(former, request.settings) if former else ()
     after = present.content.packages

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from hatch_lambda.distributions import Fault, MissingDependency
+    from hatch_lambda.resolve.closure import Fault, MissingDependency
 
 
 class LambdaBuildError(Exception):

@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hatch_lambda.common.target import all_targets
 from hatch_lambda.contents.survey import python_of_bytecode
-from hatch_lambda.distributions import Fault
+from hatch_lambda.resolve.closure import Fault
 from hatch_lambda.wheels import loadable
 
 if TYPE_CHECKING:

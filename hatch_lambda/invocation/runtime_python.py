@@ -253,7 +253,7 @@ def _closure(requirement: Requirement, seen: set[str]) -> Iterator[importlib.met
 
 
 def _fetch(python: RuntimePython, folder: Path) -> None:
-    from hatch_lambda.pip_variables import NOT_FOR_US
+    from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     tempfiles.sweep(folder.parent, _PART)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.contents import Contents
-    from hatch_lambda.distributions import Fault
     from hatch_lambda.report.markup import Child
     from hatch_lambda.report.requirements import Requirements
+    from hatch_lambda.resolve.closure import Fault
 
 _LEAST_SHOWN = 0.0005
 

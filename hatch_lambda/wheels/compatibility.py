@@ -12,7 +12,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from hatch_lambda.common.errors import BrokenWheelError
-from hatch_lambda.distributions import Verdict
+from hatch_lambda.resolve.closure import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

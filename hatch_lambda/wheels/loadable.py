@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from hatch_lambda.common import system_libraries
 from hatch_lambda.common.errors import UnfitMachineCodeError
-from hatch_lambda.distributions import Fault
+from hatch_lambda.resolve.closure import Fault
 from hatch_lambda.wheels.compatibility import ABI_SYMBOLS, machine_code_of
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import redact, without_credentials
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
-from hatch_lambda.distributions import Sdist, SourceTree
-from hatch_lambda.stages.allow import CURATED
-from hatch_lambda.stages.report_unmet import required_names
+from hatch_lambda.resolve.allow import CURATED
+from hatch_lambda.resolve.closure import Sdist, SourceTree
+from hatch_lambda.resolve.report_unmet import required_names
 from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
 from hatch_lambda.wheels.store import write_whole
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.distributions import Closure, Distribution
+    from hatch_lambda.resolve.closure import Closure, Distribution
 
     File = PackageWheel | PackageSdist | PackageArchive
     Source = File | PackageDirectory | PackageVcs

@@ -15,8 +15,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from hatch_lambda.pip_for_target import WHEEL_IS_HERE
-from hatch_lambda.pip_for_target.seams import Findings, override
+from hatch_lambda.resolve.pip.for_target import WHEEL_IS_HERE
+from hatch_lambda.resolve.pip.for_target.seams import Findings, override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

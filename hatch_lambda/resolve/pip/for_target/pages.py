@@ -7,7 +7,7 @@ import dataclasses
 import json
 from typing import Any
 
-from hatch_lambda.pip_for_target.seams import Findings, override
+from hatch_lambda.resolve.pip.for_target.seams import Findings, override
 
 
 def pass_over_wheels_for_others(findings: Findings, misdeclared: frozenset[str]) -> None:

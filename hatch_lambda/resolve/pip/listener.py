@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.ui import megabytes
-from hatch_lambda.pip_for_target import WHEEL_IS_HERE
+from hatch_lambda.resolve.pip.for_target import WHEEL_IS_HERE
 
 if TYPE_CHECKING:
-    from hatch_lambda.ahead import Ahead
     from hatch_lambda.common.ui import Reporter
+    from hatch_lambda.resolve.prefetch import Ahead
 
 _MEGABYTE = 1024 * 1024
 _PROGRESS = re.compile(r"Progress (?P<bytes>\d+) of (?P<total>\d+)")  # 0 where the index does not say

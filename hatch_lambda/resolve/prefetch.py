@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 _WHAT_FOLLOWS = (
     "hatch_lambda.wheels.scan",  # first of all, as it is needed first
     *(f"hatch_lambda.stages.{stage}" for stage in ("sort", "download_wheels", "build", "audit")),
-    *("hatch_lambda.provided", "hatch_lambda.toolchains", "hatch_lambda.lock_file", "packaging.pylock", "tomli_w"),
+    *(
+        "hatch_lambda.resolve.provided",
+        "hatch_lambda.resolve.toolchains",
+        "hatch_lambda.resolve.lock.lock_file",
+        "packaging.pylock",
+        "tomli_w",
+    ),
     *("hatch_lambda.prune", "hatch_lambda.wheels.unpacked_cache"),
 )
 

@@ -9,13 +9,13 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.config.validators import listed
-from hatch_lambda.stages.report_unmet import required_names
+from hatch_lambda.resolve.report_unmet import required_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hatch_lambda.config.request import Job
-    from hatch_lambda.distributions import Closure, Distribution
+    from hatch_lambda.resolve.closure import Closure, Distribution
 
 AWS_SDK = canonicalize_name("aws-sdk")
 SDK_ITSELF = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))

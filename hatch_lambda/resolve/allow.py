@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.distributions import Attempt, Verdict
+from hatch_lambda.resolve.closure import Attempt, Verdict
 from hatch_lambda.wheels.compatibility import fault_of_machine_code, machine_code_of, wheel_tags
 
 if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.distributions import Closure, Distribution, Wheel
+    from hatch_lambda.resolve.closure import Closure, Distribution, Wheel
 
 STAGE = 6
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda import pip_process
 from hatch_lambda.common.process import telling_lines
-from hatch_lambda.distributions import Attempt
-from hatch_lambda.stages.allow import listed_as_compatible
-from hatch_lambda.stages.download import wheel_of
-from hatch_lambda.stages.report_unmet import wheels_of_version
+from hatch_lambda.resolve.allow import listed_as_compatible
+from hatch_lambda.resolve.closure import Attempt
+from hatch_lambda.resolve.download import wheel_of
+from hatch_lambda.resolve.pip import process
+from hatch_lambda.resolve.report_unmet import wheels_of_version
 from hatch_lambda.wheels.compatibility import judge, wheel_tags
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hatch_lambda.config.request import Job
-    from hatch_lambda.distributions import Closure, Distribution, IndexFile, Wheel
+    from hatch_lambda.resolve.closure import Closure, Distribution, IndexFile, Wheel
 
 STAGE = 3
 
@@ -68,7 +68,7 @@ def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:
     hashes = " ".join(f"--hash={value}" for value in found.allowed_hashes)
     lines = [*closure.index_options, f"{found.name}=={found.version} {hashes}".rstrip()]
     requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    answer = pip_process.download(
+    answer = process.download(
         job,
         destination,
         ["--no-deps", "--only-binary=:all:", "--requirement", str(requirements)],

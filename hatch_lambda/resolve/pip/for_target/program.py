@@ -10,8 +10,8 @@ import sys
 import tempfile
 from typing import Any, TextIO
 
-from hatch_lambda.pip_for_target import EXIT_UNSUPPORTED_PIP, TEMPORARY_FOLDER, overrides, pages, shortcuts
-from hatch_lambda.pip_for_target.seams import Findings, SeamError
+from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP, TEMPORARY_FOLDER, overrides, pages, shortcuts
+from hatch_lambda.resolve.pip.for_target.seams import Findings, SeamError
 
 
 def main() -> int:

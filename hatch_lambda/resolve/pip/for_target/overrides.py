@@ -9,7 +9,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hatch_lambda.pip_for_target.seams import Findings, SeamError, override, seam
+from hatch_lambda.resolve.pip.for_target.seams import Findings, SeamError, override, seam
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

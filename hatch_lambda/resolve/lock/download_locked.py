@@ -15,14 +15,15 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from hatch_lambda import lock_coverage, lock_file, pip_process
 from hatch_lambda.common.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import without_credentials
-from hatch_lambda.distributions import KEPT, Closure, Distribution, Wheel
-from hatch_lambda.lock_coverage import Member
-from hatch_lambda.lock_file import LockFileError, how_to_lock, label
-from hatch_lambda.stages.download import NOT_JUDGED_YET, distribution_of, place_of
+from hatch_lambda.resolve.closure import KEPT, Closure, Distribution, Wheel
+from hatch_lambda.resolve.download import NOT_JUDGED_YET, distribution_of, place_of
+from hatch_lambda.resolve.lock import coverage, lock_file
+from hatch_lambda.resolve.lock.coverage import Member
+from hatch_lambda.resolve.lock.lock_file import LockFileError, how_to_lock, label
+from hatch_lambda.resolve.pip import process
 from hatch_lambda.wheels.store import WantedWheel, user_store
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
     from packaging.pylock import PackageArchive, PackageSdist, PackageVcs, PackageWheel
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.ahead import Ahead
     from hatch_lambda.common.target import Target
     from hatch_lambda.config.request import Job
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.lock_file import Locked, LockFile
-    from hatch_lambda.pip_process import PipAnswer
+    from hatch_lambda.resolve.lock.lock_file import Locked, LockFile
+    from hatch_lambda.resolve.pip.process import PipAnswer
+    from hatch_lambda.resolve.prefetch import Ahead
     from hatch_lambda.wheels.store import Store
 
     File = PackageWheel | PackageSdist | PackageArchive
@@ -60,7 +61,7 @@ def download_locked(job: Job, ahead: Ahead | None = None) -> Closure:
     if lock.content.lock_version > Version("1.0"):
         job.reporter.warn(f"{label(path, settings)} is of lock-version {lock.content.lock_version}, read as 1.0")
     chosen = lock_file.select(lock, settings)
-    lock_coverage.check(lock, members_of(chosen), job.request)  # before anything is downloaded
+    coverage.check(lock, members_of(chosen), job.request)  # before anything is downloaded
     kept = in_store(chosen, settings)
     names = {found.name for found in kept}
     came, index_options = _Download(lock, job, ahead).of([locked for locked in chosen if locked.name not in names])
@@ -88,7 +89,7 @@ def in_store(chosen: Iterable[Locked], settings: Settings) -> tuple[Distribution
 def _as_the_project_needs_them(
     lock: LockFile, chosen: Sequence[Locked], found: Sequence[Distribution], job: Job
 ) -> tuple[Distribution, ...]:
-    coverage = lock_coverage.check(lock, members_of(chosen, found), job.request)
+    coverage = coverage.check(lock, members_of(chosen, found), job.request)
     for doubt in coverage.doubts:
         job.reporter.warn(f"{label(lock.path, job.settings)}: {doubt}")
     return tuple(
@@ -205,7 +206,7 @@ class _Download:
         # The lock is held against the constraints by us: pip would have hashes for each of them.
         settings = dataclasses.replace(self.job.settings, constraints=())
         job = self.job._replace(request=self.job.request._replace(settings=settings))
-        answer = pip_process.download(
+        answer = process.download(
             job,
             self._destination,
             ["--no-deps", "--requirement", str(requirements)],

@@ -16,7 +16,7 @@ from packaging.utils import (
 
 from hatch_lambda.common.errors import MissingDependencyError
 from hatch_lambda.common.target import Target, all_targets
-from hatch_lambda.distributions import MissingDependency
+from hatch_lambda.resolve.closure import MissingDependency
 from hatch_lambda.wheels.compatibility import compressed_tags, fault_of_machine_code, wheel_tags
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from hatch_lambda.config.request import Job
-    from hatch_lambda.distributions import Closure, Distribution, IndexFile
+    from hatch_lambda.resolve.closure import Closure, Distribution, IndexFile
 
 # Distributions without wheels for Linux, and their siblings on the index that have them. They are named, not taken:
 # a sibling has another name, so it does not satisfy those who require the original.

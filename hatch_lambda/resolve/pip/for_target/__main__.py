@@ -26,7 +26,7 @@ def main() -> int:
     assert spec.loader is not None  # noqa: S101
     sys.modules[spec.name] = package = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(package)
-    from hatch_lambda.pip_for_target import program
+    from hatch_lambda.resolve.pip.for_target import program
 
     return program.main()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from hatch_lambda.pip_variables import NOT_FOR_US
+from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

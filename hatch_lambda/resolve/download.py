@@ -10,13 +10,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from hatch_lambda import pip_process
-from hatch_lambda.ahead import Ahead
 from hatch_lambda.common.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import redact, without_credentials
-from hatch_lambda.distributions import KEPT, Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
+from hatch_lambda.resolve.closure import KEPT, Closure, Distribution, IndexFile, Sdist, SourceTree, Verdict, Wheel
+from hatch_lambda.resolve.pip import process
+from hatch_lambda.resolve.prefetch import Ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from hatch_lambda.config.request import Job
-    from hatch_lambda.pip_process import PipAnswer
+    from hatch_lambda.resolve.pip.process import PipAnswer
     from hatch_lambda.wheels.store import Store
 
 NOT_JUDGED_YET = Verdict(compatible=False, reason="not looked at yet")
@@ -42,7 +42,7 @@ def download(job: Job, store: Store) -> Closure:
     """
     with Ahead(store) as ahead:
         if job.settings.lock_file:
-            from hatch_lambda.stages.download_locked import download_locked
+            from hatch_lambda.resolve.lock.download_locked import download_locked
 
             return download_locked(job, ahead)
         return _download(job, ahead)
@@ -53,14 +53,14 @@ def _download(job: Job, ahead: Ahead) -> Closure:
     arguments = _what_to_resolve(job)
     if not arguments:
         return Closure(())
-    first = answer = pip_process.download(job, destination, arguments, ahead=ahead)
+    first = answer = process.download(job, destination, arguments, ahead=ahead)
     misdeclared: set[str] = set()
     while not answer.succeeded:
         starved = set(answer.findings.get("starved", ()))
         if starved <= misdeclared:
             raise _resolution_error(job, first)
         misdeclared |= starved  # pip stops at the first one, so each try may bring up another
-        answer = pip_process.download(job, destination, arguments, misdeclared=misdeclared, ahead=ahead)
+        answer = process.download(job, destination, arguments, misdeclared=misdeclared, ahead=ahead)
     _pass_warnings_on(answer, job)
     return _closure(answer, destination)
 
@@ -167,7 +167,7 @@ def _without_url(requirement: str) -> str:
 
 
 def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
-    from hatch_lambda.stages.report_unmet import BINARY_SIBLINGS, no_candidate_message
+    from hatch_lambda.resolve.report_unmet import BINARY_SIBLINGS, no_candidate_message
 
     output = _by_name(answer.completed.output, job)
     words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))

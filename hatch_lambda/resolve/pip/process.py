@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatch_lambda import pip_for_target
 from hatch_lambda.common.errors import UnsupportedPipError
 from hatch_lambda.common.process import Completed, end, follow, run, start
-from hatch_lambda.pip_listener import PASSING, Listener
-from hatch_lambda.pip_variables import NOT_FOR_US
+from hatch_lambda.resolve.pip import for_target
+from hatch_lambda.resolve.pip.listener import PASSING, Listener
+from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from hatch_lambda.ahead import Ahead
     from hatch_lambda.common.target import Target
     from hatch_lambda.config.request import Job
+    from hatch_lambda.resolve.prefetch import Ahead
 
 _QUIET_AND_UNATTENDED = (
     "--disable-pip-version-check",
@@ -91,7 +91,7 @@ def download(
     listener = Listener(job.reporter, ahead=ahead)
     process = _WAITING.take(job.settings.root) or _start(job.settings.root)
     completed = follow(process, listener.hear, PASSING.match, order=f"{json.dumps(str(request))}\n")
-    if completed.exit_code == pip_for_target.EXIT_UNSUPPORTED_PIP:
+    if completed.exit_code == for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
             f"pip {version} cannot be made to resolve for {job.target.description}: {completed.output}.\n"
             "hatch-lambda is tested with pip 25.0 and newer; install another version of pip beside it, "
@@ -142,7 +142,7 @@ _WAITING = _Waiting()
 
 
 def _start(root: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, str(pip_for_target.PROGRAM)]
+    command = [sys.executable, str(for_target.PROGRAM)]
     return start(command, directory=root, environment=_environment(), stdin=subprocess.PIPE)
 
 
@@ -180,7 +180,7 @@ def pip_environment(job: Job) -> dict[str, str]:
 
     pip's own temporary folders are in the job's, so that they go with it when pip is interrupted.
     """
-    return {**_environment(), **dict.fromkeys(pip_for_target.TEMPORARY_FOLDER, str(_temporary_folder(job)))}
+    return {**_environment(), **dict.fromkeys(for_target.TEMPORARY_FOLDER, str(_temporary_folder(job)))}
 
 
 def _temporary_folder(job: Job) -> Path:

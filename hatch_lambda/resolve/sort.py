@@ -10,7 +10,7 @@ from hatch_lambda.wheels.scan import inspect
 
 if TYPE_CHECKING:
     from hatch_lambda.common.target import Target
-    from hatch_lambda.distributions import Closure, Distribution
+    from hatch_lambda.resolve.closure import Closure, Distribution
     from hatch_lambda.wheels.store import Store
 
 

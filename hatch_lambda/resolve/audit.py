@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.config.request import Job
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.distributions import Closure
+    from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.wheels.store import Store
 
 

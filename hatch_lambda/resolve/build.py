@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from hatch_lambda import pip_process
 from hatch_lambda.common.interpreters import interpreter_to_build_with
 from hatch_lambda.common.process import telling_lines
-from hatch_lambda.distributions import Attempt, Sdist, Wheel
-from hatch_lambda.fingerprint import build_environment_facts, is_no_source, this_machine
-from hatch_lambda.stages.report_unmet import required_names
+from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
+from hatch_lambda.resolve.fingerprint import build_environment_facts, is_no_source, this_machine
+from hatch_lambda.resolve.pip import process
+from hatch_lambda.resolve.report_unmet import required_names
 from hatch_lambda.wheels.compatibility import judge, requires_of
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.process import Completed
     from hatch_lambda.config.request import Job
-    from hatch_lambda.distributions import Closure, Distribution, SourceTree
-    from hatch_lambda.toolchains import Toolchain
+    from hatch_lambda.resolve.closure import Closure, Distribution, SourceTree
+    from hatch_lambda.resolve.toolchains import Toolchain
     from hatch_lambda.wheels.store import Store
 
 
@@ -117,7 +117,7 @@ class _Build:
         requirements = scratch / "requirements.txt"
         lines = [*self.closure.index_options, self._requirement(scratch)]
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        completed = pip_process.build_wheel(
+        completed = process.build_wheel(
             self.job,
             requirements,
             scratch / "wheels",
@@ -148,7 +148,7 @@ class _Build:
             return None
         facts = [
             *(str(self.found), self.source.sha256, self.source.subdirectory, self.toolchain.stage),
-            *(str(self.job.target), pip_process.pip_version(), self.closure.index_options),
+            *(str(self.job.target), process.pip_version(), self.closure.index_options),
             *(os.path.realpath(self._interpreter.path), self._interpreter.python, *this_machine()),
             build_environment_facts(_build_environment(self.job)),
             [
@@ -173,4 +173,4 @@ def _build_environment(job: Job) -> dict[str, str]:
 
     The moment is not the user's, who may set it to that of each commit: a wheel is built once.
     """
-    return {**pip_process.pip_environment(job), "SOURCE_DATE_EPOCH": "1580601600"}
+    return {**process.pip_environment(job), "SOURCE_DATE_EPOCH": "1580601600"}

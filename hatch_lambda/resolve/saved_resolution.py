@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_lambda.common.redact import without_credentials
-from hatch_lambda.fingerprint import digest_of
+from hatch_lambda.resolve.fingerprint import digest_of
 from hatch_lambda.wheels.store import WantedWheel, write_whole
 
 if sys.version_info >= (3, 11):
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.distributions import Closure, Distribution
+    from hatch_lambda.resolve.closure import Closure, Distribution
     from hatch_lambda.wheels.store import Store, StoredWheel
 
 LOCK_NAME = "pylock.toml"
@@ -116,8 +116,8 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
     from packaging.pylock import Package, Pylock
     from packaging.version import Version
 
-    from hatch_lambda.distributions import SourceTree
-    from hatch_lambda.lock_file import environment_of
+    from hatch_lambda.resolve.closure import SourceTree
+    from hatch_lambda.resolve.lock.lock_file import environment_of
 
     by_name = {wheel.distribution: wheel for wheel in wheels}
     lock = Pylock(
@@ -153,7 +153,7 @@ def _origin(found: Distribution, kept: StoredWheel) -> dict[str, Any]:
     """Where a distribution comes from, by the keys of `[[packages]]`."""
     from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel
 
-    from hatch_lambda.distributions import Sdist, SourceTree
+    from hatch_lambda.resolve.closure import Sdist, SourceTree
 
     source, wheel = found.source, found.wheel
     if isinstance(source, SourceTree) and source.folder:

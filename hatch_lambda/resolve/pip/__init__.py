@@ -1,0 +1,1 @@
+"""pip as a process: started, listened to, and made to resolve for the target."""
