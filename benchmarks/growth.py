@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hatch_lambda import archive
-from hatch_lambda.assembly import assemble
-from hatch_lambda.bundle import union
+from hatch_lambda.bundle.assemble import assemble
+from hatch_lambda.bundle.files import union
+from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.config.settings import load
-from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import StoredWheel
 

@@ -20,7 +20,7 @@ from hatch_lambda.build_hook import PREPARED_KEY
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from hatch_lambda.bundle import Bundle, BundleFile
+    from hatch_lambda.bundle.files import Bundle, BundleFile
     from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
     from hatch_lambda.config.settings import Settings, ZipSettings
@@ -76,7 +76,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def build_zip(self, directory: str, **build_data: Any) -> str:
         """One zip, as Lambda unpacks it: the project and its dependencies, or either of them."""
         from hatch_lambda import archive, composition, limits, summary
-        from hatch_lambda.bundle import Origins
+        from hatch_lambda.bundle.files import Origins
         from hatch_lambda.common import tempfiles
         from hatch_lambda.config.settings import CODE, LAYER
 
@@ -299,7 +299,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def _compiled(
         self, files: tuple[BundleFile, ...], settings: Settings, reporter: Reporter
     ) -> tuple[BundleFile, ...]:
-        from hatch_lambda.bytecode import compile_bundle
+        from hatch_lambda.bundle.bytecode import compile_bundle
         from hatch_lambda.wheels.store import user_store
 
         made = compile_bundle(files, (), settings, user_store(settings.fallback_store))

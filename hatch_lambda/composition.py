@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bundle import is_shared_init, parents, union
+from hatch_lambda.bundle.files import is_shared_init, parents, union
 from hatch_lambda.common.errors import ConflictingFilesError
 from hatch_lambda.config.settings import CODE, LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.bundle.files import BundleFile
 
 LAYER_FOLDER = "python/"
 """Of a layer, this is on `sys.path` (https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html)."""

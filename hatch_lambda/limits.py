@@ -11,7 +11,7 @@ from hatch_lambda.common.ui import megabytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.bundle.files import BundleFile
 
 UNZIPPED_LIMIT = 262_144_000
 """Bytes, layers included."""

@@ -10,8 +10,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda.assembly import assemble, with_bytecode
-from hatch_lambda.bundle import Origins
+from hatch_lambda.bundle.assemble import assemble, with_bytecode
+from hatch_lambda.bundle.files import Origins
+from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.ui import Reporter, counted
@@ -19,13 +20,12 @@ from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import LOCKED_VARIABLE
 from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.fingerprint import fingerprint
-from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.wheels.store import PART, user_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.common.target import Runtime
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.wheels.store import Store, StoredWheel
@@ -54,7 +54,7 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
     _insist_on_a_lock(request)
     if request.settings.compile_bytecode:
         # For want of it the build stops, and that is to be told before anything is downloaded.
-        from hatch_lambda.bytecode.interpreter import interpreter_to_compile_with
+        from hatch_lambda.bundle.bytecode.interpreter import interpreter_to_compile_with
 
         interpreter_to_compile_with(request.settings, store)
     key = fingerprint(request.settings, request.requirements) if request.state else None

@@ -6,7 +6,7 @@ from collections import Counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle import Origins
+from hatch_lambda.bundle.files import Origins
 from hatch_lambda.common.ui import GREEN, RED, YELLOW, counted, megabytes, warning_text, wrapped
 from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hatch_lambda.archive import Archive
-    from hatch_lambda.bundle import BundleFile, LeftOut
+    from hatch_lambda.bundle.files import BundleFile, LeftOut
     from hatch_lambda.common.ui import Screen
 
 _LARGEST = 5

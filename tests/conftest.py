@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
 
 
 # By these the logs of CI are folded, and have lines for that.

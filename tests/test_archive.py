@@ -20,7 +20,7 @@ import pytest
 from packages import make_wheel
 
 from hatch_lambda import archive
-from hatch_lambda.bundle import BundleFile, Text, union
+from hatch_lambda.bundle.files import BundleFile, Text, union
 from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packages import make_wheel
 
-from hatch_lambda.assembly import FILES_NAME, assemble
+from hatch_lambda.bundle.assemble import FILES_NAME, assemble
 from hatch_lambda.config.settings import load
 from hatch_lambda.wheels.store import Store
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
 
     Assembled = Callable[..., Bundle]
 
@@ -58,7 +58,7 @@ def test_the_second_time_it_is_the_same_without_a_look_at_the_wheels(
     def refuse(*_: object) -> None:
         raise AssertionError("the wheel is read")
 
-    monkeypatch.setattr("hatch_lambda.assembly.lay_out", refuse)
+    monkeypatch.setattr("hatch_lambda.bundle.assemble.lay_out", refuse)
     second = assembled(exclude=["*.txt"], prune=["tests"])
 
     assert second == first
@@ -130,7 +130,7 @@ def test_a_bundle_that_keeps_no_list_needs_no_metadata_of_ours(
     def fail(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("hatch_lambda.assembly.installed_version", fail)
+    monkeypatch.setattr("hatch_lambda.bundle.assemble.installed_version", fail)
     settings = load({"runtime": "python3.13"}, tmp_path, environ={})
 
     assert assemble((kept,), settings, tmp_path / "bundle").files

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from conftest import RecordingUI
     from packages import Content
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.common.process import Completed
     from hatch_lambda.config.request import Job
 

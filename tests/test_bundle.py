@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packages import make_wheel, record
 
-from hatch_lambda.bundle import BundleFile, union
+from hatch_lambda.bundle.files import BundleFile, union
 from hatch_lambda.common.errors import BrokenWheelError, ConflictingFilesError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out

@@ -20,8 +20,8 @@ from lambda_runtime import pythons_at_hand
 from packages import make_wheel
 
 from hatch_lambda import archive
-from hatch_lambda.bytecode import compile_bundle, compile_modules
-from hatch_lambda.bytecode.compilers import MAGIC_NUMBERS
+from hatch_lambda.bundle.bytecode import compile_bundle, compile_modules
+from hatch_lambda.bundle.bytecode.compilers import MAGIC_NUMBERS
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from packages import Content
 
-    from hatch_lambda.bundle import BundleFile
-    from hatch_lambda.bytecode.compiled import Bytecode
+    from hatch_lambda.bundle.bytecode.compiled import Bytecode
+    from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.config.settings import Settings
 
 RUNNING = "{}.{}".format(*sys.version_info)
@@ -487,7 +487,7 @@ class TestWhatIsKept:
         store, (wheel,) = laid.store, laid.wheels
         program = textwrap.dedent(f"""
             from pathlib import Path
-            from hatch_lambda.bytecode import compile_bundle
+            from hatch_lambda.bundle.bytecode import compile_bundle
             from hatch_lambda.wheels.layout import lay_out
             from hatch_lambda.config.settings import load
             from hatch_lambda.wheels.store import Store, StoredWheel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda import archive, pipeline
-from hatch_lambda.bytecode import compile_bundle
+from hatch_lambda.bundle.bytecode import compile_bundle
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
 
 
 def cache(*arguments: str) -> Result:

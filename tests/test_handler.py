@@ -19,7 +19,7 @@ from lambda_runtime import invoke, pythons_at_hand, runtime_client
 from packages import make_wheel
 
 from hatch_lambda import archive
-from hatch_lambda.bundle import BundleFile, Text
+from hatch_lambda.bundle.files import BundleFile, Text
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.handler import _BUILT_IN, _LOADED_BEFORE, _STANDARD_LIBRARY, HandlerError, check_handler
 from hatch_lambda.wheels.layout import lay_out
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
 
 RUNNING = "python{}.{}".format(*sys.version_info)
 TARGET = Target(RUNTIMES[RUNNING], ARCHITECTURES["x86_64"])

@@ -19,15 +19,15 @@ from packages import make_wheel, metadata, record
 from packaging.tags import Tag
 
 from hatch_lambda import archive
-from hatch_lambda.assembly import assemble
-from hatch_lambda.bundle import BundleFile, Text, union
+from hatch_lambda.bundle.assemble import assemble
+from hatch_lambda.bundle.files import BundleFile, Text, union
+from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError, LambdaBuildError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import redact
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.config.settings import FIELDS, HOOK_TABLE, load
 from hatch_lambda.resolve.fingerprint import fingerprint
-from hatch_lambda.stages.unpack import unpack
 from hatch_lambda.wheels.check import check_wheel
 from hatch_lambda.wheels.compatibility import judge, wheel_tags
 from hatch_lambda.wheels.layout import lay_out

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from conftest import RecordingUI
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
 
     BundleOf = Callable[..., Bundle]
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packages import make_wheel
 
-from hatch_lambda.bundle import FILE_MODE, BundleFile, Text
+from hatch_lambda.bundle.files import FILE_MODE, BundleFile, Text
+from hatch_lambda.bundle.prune import Pruned, Spared, Taken, decide
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config.settings import PRUNABLE
-from hatch_lambda.prune import Pruned, Spared, Taken, decide
 from hatch_lambda.wheels.layout import lay_out
 
 if TYPE_CHECKING:

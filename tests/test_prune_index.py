@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.bundle import BundleFile, Member
+from hatch_lambda.bundle.files import BundleFile, Member
+from hatch_lambda.bundle.prune import Pruned, decide
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config.settings import PRUNABLE
-from hatch_lambda.prune import Pruned, decide
 from hatch_lambda.wheels.layout import lay_out
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from conftest import RecordingUI, SimpleIndex
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
 
     BundleOf = Callable[..., Bundle]
     Versions = Mapping[str, str]

@@ -29,8 +29,9 @@ from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, Pac
 from packaging.utils import parse_wheel_filename
 
 from hatch_lambda import archive, pipeline
-from hatch_lambda.assembly import assemble
-from hatch_lambda.bundle import BundleFile, Origins, Text, union
+from hatch_lambda.bundle import unpack as unpack_stage
+from hatch_lambda.bundle.assemble import assemble
+from hatch_lambda.bundle.files import BundleFile, Origins, Text, union
 from hatch_lambda.common.errors import BrokenWheelError, ResolutionError, UnfitMachineCodeError
 from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.process import Completed
@@ -45,7 +46,6 @@ from hatch_lambda.resolve.build import build
 from hatch_lambda.resolve.closure import Closure, Distribution, Sdist, Verdict, Wheel
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
-from hatch_lambda.stages import unpack as unpack_stage
 from hatch_lambda.wheels import store as store_module
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import PART, Store, WantedWheel
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
     from conftest import RecordingUI, SimpleIndex
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.config.settings import Settings
 
     BundleOf = Callable[..., Bundle]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from conftest import RecordingUI
 
-    from hatch_lambda.bundle import Member
+    from hatch_lambda.bundle.files import Member
 
     Build = Callable[..., Path]
 
@@ -125,7 +125,7 @@ def test_what_cannot_be_linked_is_copied(keeping: bool, build: Build, monkeypatc
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    monkeypatch.setattr("hatch_lambda.stages.unpack._inflated", None)  # nobody asks for that
+    monkeypatch.setattr("hatch_lambda.bundle.unpack._inflated", None)  # nobody asks for that
     bundle = build("other", keeping=keeping)
 
     assert (bundle / "foo/__init__.py").read_bytes() == b"A = 1\n"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from conftest import RecordingUI, SimpleIndex
 
-    from hatch_lambda.bundle import Bundle
+    from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.resolve.closure import MissingDependency
 
     BundleOf = Callable[..., Bundle]

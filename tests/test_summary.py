@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda.archive import Archive
-from hatch_lambda.bundle import FILE_MODE, BundleFile, LeftOut, Origins, Text
+from hatch_lambda.bundle.files import FILE_MODE, BundleFile, LeftOut, Origins, Text
 from hatch_lambda.common.ui import Screen
 from hatch_lambda.resolve.closure import Closure, Distribution, Verdict, Wheel
 from hatch_lambda.summary import Made, bar, lines, overview

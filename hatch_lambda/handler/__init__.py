@@ -26,7 +26,7 @@ from hatch_lambda.handler.values import ANYTHING, DONE, NOTHING, SOMETHING, Fail
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.common.target import Target
     from hatch_lambda.handler.values import Value, Values
 

@@ -25,7 +25,7 @@ from hatch_lambda.handler.values import (
 )
 
 if TYPE_CHECKING:
-    from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.common.target import Target
     from hatch_lambda.handler.modules import Modules, Place
     from hatch_lambda.handler.values import Value, Values

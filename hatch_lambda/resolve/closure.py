@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle import Origins
+from hatch_lambda.bundle.files import Origins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

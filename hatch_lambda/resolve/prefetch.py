@@ -24,7 +24,7 @@ _WHAT_FOLLOWS = (
         "packaging.pylock",
         "tomli_w",
     ),
-    *("hatch_lambda.prune", "hatch_lambda.wheels.unpacked_cache"),
+    *("hatch_lambda.bundle.prune", "hatch_lambda.wheels.unpacked_cache"),
 )
 
 

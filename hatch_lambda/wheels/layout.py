@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from hatch_lambda.bundle import EXECUTABLE_MODE, FILE_MODE, BundleFile, Member, Text
+from hatch_lambda.bundle.files import EXECUTABLE_MODE, FILE_MODE, BundleFile, Member, Text
 from hatch_lambda.common.errors import BrokenWheelError
 
 if TYPE_CHECKING:

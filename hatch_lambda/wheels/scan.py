@@ -15,7 +15,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from hatch_lambda.bundle import EXECUTABLE_MODE, FILE_MODE
+from hatch_lambda.bundle.files import EXECUTABLE_MODE, FILE_MODE
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.wheels.check import check_wheel

@@ -9,17 +9,17 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from hatch_lambda.bundle.prune.bytecode import bytecode
+from hatch_lambda.bundle.prune.headers import headers
+from hatch_lambda.bundle.prune.idle_tests import idle_tests
+from hatch_lambda.bundle.prune.search import Contents, Found, Search
+from hatch_lambda.bundle.prune.stubs import stubs
 from hatch_lambda.config.settings import PRUNABLE
-from hatch_lambda.prune.bytecode import bytecode
-from hatch_lambda.prune.headers import headers
-from hatch_lambda.prune.idle_tests import idle_tests
-from hatch_lambda.prune.search import Contents, Found, Search
-from hatch_lambda.prune.stubs import stubs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.bundle.files import BundleFile
 
 
 class Taken(NamedTuple):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_lambda.prune.search import Found, Search
+from hatch_lambda.bundle.prune.search import Found, Search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.bundle.files import BundleFile
 
 
 def bytecode(search: Search) -> Found:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bundle import parents
-from hatch_lambda.prune import mentions
-from hatch_lambda.prune.search import Found, Search, is_module
+from hatch_lambda.bundle.files import parents
+from hatch_lambda.bundle.prune import mentions
+from hatch_lambda.bundle.prune.search import Found, Search, is_module
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.bundle import BundleFile
+    from hatch_lambda.bundle.files import BundleFile
 
 # They read the stubs of others.
 _STUB_READERS = frozenset(

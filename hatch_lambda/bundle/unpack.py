@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle import DEFLATED, Bundle, BundleFile, Member
+from hatch_lambda.bundle.files import DEFLATED, Bundle, BundleFile, Member
 from hatch_lambda.common.errors import BrokenWheelError, naming
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.tempfiles import remove

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bytecode.compiled import is_module
-from hatch_lambda.bytecode.compilers import Compilers
-from hatch_lambda.bytecode.interpreter import interpreter_to_compile_with, note_of_interpreter, remember
-from hatch_lambda.bytecode.work import Work
+from hatch_lambda.bundle.bytecode.compiled import is_module
+from hatch_lambda.bundle.bytecode.compilers import Compilers
+from hatch_lambda.bundle.bytecode.interpreter import interpreter_to_compile_with, note_of_interpreter, remember
+from hatch_lambda.bundle.bytecode.work import Work
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.config.request import TASK_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hatch_lambda.bundle import BundleFile
-    from hatch_lambda.bytecode.compiled import Bytecode
+    from hatch_lambda.bundle.bytecode.compiled import Bytecode
+    from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.wheels.store import Store, StoredWheel
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hatch_lambda.prune import mentions
-from hatch_lambda.prune.search import Found, Search
+from hatch_lambda.bundle.prune import mentions
+from hatch_lambda.bundle.prune.search import Found, Search
 
 _HEADER = re.compile(r".*\.(?:h|hpp|hh|hxx|inl|pxd|pxi|cmake)|(?:.*/)?pkgconfig/[^/]+\.pc")
 _STATIC_LIBRARY = b"!<arch>\n"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bytecode.compiled import begun_in, folder_in
+from hatch_lambda.bundle.bytecode.compiled import begun_in, folder_in
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.interpreters import Interpreter, interpreter_to_build_with
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES

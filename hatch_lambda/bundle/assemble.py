@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle import Bundle, BundleFile, LeftOut, Member, Text, union
+from hatch_lambda.bundle.files import Bundle, BundleFile, LeftOut, Member, Text, union
 from hatch_lambda.resolve.fingerprint import installed_version, is_no_source
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import write_whole
@@ -46,7 +46,7 @@ def assemble(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Pat
 
 def with_bytecode(bundle: Bundle, settings: Settings, store: Store, place: str) -> Bundle:
     """The same with its modules compiled. `place`: where the runtime has them. Raises `LambdaBuildError`."""
-    from hatch_lambda.bytecode import compile_bundle
+    from hatch_lambda.bundle.bytecode import compile_bundle
 
     made = compile_bundle(bundle.files, bundle.wheels, settings, store, root=place)
     return dataclasses.replace(bundle, files=made.added_to(bundle.files), key="", compiled=str(made))
@@ -67,7 +67,7 @@ def _chosen(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[
     whole = [lay_out(wheel.path, settings.target) for wheel in wheels]
     if not settings.exclude and not settings.prune:
         return _Chosen(union(whole), {})
-    from hatch_lambda.prune import decide
+    from hatch_lambda.bundle.prune import decide
 
     excluded = [file for layout in whole for file in layout if settings.is_excluded(file.path)]
     gone = {file.path for file in excluded}

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bundle import parents
-from hatch_lambda.prune import mentions
-from hatch_lambda.prune.search import Found, Search, is_module
+from hatch_lambda.bundle.files import parents
+from hatch_lambda.bundle.prune import mentions
+from hatch_lambda.bundle.prune.search import Found, Search, is_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hatch_lambda.prune.mentions import Name, TestMentions
+    from hatch_lambda.bundle.prune.mentions import Name, TestMentions
 
 # What pytest collects by default, and what unittest does.
 _TEST_FILE = re.compile(r"(?:test_\w+|\w+_tests?)\.py")

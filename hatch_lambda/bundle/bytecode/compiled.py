@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle import EXECUTABLE_MODE, BundleFile
+from hatch_lambda.bundle.files import EXECUTABLE_MODE, BundleFile
 from hatch_lambda.common.ui import counted
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Stage 8: which files the wheels bring to a bundle, and the folder that they are laid out in."""
