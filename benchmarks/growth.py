@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from hatch_lambda import archive
 from hatch_lambda.bundle.assemble import assemble
 from hatch_lambda.bundle.files import union
 from hatch_lambda.bundle.unpack import unpack
@@ -33,6 +32,7 @@ from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.config.settings import load
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import StoredWheel
+from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,7 +119,7 @@ def _run(wheel: StoredWheel, work: Path) -> Measure:
     laying_out, files = _timed(lambda: union([lay_out(wheel.path, settings.target)]))
     unpacking, bundle = _timed(lambda: unpack(assemble((wheel,), settings, state / "bundle"), state))
     unpacking_again, _ = _timed(lambda: unpack(assemble((wheel,), settings, state / "bundle"), state))
-    archiving, made = _timed(lambda: archive.write(work / "growth.zip", bundle.files))
+    archiving, made = _timed(lambda: writer.write(work / "growth.zip", bundle.files))
     shutil.rmtree(work)
     seconds = dict(zip(STEPS, (laying_out, unpacking, unpacking_again, archiving), strict=True))
     return Measure(len(files), made.unzipped, seconds)

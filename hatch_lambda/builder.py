@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
     from hatch_lambda.config.settings import Settings, ZipSettings
-    from hatch_lambda.summary import Made
+    from hatch_lambda.zip.summary import Made
 
 HOOK = "lambda"
 
@@ -75,10 +75,10 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_zip(self, directory: str, **build_data: Any) -> str:
         """One zip, as Lambda unpacks it: the project and its dependencies, or either of them."""
-        from hatch_lambda import archive, composition, limits, summary
         from hatch_lambda.bundle.files import Origins
         from hatch_lambda.common import tempfiles
         from hatch_lambda.config.settings import CODE, LAYER
+        from hatch_lambda.zip import size, summary, variants, writer
 
         prepared: Prepared = build_data[PREPARED_KEY]
         zips = self._zip_settings()
@@ -91,11 +91,11 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)))
             own = () if prepared.version == LAYER else self._own_files(Path(scratch), build_data, reporter)
             self._check_handler(prepared, zips, (*own, *dependencies))
-            files = composition.compose(prepared.version, own, dependencies)
-            limits.make_sure_that_it_fits([*own, *dependencies])
+            files = variants.compose(prepared.version, own, dependencies)
+            size.make_sure_that_it_fits([*own, *dependencies])
             path = Path(directory, self._archive_name(prepared, zips))
             with reporter.at_work("writing the zip"), self._alone_with(prepared.request):
-                written = archive.write(path, files, level=zips.compression_level, when_read=stack.close)
+                written = writer.write(path, files, level=zips.compression_level, when_read=stack.close)
         code_alone = prepared.version == CODE
         made = summary.Made(
             written,
@@ -140,8 +140,8 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         """Where there are several, how they compare."""
         if len(self._made) < 2:  # noqa: PLR2004 - one has told all
             return
-        from hatch_lambda import summary
         from hatch_lambda.config.settings import CODE, LAYER
+        from hatch_lambda.zip import summary
 
         reporter = self._made[-1][0].reporter
         together = {prepared.version for prepared, _made in self._made} == {CODE, LAYER}
@@ -194,11 +194,11 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _check(self, versions: list[str]) -> None:
         """Say at once what would stop the build later, or with a traceback of Hatch's."""
-        from hatch_lambda.archive import source_date_epoch
         from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
         from hatch_lambda.config.settings import LAYER, missing_table_message
         from hatch_lambda.config.validators import listed
         from hatch_lambda.project import check_selection
+        from hatch_lambda.zip.writer import source_date_epoch
 
         source_date_epoch()
         if self._zip_settings().sbom:
@@ -279,8 +279,8 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def _own_files(self, scratch: Path, build_data: dict[str, Any], reporter: Reporter) -> tuple[BundleFile, ...]:
         """What the project itself brings into the zip, looked through."""
         from hatch_lambda import project
-        from hatch_lambda.sensitive_files import likely_secrets, refuse_credentials_in_metadata
         from hatch_lambda.wheels import layout
+        from hatch_lambda.zip.secrets import likely_secrets, refuse_credentials_in_metadata
 
         prepared: Prepared = build_data[PREPARED_KEY]
         settings = prepared.settings
@@ -315,7 +315,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         handler, table = (settings.handler, settings.table) if settings.handler else (zips.handler, TARGET_TABLE)
         if not handler or prepared.version == LAYER:
             return
-        from hatch_lambda.handler import check_handler
+        from hatch_lambda.zip.handler import check_handler
 
         if note := check_handler(handler, files, settings.target, own=self._owner, setting=f"{table}.handler"):
             prepared.reporter.line(f"  {note}")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.wheel import WheelBuilder
 
-from hatch_lambda.archive import EPOCH_VARIABLE, source_date_epoch
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.config.settings import TARGET_TABLE
 from hatch_lambda.hatch_ui import raised_by
+from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

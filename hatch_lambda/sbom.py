@@ -17,12 +17,12 @@ from uuid import UUID, uuid5
 
 from packaging.utils import canonicalize_name
 
-from hatch_lambda.archive import EPOCH_VARIABLE, source_date_epoch
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.report import named, target_by_name, write_whole
 from hatch_lambda.report.licences import licence_of
 from hatch_lambda.report.requirements import requirements
+from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

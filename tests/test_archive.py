@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 import pytest
 from packages import make_wheel
 
-from hatch_lambda import archive
 from hatch_lambda.bundle.files import BundleFile, Text, union
 from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,31 +70,31 @@ def entries_of(path: Path) -> list[zipfile.ZipInfo]:
 
 class TestContent:
     def test_every_file_is_in_it_as_it_was(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
-        made = archive.write(tmp_path / "orders.zip", files)
+        made = writer.write(tmp_path / "orders.zip", files)
 
         assert contents_of(made.path) == {file.path: file.source.read() for file in files}
 
     def test_the_figures_are_those_of_the_zip(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
-        made = archive.write(tmp_path / "orders.zip", files)
+        made = writer.write(tmp_path / "orders.zip", files)
 
         assert made.path == tmp_path / "orders.zip"
         assert made.zipped == made.path.stat().st_size
         assert made.unzipped == sum(len(file.source.read()) for file in files)
 
     def test_names_are_sorted_whatever_order_they_come_in(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
-        first = archive.write(tmp_path / "first.zip", files).path
-        second = archive.write(tmp_path / "second.zip", reversed(files)).path
+        first = writer.write(tmp_path / "first.zip", files).path
+        second = writer.write(tmp_path / "second.zip", reversed(files)).path
 
         names = [entry.filename for entry in entries_of(first)]
         assert names == sorted(names)
         assert first.read_bytes() == second.read_bytes()
 
     def test_a_zip_of_nothing_is_a_zip(self, tmp_path: Path) -> None:
-        assert contents_of(archive.write(tmp_path / "empty.zip", ()).path) == {}
+        assert contents_of(writer.write(tmp_path / "empty.zip", ()).path) == {}
 
     @pytest.mark.skipif(not shutil.which("unzip"), reason="no unzip at hand")
     def test_unzip_finds_no_fault_in_it(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
-        path = archive.write(tmp_path / "orders.zip", files).path
+        path = writer.write(tmp_path / "orders.zip", files).path
 
         tested = subprocess.run(["unzip", "-t", str(path)], capture_output=True, text=True, check=False)
         extracted = subprocess.run(
@@ -109,14 +109,14 @@ class TestContent:
 
     def test_more_files_than_a_plain_zip_can_count_are_all_there(self, tmp_path: Path) -> None:
         number = 0x10000 + 3
-        path = archive.write(tmp_path / "many.zip", (text(f"{index:06}", b"") for index in range(number))).path
+        path = writer.write(tmp_path / "many.zip", (text(f"{index:06}", b"") for index in range(number))).path
 
         assert len(entries_of(path)) == number
 
 
 class TestEntries:
     def test_each_is_made_as_on_unix_with_one_of_two_modes(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
-        entries = entries_of(archive.write(tmp_path / "orders.zip", files).path)
+        entries = entries_of(writer.write(tmp_path / "orders.zip", files).path)
 
         assert {entry.create_system for entry in entries} == {3}
         assert {entry.filename: oct(entry.external_attr >> 16) for entry in entries} == {
@@ -125,7 +125,7 @@ class TestEntries:
         }
 
     def test_what_can_be_compressed_is_deflated(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
-        path = archive.write(tmp_path / "orders.zip", [*files, FILES[0]]).path
+        path = writer.write(tmp_path / "orders.zip", [*files, FILES[0]]).path
 
         for entry in entries_of(path):
             if entry.file_size >= len(COMPRESSIBLE) and not entry.filename.endswith(".bin"):
@@ -137,8 +137,8 @@ class TestEntries:
     def test_the_level_decides_on_the_size_and_on_nothing_else(self, level: int, tmp_path: Path) -> None:
         contents = b"".join(hashlib.sha256(bytes([number % 50])).hexdigest().encode() for number in range(900))
 
-        path = archive.write(tmp_path / "orders.zip", [text("a.txt", contents)], level=level).path
-        best = archive.write(tmp_path / "best.zip", [text("a.txt", contents)], level=9).path
+        path = writer.write(tmp_path / "orders.zip", [text("a.txt", contents)], level=level).path
+        best = writer.write(tmp_path / "best.zip", [text("a.txt", contents)], level=9).path
 
         assert contents_of(path) == {"a.txt": contents}
         assert path.stat().st_size >= best.stat().st_size
@@ -148,7 +148,7 @@ class TestEntries:
     def test_none_has_a_comment_or_anything_else_that_differs_among_machines(
         self, files: tuple[BundleFile, ...], tmp_path: Path
     ) -> None:
-        entries = entries_of(archive.write(tmp_path / "orders.zip", files).path)
+        entries = entries_of(writer.write(tmp_path / "orders.zip", files).path)
 
         assert {(entry.comment, entry.extra, entry.internal_attr, entry.volume) for entry in entries} == {
             (b"", b"", 0, 0)
@@ -158,7 +158,7 @@ class TestEntries:
         self, files: tuple[BundleFile, ...], tmp_path: Path
     ) -> None:
         """Readers that stream do not see the directory."""
-        path = archive.write(tmp_path / "orders.zip", files).path
+        path = writer.write(tmp_path / "orders.zip", files).path
         content = path.read_bytes()
 
         for entry in entries_of(path):
@@ -192,7 +192,7 @@ class TestWheelsOfAllKinds:
     def test_the_content_arrives_and_any_unzip_can_read_it(self, kind: str, tmp_path: Path) -> None:
         wheel = self.wheel_with(tmp_path, kind)
 
-        path = archive.write(tmp_path / "odd.zip", lay_out(wheel, TARGET)).path
+        path = writer.write(tmp_path / "odd.zip", lay_out(wheel, TARGET)).path
 
         assert contents_of(path) == contents_of(wheel)
         assert {entry.compress_type for entry in entries_of(path)} <= {zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED}
@@ -205,8 +205,8 @@ class TestWheelsOfAllKinds:
         plain = self.wheel_with(tmp_path, "stored")
         extra = self.wheel_with(tmp_path / "a", "with_extra_fields")
 
-        assert contents_of(archive.write(tmp_path / "1.zip", lay_out(plain, TARGET)).path) == contents_of(
-            archive.write(tmp_path / "2.zip", lay_out(extra, TARGET)).path
+        assert contents_of(writer.write(tmp_path / "1.zip", lay_out(plain, TARGET)).path) == contents_of(
+            writer.write(tmp_path / "2.zip", lay_out(extra, TARGET)).path
         )
 
     def test_a_wheel_that_has_been_cut_off_since_is_an_error_and_no_zip(
@@ -215,7 +215,7 @@ class TestWheelsOfAllKinds:
         wheel.write_bytes(wheel.read_bytes()[:100])
 
         with pytest.raises(BrokenWheelError, match=wheel.name):
-            archive.write(tmp_path / "orders.zip", files)
+            writer.write(tmp_path / "orders.zip", files)
 
         assert list(tmp_path.glob("*.zip*")) == []
 
@@ -304,7 +304,7 @@ class TestTimes:
         if epoch is not None:
             monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
 
-        path = archive.write(tmp_path / "orders.zip", files).path
+        path = writer.write(tmp_path / "orders.zip", files).path
 
         assert {entry.date_time for entry in entries_of(path)} == {expected}
         assert contents_of(path).keys() == {file.path for file in files}
@@ -317,7 +317,7 @@ class TestTimes:
         monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
 
         with pytest.raises(ConfigurationError) as raised:
-            archive.write(tmp_path / "orders.zip", FILES)
+            writer.write(tmp_path / "orders.zip", FILES)
 
         assert str(raised.value) == (
             f"Environment variable `SOURCE_DATE_EPOCH` must be a number of seconds, not {epoch!r}"
@@ -344,7 +344,7 @@ def test_memory_does_not_grow_with_what_lies_between_small_files(tmp_path: Path)
     layout = lay_out(make_wheel(tmp_path, "foo", files=files), TARGET)
     tracemalloc.start()
     try:
-        archive.write(tmp_path / "orders.zip", layout)
+        writer.write(tmp_path / "orders.zip", layout)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -354,21 +354,21 @@ def test_memory_does_not_grow_with_what_lies_between_small_files(tmp_path: Path)
 
 class TestSameInputsSameBytes:
     def test_two_runs_give_the_same(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
-        first = archive.write(tmp_path / "first.zip", files).path
+        first = writer.write(tmp_path / "first.zip", files).path
 
-        assert archive.write(tmp_path / "second.zip", files).path.read_bytes() == first.read_bytes()
+        assert writer.write(tmp_path / "second.zip", files).path.read_bytes() == first.read_bytes()
 
     def test_another_umask_time_zone_and_folder_change_nothing(
         self, wheel: Path, files: tuple[BundleFile, ...], tmp_path: Path, request: pytest.FixtureRequest
     ) -> None:
-        here = archive.write(tmp_path / "orders.zip", files).path.read_bytes()
+        here = writer.write(tmp_path / "orders.zip", files).path.read_bytes()
 
         request.getfixturevalue("elsewhere")
         folder = tmp_path / "another" / "folder"
         folder.mkdir(parents=True)
         moved = shutil.copy(wheel, folder)
         os.utime(moved, (1, 1))
-        there = archive.write(folder / "other-name.zip", union([FILES[1:], lay_out(folder / wheel.name, TARGET)])).path
+        there = writer.write(folder / "other-name.zip", union([FILES[1:], lay_out(folder / wheel.name, TARGET)])).path
 
         assert there.read_bytes() == here
 
@@ -378,7 +378,7 @@ class TestSameInputsSameBytes:
     ) -> None:
         before = os.umask(umask)
         try:
-            path = archive.write(tmp_path / "orders.zip", FILES).path
+            path = writer.write(tmp_path / "orders.zip", FILES).path
         finally:
             assert os.umask(before) == umask
 
@@ -415,7 +415,7 @@ class TestWholeOrNotAtAll:
         broken = BundleFile(path="n.py", mode=0o644, source=failing(error), owner="orders 1.0")
 
         with pytest.raises(type(error)):
-            archive.write(dist / "orders.zip", [text("a.py"), broken, text("z.py")])
+            writer.write(dist / "orders.zip", [text("a.py"), broken, text("z.py")])
 
         assert {path.name: path.read_bytes() for path in dist.iterdir()} == (
             {} if former is None else {"orders.zip": former}
@@ -425,7 +425,7 @@ class TestWholeOrNotAtAll:
     def test_a_pipe_in_its_place_does_not_hold_it_up(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "orders.zip")
 
-        path = archive.write(tmp_path / "orders.zip", FILES).path
+        path = writer.write(tmp_path / "orders.zip", FILES).path
 
         assert contents_of(path) == {file.path: file.source.read() for file in FILES}
 
@@ -434,7 +434,7 @@ class TestWholeOrNotAtAll:
     def test_a_full_disk_fails_the_build(self, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         dist = tmp_path / "dist"
         dist.mkdir()
-        path = archive.write(dist / "orders.zip", FILES).path
+        path = writer.write(dist / "orders.zip", FILES).path
         before = path.read_bytes()
         descriptors: list[int] = []
 
@@ -446,7 +446,7 @@ class TestWholeOrNotAtAll:
 
         monkeypatch.setattr(tempfile, "mkstemp", make)
         with pytest.raises(OSError, match="No space left on device"):
-            archive.write(path, [text("large.bin", os.urandom(size))])
+            writer.write(path, [text("large.bin", os.urandom(size))])
 
         assert [other.name for other in dist.iterdir()] == ["orders.zip"]
         assert path.read_bytes() == before
@@ -464,7 +464,7 @@ class TestWholeOrNotAtAll:
         if not threads:
             monkeypatch.setattr(threading.Thread, "start", refuse)
         for _ in range(5):
-            archive.write(tmp_path / "orders.zip", FILES)
+            writer.write(tmp_path / "orders.zip", FILES)
 
         end = time.monotonic() + 60
         while any(target.startswith(str(tmp_path)) for target in open_files()) and time.monotonic() < end:
@@ -483,15 +483,15 @@ class TestWholeOrNotAtAll:
             seen.append(path.read_bytes())
             wheel.unlink()
 
-        archive.write(path, files, when_read=remove_wheel)
+        writer.write(path, files, when_read=remove_wheel)
 
         assert seen == [b"former"]
         assert contents_of(path) == expected
 
     def test_a_reader_of_the_former_zip_reads_on_undisturbed(self, tmp_path: Path) -> None:
-        path = archive.write(tmp_path / "orders.zip", [text("a.py", b"old")]).path
+        path = writer.write(tmp_path / "orders.zip", [text("a.py", b"old")]).path
         with zipfile.ZipFile(path) as reader:
-            archive.write(path, [text("a.py", b"new"), text("b.py")])
+            writer.write(path, [text("a.py", b"new"), text("b.py")])
 
             assert reader.read("a.py") == b"old"
         assert contents_of(path)["a.py"] == b"new"
@@ -500,6 +500,6 @@ class TestWholeOrNotAtAll:
         dist = tmp_path / "dist"
         dist.mkdir()
 
-        archive.write(dist / "orders.zip", FILES)
+        writer.write(dist / "orders.zip", FILES)
 
         assert [path.name for path in dist.iterdir()] == ["orders.zip"]

@@ -19,7 +19,6 @@ import pytest
 from lambda_runtime import pythons_at_hand
 from packages import make_wheel
 
-from hatch_lambda import archive
 from hatch_lambda.bundle.bytecode import compile_bundle, compile_modules
 from hatch_lambda.bundle.bytecode.compilers import MAGIC_NUMBERS
 from hatch_lambda.common.errors import LambdaBuildError
@@ -28,6 +27,7 @@ from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT
 from hatch_lambda.config.settings import load
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import Store, StoredWheel
+from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -105,7 +105,7 @@ def pyc(path: str) -> str:
 
 def unpack(files: Sequence[BundleFile], folder: Path) -> Path:
     """By way of the very zip that would be uploaded."""
-    made = archive.write(folder.with_suffix(".zip"), files)
+    made = writer.write(folder.with_suffix(".zip"), files)
     with zipfile.ZipFile(made.path) as zipped:
         zipped.extractall(folder)
     return folder
@@ -421,7 +421,7 @@ class TestWhatIsKept:
         laid = kit.lay({"orders.py": f"TEXT = {200 * 'again '!r}\n"})
         (kept,) = laid.compiled().files
 
-        made = archive.write(tmp_path / "function.zip", [kept], level=0)
+        made = writer.write(tmp_path / "function.zip", [kept], level=0)
 
         with zipfile.ZipFile(laid.kept[0]) as ours, zipfile.ZipFile(made.path) as zipped:
             assert zipped.infolist()[0].compress_size == ours.infolist()[0].compress_size < made.unzipped

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda import archive, pipeline
+from hatch_lambda import pipeline
 from hatch_lambda.bundle.bytecode import compile_bundle
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
 from hatch_lambda.wheels.store import user_store
+from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def test_they_are_imported_without_their_sources(project_root: Path, ui: Recordi
 
     assert made.files == again.files
     assert [file.source.read() for file in made.files] == [file.source.read() for file in again.files]
-    with zipfile.ZipFile(archive.write(tmp_path / "function.zip", made.added_to(bundle.files)).path) as zipped:
+    with zipfile.ZipFile(writer.write(tmp_path / "function.zip", made.added_to(bundle.files)).path) as zipped:
         zipped.extractall(tmp_path / "task")
     for source in (tmp_path / "task").rglob("*.py"):
         source.write_text("raise RuntimeError('compiled anew')\n", encoding="utf-8")

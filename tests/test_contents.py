@@ -13,8 +13,8 @@ from elf import make_elf
 from packages import make_wheel, metadata
 from zips import make_zip, patched
 
-from hatch_lambda import archive
 from hatch_lambda.contents import Contents, ContentsError, Entry, read
+from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class TestWhoseFilesTheyAre:
     def test_a_zip_of_our_own(self, index: Path, bundle_of: Callable[..., Bundle], tmp_path: Path) -> None:
         make_wheel(index, "soup", "1.5", requires=["salt"])
         make_wheel(index, "salt", "2.0", files={"salt/__init__.py": "", "salt/data.txt": "NaCl"})
-        made = archive.write(tmp_path / "orders.zip", bundle_of("soup").files)
+        made = writer.write(tmp_path / "orders.zip", bundle_of("soup").files)
         contents = read(made.path)
         assert contents.kind == "function"
         assert list(owned(contents)) == ["salt 2.0", "soup 1.5"]

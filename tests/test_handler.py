@@ -18,11 +18,11 @@ import pytest
 from lambda_runtime import invoke, pythons_at_hand, runtime_client
 from packages import make_wheel
 
-from hatch_lambda import archive
 from hatch_lambda.bundle.files import BundleFile, Text
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.handler import _BUILT_IN, _LOADED_BEFORE, _STANDARD_LIBRARY, HandlerError, check_handler
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.zip import writer
+from hatch_lambda.zip.handler import _BUILT_IN, _LOADED_BEFORE, _STANDARD_LIBRARY, HandlerError, check_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -799,7 +799,7 @@ def test_lambda_refuses_what_is_refused_here(tmp_path: Path, tmp_path_factory: p
     contents = {f"{handler.rpartition('.')[0]}.py": source for handler, source in CALLED.items() if source}
     contents |= {"missing.py": "x = 1\n"}
     files = bundle_files(contents)
-    made = archive.write(tmp_path / "function.zip", files)
+    made = writer.write(tmp_path / "function.zip", files)
     for handler in CALLED:
         invocation = invoke(made.path, python=python, handler=handler, event={}, client=client, tmp_path=tmp_path)
         if handler in REFUSED:

@@ -14,11 +14,11 @@ from elf import make_elf
 from packages import make_wheel
 from zips import make_zip
 
-from hatch_lambda import archive
 from hatch_lambda.cli import main
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.contents import read, survey
 from hatch_lambda.contents.fitness import faults
+from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,8 +120,8 @@ class TestForPeople:
 class TestLimits:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hatch_lambda.limits.UNZIPPED_LIMIT", 4000)
-        monkeypatch.setattr("hatch_lambda.limits.DIRECT_UPLOAD_LIMIT", 1000)
+        monkeypatch.setattr("hatch_lambda.zip.size.UNZIPPED_LIMIT", 4000)
+        monkeypatch.setattr("hatch_lambda.zip.size.DIRECT_UPLOAD_LIMIT", 1000)
 
     def test_too_large(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x": bytes(5000)})
@@ -185,7 +185,7 @@ class TestJson:
     def test_of_our_own_zip(self, index: Path, bundle_of: Callable[..., Bundle], tmp_path: Path) -> None:
         make_wheel(index, "soup", requires=["salt"])
         make_wheel(index, "salt")
-        made = archive.write(tmp_path / "f.zip", bundle_of("soup").files)
+        made = writer.write(tmp_path / "f.zip", bundle_of("soup").files)
         found = as_json(made.path)
         assert found["project"] == "soup 1.0"
         assert found["unclaimed"] == {"files": 0, "unzipped": 0, "zipped": 0}

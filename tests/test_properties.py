@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from packages import make_wheel, metadata, record
 from packaging.tags import Tag
 
-from hatch_lambda import archive
 from hatch_lambda.bundle.assemble import assemble
 from hatch_lambda.bundle.files import BundleFile, Text, union
 from hatch_lambda.bundle.unpack import unpack
@@ -32,6 +31,7 @@ from hatch_lambda.wheels.check import check_wheel
 from hatch_lambda.wheels.compatibility import judge, wheel_tags
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import StoredWheel
+from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,7 +87,7 @@ def bundle_files(contents: Mapping[str, tuple[bytes, int]]) -> list[BundleFile]:
 def test_an_archive_reads_back_as_it_was_written(
     contents: dict[str, tuple[bytes, int]], level: int, folders: Path
 ) -> None:
-    made = archive.write(fresh(folders) / "x.zip", bundle_files(contents), level=level)
+    made = writer.write(fresh(folders) / "x.zip", bundle_files(contents), level=level)
 
     with zipfile.ZipFile(made.path) as read:
         entries = read.infolist()
@@ -108,10 +108,10 @@ def test_an_archive_has_the_same_bytes_in_whatever_order_files_come(
     contents: dict[str, tuple[bytes, int]], random: Any, folders: Path
 ) -> None:
     folder, files = fresh(folders), bundle_files(contents)
-    first = archive.write(folder / "1.zip", files).path.read_bytes()
+    first = writer.write(folder / "1.zip", files).path.read_bytes()
     random.shuffle(files)
 
-    assert archive.write(folder / "2.zip", files).path.read_bytes() == first
+    assert writer.write(folder / "2.zip", files).path.read_bytes() == first
 
 
 WHEEL_NAMES = st.text(string.ascii_letters + string.digits + "_-.äß注 ", min_size=1, max_size=12).filter(
@@ -138,7 +138,7 @@ def test_a_sound_wheel_arrives_in_bundle_and_archive_as_it_is(contents: dict[str
     files = union([lay_out(path, TARGET)])
     wheel = StoredWheel("foo 1.0", path.name, sha256_of(path), path)
     unpack(assemble((wheel,), UNPRUNED, folder / "bundle"), None)
-    made = archive.write(folder / "x.zip", files)
+    made = writer.write(folder / "x.zip", files)
 
     with zipfile.ZipFile(made.path) as read, zipfile.ZipFile(path) as given_wheel:
         names = given_wheel.namelist()

@@ -28,7 +28,7 @@ from packages import make_sdist, make_source_tree, make_wheel, record
 from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel, Pylock
 from packaging.utils import parse_wheel_filename
 
-from hatch_lambda import archive, pipeline
+from hatch_lambda import pipeline
 from hatch_lambda.bundle import unpack as unpack_stage
 from hatch_lambda.bundle.assemble import assemble
 from hatch_lambda.bundle.files import BundleFile, Origins, Text, union
@@ -49,6 +49,7 @@ from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.wheels import store as store_module
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import PART, Store, WantedWheel
+from hatch_lambda.zip import writer
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -1075,7 +1076,7 @@ class TestTheStore:
         self, how: Callable[[Path], object], situation: Situation, cache: Path
     ) -> None:
         situation.wheels.append(make_wheel(situation.tmp / "wheels", "bar"))
-        expected = archive.write(situation.tmp / "first.zip", situation.build().files).path.read_bytes()
+        expected = writer.write(situation.tmp / "first.zip", situation.build().files).path.read_bytes()
         how(stored_wheels(cache)["foo-1.0-py3-none-any.whl"])
 
         bundle = situation.build()
@@ -1085,7 +1086,7 @@ class TestTheStore:
         assert told.startswith("Warning: ")
         assert "bar" not in told
         assert "EVIL" not in (bundle.directory / "foo.py").read_text(encoding="utf-8")
-        assert archive.write(situation.tmp / "second.zip", bundle.files).path.read_bytes() == expected
+        assert writer.write(situation.tmp / "second.zip", bundle.files).path.read_bytes() == expected
         wheel = stored_wheels(cache)["foo-1.0-py3-none-any.whl"]
         assert sha256(wheel) == sha256(situation.wheels[0])
         situation.build()
@@ -1891,7 +1892,7 @@ class TestNeverCompressTwice:
     def test_what_a_wheel_has_deflated_is_in_the_zip_as_it_is(self, oddity: dict[str, Any], tmp_path: Path) -> None:
         wheel = odd_wheel(tmp_path / "odd-1.0-py3-none-any.whl", **oddity)
 
-        path = archive.write(tmp_path / "odd.zip", union([lay_out(wheel, TARGET)])).path
+        path = writer.write(tmp_path / "odd.zip", union([lay_out(wheel, TARGET)])).path
 
         assert_that_every_tool_is_content(path)
         with zipfile.ZipFile(path) as zip_file, zipfile.ZipFile(wheel) as original:
@@ -1912,7 +1913,7 @@ class TestNeverCompressTwice:
     def test_stored_entries_are_deflated_where_that_is_smaller_and_only_there(self, tmp_path: Path) -> None:
         wheel = odd_wheel(tmp_path / "odd-1.0-py3-none-any.whl", zipfile.ZIP_STORED)
 
-        path = archive.write(tmp_path / "odd.zip", lay_out(wheel, TARGET)).path
+        path = writer.write(tmp_path / "odd.zip", lay_out(wheel, TARGET)).path
 
         with zipfile.ZipFile(path) as zip_file:
             methods = {entry.filename: entry.compress_type for entry in zip_file.infolist()}
@@ -1936,7 +1937,7 @@ class TestNeverCompressTwice:
         files = lay_out(wheel, TARGET)
         monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", count)
 
-        archive.write(tmp_path / "odd.zip", files)
+        writer.write(tmp_path / "odd.zip", files)
 
         assert opened <= 1 < len(files)
 
@@ -1944,7 +1945,7 @@ class TestNeverCompressTwice:
     def test_as_many_files_as_there_are_can_be_read_by_everyone(self, number: int, tmp_path: Path) -> None:
         files = [BundleFile(f"p/{index:05}.py", 0o644, Text(b""), "many 1.0") for index in range(number)]
 
-        path = archive.write(tmp_path / "many.zip", files).path
+        path = writer.write(tmp_path / "many.zip", files).path
 
         if number == 70_000:
             assert_that_every_tool_is_content(path, names=number)
@@ -1957,7 +1958,7 @@ class TestNeverCompressTwice:
 
     def test_the_same_bytes_come_out_whatever_an_earlier_build_has_left(self, laid_out: Situation) -> None:
         def zipped(bundle: Bundle) -> bytes:
-            return archive.write(laid_out.tmp / "made.zip", bundle.files).path.read_bytes()
+            return writer.write(laid_out.tmp / "made.zip", bundle.files).path.read_bytes()
 
         reused = zipped(laid_out.build())
         laid_out.wheels.reverse()
@@ -1975,7 +1976,7 @@ class TestNeverCompressTwice:
         files = laid_out.build().files
 
         made = {
-            archive.write(laid_out.tmp / "made.zip", order).path.read_bytes()
+            writer.write(laid_out.tmp / "made.zip", order).path.read_bytes()
             for order in (files, files[::-1], sorted(files, key=lambda file: hashlib.md5(file.path.encode()).digest()))
         }
 
@@ -2020,7 +2021,7 @@ class TestMemory:
         tracemalloc.start()
         try:
             if work == "archive":
-                made = archive.write(tmp_path / "large.zip", files).unzipped
+                made = writer.write(tmp_path / "large.zip", files).unzipped
             else:
                 unpack_stage.unpack(assemble((kept,), settings, tmp_path / "bundle"), None)
                 made = (tmp_path / "bundle/large.bin").stat().st_size

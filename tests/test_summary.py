@@ -9,11 +9,11 @@ import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from hatch_lambda.archive import Archive
 from hatch_lambda.bundle.files import FILE_MODE, BundleFile, LeftOut, Origins, Text
 from hatch_lambda.common.ui import Screen
 from hatch_lambda.resolve.closure import Closure, Distribution, Verdict, Wheel
-from hatch_lambda.summary import Made, bar, lines, overview
+from hatch_lambda.zip.summary import Made, bar, lines, overview
+from hatch_lambda.zip.writer import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

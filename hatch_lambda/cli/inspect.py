@@ -86,8 +86,8 @@ class _Inspection:
         """Raise `UnfitMachineCodeError` or `TooLargeError` where the target could not run it."""
         from hatch_lambda.common.errors import TooLargeError, UnfitMachineCodeError
         from hatch_lambda.common.ui import megabytes
-        from hatch_lambda.limits import UNZIPPED_LIMIT
         from hatch_lambda.wheels.loadable import report
+        from hatch_lambda.zip.size import UNZIPPED_LIMIT
 
         if not self.target:
             return
@@ -103,7 +103,7 @@ class _Inspection:
 
     def as_json(self) -> dict[str, Any]:
         from hatch_lambda.contents import survey
-        from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
+        from hatch_lambda.zip.size import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
         contents, owner = self.contents, _owners(self.contents)
         return {
@@ -198,7 +198,7 @@ def _show_limits(out: Console, inspection: _Inspection) -> None:
 
     from hatch_lambda.cli.terminal import bar, percent, printable, size, table
     from hatch_lambda.common.ui import counted
-    from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
+    from hatch_lambda.zip.size import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
     contents = inspection.contents
     what = contents.kind if contents.zipped is not None else f"{contents.kind}, not zipped yet"

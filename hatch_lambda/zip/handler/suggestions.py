@@ -8,15 +8,15 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from hatch_lambda.bundle.files import Member
-from hatch_lambda.handler.execution import Execution
-from hatch_lambda.handler.values import SOMETHING
+from hatch_lambda.zip.handler.execution import Execution
+from hatch_lambda.zip.handler.values import SOMETHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from hatch_lambda.bundle.files import BundleFile
-    from hatch_lambda.handler.names import Names
+    from hatch_lambda.zip.handler.names import Names
 
 _MOST_SUGGESTIONS = 3
 _NEAR = 0.75

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.files import Origins
 from hatch_lambda.common.ui import GREEN, RED, YELLOW, counted, megabytes, warning_text, wrapped
-from hatch_lambda.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
+from hatch_lambda.zip.size import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from hatch_lambda.archive import Archive
     from hatch_lambda.bundle.files import BundleFile, LeftOut
     from hatch_lambda.common.ui import Screen
+    from hatch_lambda.zip.writer import Archive
 
 _LARGEST = 5
 _LABELS = 11  # columns

@@ -7,7 +7,7 @@ import builtins
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_lambda.handler.syntax import FUNCTIONS, Function, takes, within
+from hatch_lambda.zip.handler.syntax import FUNCTIONS, Function, takes, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from hatch_lambda.handler.execution import Execution
-from hatch_lambda.handler.modules import Unreadable, parsed
-from hatch_lambda.handler.values import (
+from hatch_lambda.zip.handler.execution import Execution
+from hatch_lambda.zip.handler.modules import Unreadable, parsed
+from hatch_lambda.zip.handler.values import (
     DONE,
     NOTHING,
     SOMETHING,
@@ -27,8 +27,8 @@ from hatch_lambda.handler.values import (
 if TYPE_CHECKING:
     from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.common.target import Target
-    from hatch_lambda.handler.modules import Modules, Place
-    from hatch_lambda.handler.values import Value, Values
+    from hatch_lambda.zip.handler.modules import Modules, Place
+    from hatch_lambda.zip.handler.values import Value, Values
 
 
 class Names:

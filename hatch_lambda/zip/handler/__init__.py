@@ -18,17 +18,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.handler.modules import Modules
-from hatch_lambda.handler.names import Names
-from hatch_lambda.handler.suggestions import suggested
-from hatch_lambda.handler.values import ANYTHING, DONE, NOTHING, SOMETHING, Fails, Module, Unknown, Wrong, in_words
+from hatch_lambda.zip.handler.modules import Modules
+from hatch_lambda.zip.handler.names import Names
+from hatch_lambda.zip.handler.suggestions import suggested
+from hatch_lambda.zip.handler.values import ANYTHING, DONE, NOTHING, SOMETHING, Fails, Module, Unknown, Wrong, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.common.target import Target
-    from hatch_lambda.handler.values import Value, Values
+    from hatch_lambda.zip.handler.values import Value, Values
 
 SETTING = "tool.hatch.build.targets.lambda.handler"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hatch_lambda.handler.values import NOTHING, Star, union
+from hatch_lambda.zip.handler.values import NOTHING, Star, union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hatch_lambda.handler.values import Value, Values
+    from hatch_lambda.zip.handler.values import Value, Values
 
 
 @dataclass

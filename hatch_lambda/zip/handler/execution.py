@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from hatch_lambda.handler.bindings import Attempt, Bindings, Loop, joined
-from hatch_lambda.handler.syntax import always_matches, captures, evaluated_parts, may_suppress, names_bound, spread
-from hatch_lambda.handler.traits import Traits
-from hatch_lambda.handler.values import (
+from hatch_lambda.zip.handler.bindings import Attempt, Bindings, Loop, joined
+from hatch_lambda.zip.handler.syntax import always_matches, captures, evaluated_parts, may_suppress, names_bound, spread
+from hatch_lambda.zip.handler.traits import Traits
+from hatch_lambda.zip.handler.values import (
     NOTHING,
     PASSED,
     SOMETHING,
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.handler.modules import Place
-    from hatch_lambda.handler.syntax import Function
-    from hatch_lambda.handler.values import Values
+    from hatch_lambda.zip.handler.modules import Place
+    from hatch_lambda.zip.handler.syntax import Function
+    from hatch_lambda.zip.handler.values import Values
 
 
 class Execution(ast.NodeVisitor):

@@ -1,0 +1,1 @@
+"""From bundle to zip: which files, checked, written and summed up."""
