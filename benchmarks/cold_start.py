@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda.invocation import ExecutionEnvironment, Invocation, prepared
+from hatch_lambda.invoke import ExecutionEnvironment, Invocation, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

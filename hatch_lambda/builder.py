@@ -122,11 +122,11 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def _write_papers(self, prepared: Prepared, zips: ZipSettings, path: Path) -> None:
         """What is left beside the zip for those who want to look into it."""
         if zips.report:
-            from hatch_lambda import report
+            from hatch_lambda.inspect import report
 
             report.write(path, report.beside(path), prepared.settings.target)
         if zips.sbom:
-            from hatch_lambda import report, sbom
+            from hatch_lambda.inspect import report, sbom
 
             hashes = {wheel.distribution.partition(" ")[0]: wheel.sha256 for wheel in prepared.bundle.wheels}
             sbom.write(path, report.beside(path, ".cdx.json"), prepared.settings.target, hashes)
@@ -202,7 +202,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
         source_date_epoch()
         if self._zip_settings().sbom:
-            from hatch_lambda.sbom import make_sure_that_the_library_is_there
+            from hatch_lambda.inspect.sbom import make_sure_that_the_library_is_there
 
             make_sure_that_the_library_is_there()
         if HOOK not in self.config.hook_config:

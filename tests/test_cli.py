@@ -97,7 +97,7 @@ class TestExitCodes:
         os.mkfifo(tmp_path / "pipe")
         (tmp_path / "folder").mkdir()
         code = (
-            "import hatch_lambda.contents as contents\n"
+            "import hatch_lambda.inspect.contents as contents\n"
             "def wait(path):\n    print('ready', flush=True)\n    open(path.parent / 'pipe').read()\n"
             "contents.read = wait\n"
             "from hatch_lambda.cli import main\nmain()"

@@ -13,7 +13,7 @@ from elf import make_elf
 from packages import make_wheel, metadata
 from zips import make_zip, patched
 
-from hatch_lambda.contents import Contents, ContentsError, Entry, read
+from hatch_lambda.inspect.contents import Contents, ContentsError, Entry, read
 from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class TestWhatCannotBeRead:
     def test_what_unpacks_to_more_than_lambda_takes_in_any_way(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("hatch_lambda.contents._MOST_UNPACKED", 199)
+        monkeypatch.setattr("hatch_lambda.inspect.contents._MOST_UNPACKED", 199)
         with pytest.raises(ContentsError, match="it says that it unpacks to 200 bytes"):
             read(make_zip(tmp_path / "f.zip", {"a.py": "x" * 100, "b.py": "y" * 100}))
 

@@ -16,8 +16,8 @@ from zips import make_zip
 
 from hatch_lambda.cli import main
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.contents import read, survey
-from hatch_lambda.contents.fitness import faults
+from hatch_lambda.inspect.contents import read, survey
+from hatch_lambda.inspect.contents.fitness import faults
 from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:

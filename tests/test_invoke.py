@@ -23,8 +23,8 @@ from test_example_project import CREATED, ORDER_ID, build_example
 
 from hatch_lambda.cli import main
 from hatch_lambda.common import interpreters
-from hatch_lambda.invocation import Invocation, InvocationError, invoke, prepared, runtime_python
-from hatch_lambda.invocation.runtime_python import runtime_of
+from hatch_lambda.invoke import Invocation, InvocationError, invoke, prepared, runtime_python
+from hatch_lambda.invoke.runtime_python import runtime_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

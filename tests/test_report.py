@@ -24,17 +24,17 @@ from hypothesis import strategies as st
 from lambda_zips import HOSTILE, make_hostile, make_shop, make_zip
 from packages import make_wheel
 
-from hatch_lambda import contents, report
 from hatch_lambda.cli import main
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.report.licences import licence_of
-from hatch_lambda.report.markup import tag
-from hatch_lambda.report.requirements import requirements
-from hatch_lambda.report.treemap import Rect, squarify
+from hatch_lambda.inspect import contents, report
+from hatch_lambda.inspect.report.licences import licence_of
+from hatch_lambda.inspect.report.markup import tag
+from hatch_lambda.inspect.report.requirements import requirements
+from hatch_lambda.inspect.report.treemap import Rect, squarify
 
 if TYPE_CHECKING:
-    from hatch_lambda.report.requirements import Requirements
+    from hatch_lambda.inspect.report.requirements import Requirements
 
 VOID = {"meta", "input", "br"}
 

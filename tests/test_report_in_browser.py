@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lambda_zips import make_hostile, make_shop
 
-from hatch_lambda import contents, report
 from hatch_lambda.common.ui import megabytes
+from hatch_lambda.inspect import contents, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,10 @@ from cyclonedx.validation.json import JsonStrictValidator
 from lambda_zips import make_shop, make_zip
 from packages import make_wheel, metadata
 
-from hatch_lambda import sbom
 from hatch_lambda.cli import main
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.inspect import sbom
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

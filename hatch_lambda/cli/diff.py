@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from hatch_lambda.contents import Contents
-    from hatch_lambda.contents.comparison import Comparison, FileChange, PartChange
+    from hatch_lambda.inspect.contents import Contents
+    from hatch_lambda.inspect.contents.comparison import Comparison, FileChange, PartChange
 
 _SHOWN_FILES = 20
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
@@ -39,8 +39,8 @@ def diff(  # noqa: PLR0913 - click hands over each option
     """
     if as_json and as_markdown:
         raise click.UsageError("--json and --markdown exclude each other.")
-    from hatch_lambda.contents import read
-    from hatch_lambda.contents.comparison import Comparison
+    from hatch_lambda.inspect.contents import read
+    from hatch_lambda.inspect.contents.comparison import Comparison
 
     comparison = Comparison(read(old), read(new))
     if as_json:
@@ -71,7 +71,7 @@ class _Totals:
 
 
 def _summary(comparison: Comparison) -> str:
-    from hatch_lambda.contents.comparison import OWN
+    from hatch_lambda.inspect.contents.comparison import OWN
 
     found = [part.how for part in comparison.parts if part.name != OWN]
     counts = [f"{found.count(how)} {how}" for how in _SIGNS if how in found]

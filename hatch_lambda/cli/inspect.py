@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from hatch_lambda.contents import Contents
-    from hatch_lambda.contents.survey import Portion
+    from hatch_lambda.inspect.contents import Contents
+    from hatch_lambda.inspect.contents.survey import Portion
     from hatch_lambda.resolve.closure import Fault
     from hatch_lambda.wheels.machine_code import MachineCode
 
@@ -54,7 +54,7 @@ def inspect(
     target = named_target(runtime, architecture)
     if len(layer_paths) > _MOST_LAYERS:
         raise click.UsageError(f"A function can have {_MOST_LAYERS} layers, not {len(layer_paths)}.")
-    from hatch_lambda.contents import read
+    from hatch_lambda.inspect.contents import read
 
     inspection = _Inspection(read(path), tuple(map(read, layer_paths)), target)
     if as_json:
@@ -78,7 +78,7 @@ class _Inspection:
 
     @cached_property
     def faults(self) -> dict[Target, tuple[Fault, ...]]:
-        from hatch_lambda.contents.fitness import faults_by_target
+        from hatch_lambda.inspect.contents.fitness import faults_by_target
 
         return faults_by_target(self.contents, self.layers)
 
@@ -102,7 +102,7 @@ class _Inspection:
             )
 
     def as_json(self) -> dict[str, Any]:
-        from hatch_lambda.contents import survey
+        from hatch_lambda.inspect.contents import survey
         from hatch_lambda.zip.size import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
         contents, owner = self.contents, _owners(self.contents)
@@ -245,8 +245,8 @@ def _show_portions(out: Console, contents: Contents, of: str, rows: Sequence[tup
 def _show_distributions(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading
     from hatch_lambda.common.ui import counted
-    from hatch_lambda.contents.fitness import OWN
-    from hatch_lambda.contents.survey import portion
+    from hatch_lambda.inspect.contents.fitness import OWN
+    from hatch_lambda.inspect.contents.survey import portion
 
     rows = [(str(installed), portion("", installed.entries)) for installed in contents.installed]
     if contents.unclaimed:
@@ -257,7 +257,7 @@ def _show_distributions(out: Console, contents: Contents) -> None:
 
 def _show_space(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading
-    from hatch_lambda.contents.survey import kinds, tree
+    from hatch_lambda.inspect.contents.survey import kinds, tree
 
     heading(out, "Where the space goes")
     if branches := tree(contents):
@@ -268,7 +268,7 @@ def _show_space(out: Console, contents: Contents) -> None:
 
 def _show_machine_code(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading, printable, table
-    from hatch_lambda.contents.fitness import OWN
+    from hatch_lambda.inspect.contents.fitness import OWN
 
     if not contents.machine_code and not contents.broken_machine_code:
         return
@@ -296,7 +296,7 @@ def _libc_of(codes: Sequence[MachineCode]) -> str:
 
 def _show_bytecode(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading, size, table
-    from hatch_lambda.contents.survey import bytecode
+    from hatch_lambda.inspect.contents.survey import bytecode
 
     if not (found := bytecode(contents)):
         return
@@ -314,7 +314,7 @@ _SHOWN_HANDLERS = 8
 
 def _show_handlers(out: Console, contents: Contents) -> None:
     from hatch_lambda.cli.terminal import heading, printable
-    from hatch_lambda.contents.survey import handlers
+    from hatch_lambda.inspect.contents.survey import handlers
 
     if not (found := handlers(contents)):
         return

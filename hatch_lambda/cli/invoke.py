@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import click
 
 from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.invocation import DEFAULT_MEMORY, DEFAULT_TIMEOUT, RESERVED, Invocation
+from hatch_lambda.invoke import DEFAULT_MEMORY, DEFAULT_TIMEOUT, RESERVED, Invocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from hatch_lambda.invocation import Result
+    from hatch_lambda.invoke import Result
 
 _ZIP = click.Path(exists=True, path_type=Path)
 
@@ -108,7 +108,7 @@ def invoke(  # noqa: PLR0913 - options
 
 
 def _run(invocation: Invocation) -> Result:
-    from hatch_lambda.invocation import invoke as invoke_here
+    from hatch_lambda.invoke import invoke as invoke_here
 
     result = invoke_here(invocation, on_log=_log, ui=_Stderr())
     for hint in _hints(invocation, result):

@@ -28,6 +28,6 @@ def report(*, path: Path, output: Path | None, runtime: str | None, architecture
     Without --runtime it goes by the name of the zip where that ends as in `-python3.13-arm64.zip`.
     """
     target = named_target(runtime, architecture)
-    from hatch_lambda.report import beside, write
+    from hatch_lambda.inspect.report import beside, write
 
     click.echo(write(path, output or beside(path), target))

@@ -29,7 +29,7 @@ def sbom(*, path: Path, output: Path | None, runtime: str | None, architecture: 
     `-python3.13-arm64.zip`.
     """
     target = named_target(runtime, architecture)
-    from hatch_lambda.sbom import document, write
+    from hatch_lambda.inspect.sbom import document, write
 
     if output:
         click.echo(write(path, output, target))

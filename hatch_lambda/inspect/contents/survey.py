@@ -8,12 +8,12 @@ import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.contents import ContentsError
+from hatch_lambda.inspect.contents import ContentsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from hatch_lambda.contents import Contents, Entry
+    from hatch_lambda.inspect.contents import Contents, Entry
 
 
 class Portion(NamedTuple):

@@ -8,18 +8,18 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
-from hatch_lambda.contents.fitness import faults_by_target
-from hatch_lambda.contents.survey import kind_of
-from hatch_lambda.report import dependencies, fit, overview, tables
-from hatch_lambda.report.kit import Facts
-from hatch_lambda.report.map import maps
-from hatch_lambda.report.markup import Markup, escape, join, tag
-from hatch_lambda.report.requirements import requirements
-from hatch_lambda.report.tree import tree
+from hatch_lambda.inspect.contents.fitness import faults_by_target
+from hatch_lambda.inspect.contents.survey import kind_of
+from hatch_lambda.inspect.report import dependencies, fit, overview, tables
+from hatch_lambda.inspect.report.kit import Facts
+from hatch_lambda.inspect.report.map import maps
+from hatch_lambda.inspect.report.markup import Markup, escape, join, tag
+from hatch_lambda.inspect.report.requirements import requirements
+from hatch_lambda.inspect.report.tree import tree
 
 if TYPE_CHECKING:
     from hatch_lambda.common.target import Target
-    from hatch_lambda.contents import Contents
+    from hatch_lambda.inspect.contents import Contents
 
 
 def page(contents: Contents, target: Target | None = None) -> str:

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hatch_lambda.contents import Contents, Entry, Installed
+    from hatch_lambda.inspect.contents import Contents, Entry, Installed
 
 OWN = "own code"
 """The name of what no distribution brings; names of distributions have no spaces."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_lambda.report.tree import Node
+    from hatch_lambda.inspect.report.tree import Node
 
 # What the page's style sheet takes for the frame and the heading of a tile that has tiles in it, in pixels.
 _FRAME = 3

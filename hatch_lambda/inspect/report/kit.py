@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.ui import megabytes
-from hatch_lambda.report.markup import Markup, tag
+from hatch_lambda.inspect.report.markup import Markup, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.contents import Contents
-    from hatch_lambda.report.markup import Child
-    from hatch_lambda.report.requirements import Requirements
+    from hatch_lambda.inspect.contents import Contents
+    from hatch_lambda.inspect.report.markup import Child
+    from hatch_lambda.inspect.report.requirements import Requirements
     from hatch_lambda.resolve.closure import Fault
 
 _LEAST_SHOWN = 0.0005

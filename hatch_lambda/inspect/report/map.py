@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.ui import counted, megabytes
-from hatch_lambda.contents.survey import BYTECODE, DATA, MACHINE_CODE, METADATA, SOURCE, STUBS, TESTS
-from hatch_lambda.report import treemap
-from hatch_lambda.report.markup import Markup, escape, join, tag
+from hatch_lambda.inspect.contents.survey import BYTECODE, DATA, MACHINE_CODE, METADATA, SOURCE, STUBS, TESTS
+from hatch_lambda.inspect.report import treemap
+from hatch_lambda.inspect.report.markup import Markup, escape, join, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hatch_lambda.report.tree import Node
+    from hatch_lambda.inspect.report.tree import Node
 
 STYLES = {
     MACHINE_CODE: "native",

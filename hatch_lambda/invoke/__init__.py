@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.ui import SilentUI
-from hatch_lambda.invocation import runtime_python, task_root
-from hatch_lambda.invocation.runtime_api import REQUEST_LIMIT, Request, RuntimeApi
-from hatch_lambda.invocation.runtime_process import Log, Pipe, in_words, kill, peak_memory, started
+from hatch_lambda.invoke import runtime_python, task_root
+from hatch_lambda.invoke.runtime_api import REQUEST_LIMIT, Request, RuntimeApi
+from hatch_lambda.invoke.runtime_process import Log, Pipe, in_words, kill, peak_memory, started
 from hatch_lambda.wheels import store
 from hatch_lambda.wheels.machine_code import scan_directory
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from hatch_lambda.common.ui import UI
-    from hatch_lambda.invocation.runtime_python import RuntimePython
+    from hatch_lambda.invoke.runtime_python import RuntimePython
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, and for the init:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib

@@ -25,8 +25,8 @@ def write(zip_path: Path, output: Path, target: Target | None = None) -> Path:
 
     `target`: what it is to run on; without one, what its name says. Raises `LambdaBuildError` where it cannot be read.
     """
-    from hatch_lambda import contents
-    from hatch_lambda.report.page import page
+    from hatch_lambda.inspect import contents
+    from hatch_lambda.inspect.report.page import page
 
     return write_whole(output, page(contents.read(named(zip_path)), target or target_by_name(zip_path)))
 

@@ -19,9 +19,9 @@ from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import sha256_of
-from hatch_lambda.report import named, target_by_name, write_whole
-from hatch_lambda.report.licences import licence_of
-from hatch_lambda.report.requirements import requirements
+from hatch_lambda.inspect.report import named, target_by_name, write_whole
+from hatch_lambda.inspect.report.licences import licence_of
+from hatch_lambda.inspect.report.requirements import requirements
 from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from cyclonedx.model.license import License
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.contents import Contents, Installed
-    from hatch_lambda.report.licences import Licence
+    from hatch_lambda.inspect.contents import Contents, Installed
+    from hatch_lambda.inspect.report.licences import Licence
 
 # Made up once, for serial numbers that say nothing but what the document says (RFC 9562, 5.5).
 _NAMESPACE = UUID("7d2c9c0e-52f7-4b0c-9a57-3f6f1b0d8a41")
@@ -56,7 +56,7 @@ def document(zip_path: Path, target: Target | None = None, hashes: Mapping[str, 
     `target`: what it is to run on, without one what its name says; it decides who requires whom. `hashes`: the SHA-256
     of the wheels that it was made of, by the names of their distributions. Raises `LambdaBuildError`.
     """
-    from hatch_lambda import contents
+    from hatch_lambda.inspect import contents
 
     make_sure_that_the_library_is_there()
     held = contents.read(named(zip_path))

@@ -9,17 +9,17 @@ from urllib.parse import quote
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.ui import megabytes
-from hatch_lambda.report.kit import Facts, card, listed
-from hatch_lambda.report.markup import Markup, tag
+from hatch_lambda.inspect.report.kit import Facts, card, listed
+from hatch_lambda.inspect.report.markup import Markup, tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.contents import Installed
-    from hatch_lambda.report.markup import Child
-    from hatch_lambda.report.requirements import Edge, Requirements
+    from hatch_lambda.inspect.contents import Installed
+    from hatch_lambda.inspect.report.markup import Child
+    from hatch_lambda.inspect.report.requirements import Edge, Requirements
 
 # Deeper than any project's dependencies are; a zip may say what it likes.
 _DEEPEST = 60

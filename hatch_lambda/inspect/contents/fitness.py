@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hatch_lambda.common.target import all_targets
-from hatch_lambda.contents.survey import python_of_bytecode
+from hatch_lambda.inspect.contents.survey import python_of_bytecode
 from hatch_lambda.resolve.closure import Fault
 from hatch_lambda.wheels import loadable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.contents import Contents, Entry
+    from hatch_lambda.inspect.contents import Contents, Entry
 
 OWN = "own code"
 """What stands for a distribution where there is none."""

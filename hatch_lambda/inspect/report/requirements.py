@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.contents import Installed
+    from hatch_lambda.inspect.contents import Installed
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hatch_lambda.contents.survey import DATA
+from hatch_lambda.inspect.contents.survey import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hatch_lambda.contents import Contents, Entry
+    from hatch_lambda.inspect.contents import Contents, Entry
 
 NOBODYS = "Files of no distribution"
 

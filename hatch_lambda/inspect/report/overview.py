@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES
 from hatch_lambda.common.ui import counted, megabytes
-from hatch_lambda.contents import survey
-from hatch_lambda.report.kit import card, listed, named, percent
-from hatch_lambda.report.map import STYLES, capitalised, swatch
-from hatch_lambda.report.markup import Markup, tag
+from hatch_lambda.inspect.contents import survey
+from hatch_lambda.inspect.report.kit import card, listed, named, percent
+from hatch_lambda.inspect.report.map import STYLES, capitalised, swatch
+from hatch_lambda.inspect.report.markup import Markup, tag
 from hatch_lambda.zip.size import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.contents import Contents
-    from hatch_lambda.report.kit import Facts
+    from hatch_lambda.inspect.contents import Contents
+    from hatch_lambda.inspect.report.kit import Facts
 
 # From this part of a limit on, its bar warns.
 _NEAR = 0.8

@@ -7,17 +7,17 @@ from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
-from hatch_lambda.contents import survey
-from hatch_lambda.report.kit import Column, Facts, card, cell, filter_field, share_cell, size_cell, table
-from hatch_lambda.report.licences import licence_of
-from hatch_lambda.report.map import capitalised, swatch
-from hatch_lambda.report.markup import Markup, tag
-from hatch_lambda.report.tree import NOBODYS
+from hatch_lambda.inspect.contents import survey
+from hatch_lambda.inspect.report.kit import Column, Facts, card, cell, filter_field, share_cell, size_cell, table
+from hatch_lambda.inspect.report.licences import licence_of
+from hatch_lambda.inspect.report.map import capitalised, swatch
+from hatch_lambda.inspect.report.markup import Markup, tag
+from hatch_lambda.inspect.report.tree import NOBODYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.contents import Installed
+    from hatch_lambda.inspect.contents import Installed
 
 _LARGEST_FILES = 25
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.ui import counted
-from hatch_lambda.report.kit import Column, Facts, card, cell, listed, named, size_cell, table
-from hatch_lambda.report.markup import Markup, tag
+from hatch_lambda.inspect.report.kit import Column, Facts, card, cell, listed, named, size_cell, table
+from hatch_lambda.inspect.report.markup import Markup, tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""Looking into a zip that is there: contents, report, SBOM."""
