@@ -34,16 +34,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hatch_lambda.api import PythonPipDependencyBuilder
     from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError
     from hatch_lambda.common.ui import UI
-    from hatch_lambda.dependency_builder import PythonPipDependencyBuilder
 
 __all__ = ["UI", "LambdaBuildError", "MissingDependencyError", "PythonPipDependencyBuilder"]
 
 _HOMES = {
     "LambdaBuildError": "common.errors",
     "MissingDependencyError": "common.errors",
-    "PythonPipDependencyBuilder": "dependency_builder",
+    "PythonPipDependencyBuilder": "api",
     "UI": "common.ui",
 }
 

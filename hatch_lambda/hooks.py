@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from hatchling.plugin import hookimpl
 
 if TYPE_CHECKING:
-    from hatch_lambda.build_hook import LambdaBuildHook
-    from hatch_lambda.builder import LambdaBuilder
+    from hatch_lambda.plugin.build_hook import LambdaBuildHook
+    from hatch_lambda.plugin.builder import LambdaBuilder
 
 
 @hookimpl
 def hatch_register_build_hook() -> type[LambdaBuildHook]:
-    from hatch_lambda.build_hook import LambdaBuildHook
+    from hatch_lambda.plugin.build_hook import LambdaBuildHook
 
     return LambdaBuildHook
 
 
 @hookimpl
 def hatch_register_builder() -> type[LambdaBuilder]:
-    from hatch_lambda.builder import LambdaBuilder
+    from hatch_lambda.plugin.builder import LambdaBuilder
 
     return LambdaBuilder

@@ -22,8 +22,8 @@ from hatchling.plugin.manager import PluginManager
 from packages import make_sdist, make_source_tree, make_wheel, source_files
 from projects import BUNDLE, DIST_INFO, FOO, HOOK, PACKAGE, SDIST, WHEEL, ZIP, NewProject, Project, write_project
 
-from hatch_lambda.build_hook import LambdaBuildHook
-from hatch_lambda.builder import LambdaBuilder
+from hatch_lambda.plugin.build_hook import LambdaBuildHook
+from hatch_lambda.plugin.builder import LambdaBuilder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -811,9 +811,14 @@ def test_the_hook_costs_other_targets_nothing(new_project: NewProject, tmp_path:
     imported = {
         line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if line.startswith("import time:")
     }
-    assert "hatch_lambda.build_hook" in imported  # it was asked
+    assert "hatch_lambda.plugin.build_hook" in imported  # it was asked
     ours = {name for name in imported if name.partition(".")[0] == "hatch_lambda"}
-    assert ours <= {"hatch_lambda", "hatch_lambda.hooks", "hatch_lambda.build_hook", "hatch_lambda.builder"}
+    assert ours <= {
+        "hatch_lambda",
+        "hatch_lambda.hooks",
+        "hatch_lambda.plugin.build_hook",
+        "hatch_lambda.plugin.builder",
+    }
     assert {name.partition(".")[0] for name in imported}.isdisjoint({"pip", "elftools", "findpython"})
     assert trap.caught == []
     assert not (project.root / ".hatch").exists()

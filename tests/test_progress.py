@@ -23,7 +23,7 @@ from packages import make_wheel, source_files
 
 from hatch_lambda.common.process import run
 from hatch_lambda.common.ui import Reporter
-from hatch_lambda.hatch_ui import HatchUI
+from hatch_lambda.plugin.display import HatchUI
 from hatch_lambda.resolve.pip.listener import Listener
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def shown_in_a_pipe(directory: Path, *options: str, ends_with: int = 0, **variab
 STAGE = """
 import sys, time
 from hatchling.bridge.app import Application
-from hatch_lambda.hatch_ui import HatchUI
+from hatch_lambda.plugin.display import HatchUI
 from hatch_lambda.common.ui import Reporter
 
 def work():

@@ -22,7 +22,7 @@ from hatch_lambda.config.settings import (
     load_zip_settings,
     missing_table_message,
 )
-from hatch_lambda.project import HATCH_KEYS
+from hatch_lambda.plugin.project_wheel import HATCH_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -46,9 +46,9 @@ def lock(  # noqa: PLR0913 - click hands over each option
     from hatchling.bridge.app import Application
     from packaging.utils import canonicalize_name
 
-    from hatch_lambda.build_hook import requests_of_project
     from hatch_lambda.common.ui import Reporter
-    from hatch_lambda.hatch_ui import HatchUI, aborting
+    from hatch_lambda.plugin.build_hook import requests_of_project
+    from hatch_lambda.plugin.display import HatchUI, aborting
 
     if check and (upgrade or upgraded):
         raise click.UsageError("--check writes nothing, so there is nothing to upgrade.")

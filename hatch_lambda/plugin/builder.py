@@ -15,7 +15,7 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
-from hatch_lambda.build_hook import PREPARED_KEY
+from hatch_lambda.plugin.build_hook import PREPARED_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -58,7 +58,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def build(
         self, *, versions: list[str] | None = None, clean_only: bool | None = False, **options: Any
     ) -> Generator[str, None, None]:
-        from hatch_lambda.hatch_ui import aborting
+        from hatch_lambda.plugin.display import aborting
 
         if hasattr(gc, "freeze"):
             # What Hatch has imported stays until the end. There, looking for garbage in it takes a tenth of a rebuild.
@@ -182,13 +182,13 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _settings(self) -> dict[str, Settings]:
         """What the hook was told, which the build data have in a build."""
-        from hatch_lambda.build_hook import load_settings
+        from hatch_lambda.plugin.build_hook import load_settings
 
         return load_settings(self._hook_table, self.config, self.root)
 
     def _zip_settings(self) -> ZipSettings:
         from hatch_lambda.config.settings import load_zip_settings
-        from hatch_lambda.project import HATCH_KEYS
+        from hatch_lambda.plugin.project_wheel import HATCH_KEYS
 
         return load_zip_settings(self.target_config, Path(self.root), hatch_keys=HATCH_KEYS)
 
@@ -197,7 +197,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
         from hatch_lambda.config.settings import LAYER, missing_table_message
         from hatch_lambda.config.validators import listed
-        from hatch_lambda.project import check_selection
+        from hatch_lambda.plugin.project_wheel import check_selection
         from hatch_lambda.zip.writer import source_date_epoch
 
         source_date_epoch()
@@ -278,13 +278,13 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _own_files(self, scratch: Path, build_data: dict[str, Any], reporter: Reporter) -> tuple[BundleFile, ...]:
         """What the project itself brings into the zip, looked through."""
-        from hatch_lambda import project
+        from hatch_lambda.plugin import project_wheel
         from hatch_lambda.wheels import layout
         from hatch_lambda.zip.secrets import likely_secrets, refuse_credentials_in_metadata
 
         prepared: Prepared = build_data[PREPARED_KEY]
         settings = prepared.settings
-        wheel = project.build_wheel(self, scratch, build_data)
+        wheel = project_wheel.build_wheel(self, scratch, build_data)
         self._audit(wheel, prepared.bundle, settings)
         files = layout.lay_out(wheel, settings.target, settings.is_not_its_own)
         refuse_credentials_in_metadata(files)

@@ -12,7 +12,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.config.settings import TARGET_TABLE
-from hatch_lambda.hatch_ui import raised_by
+from hatch_lambda.plugin.display import raised_by
 from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ class LambdaBuildHook(BuildHookInterface[Any]):
         if self.target_name != TARGET:
             return
         from hatch_lambda.common.tempfiles import remove
-        from hatch_lambda.hatch_ui import aborting
+        from hatch_lambda.plugin.display import aborting
         from hatch_lambda.wheels.store import user_store
 
         with aborting(self.app):
@@ -59,9 +59,9 @@ class LambdaBuildHook(BuildHookInterface[Any]):
         if self.target_name != TARGET:
             return
         from hatch_lambda import pipeline
-        from hatch_lambda.builder import Prepared
         from hatch_lambda.common.ui import Reporter
-        from hatch_lambda.hatch_ui import HatchUI, aborting
+        from hatch_lambda.plugin.builder import Prepared
+        from hatch_lambda.plugin.display import HatchUI, aborting
 
         with aborting(self.app):
             of_versions = self._settings()
@@ -82,13 +82,13 @@ class LambdaBuildHook(BuildHookInterface[Any]):
         """Whether this is the build of a wheel that is to have the zip beside it."""
         if self.target_name != "wheel" or not self.config.get("with-wheel") or versions == ["editable"]:
             return False
-        from hatch_lambda.project import is_made_for_a_zip
+        from hatch_lambda.plugin.project_wheel import is_made_for_a_zip
 
         return not is_made_for_a_zip(self.build_config.builder)
 
     def _build_zips(self, directory: str, **options: Any) -> None:
         """Build, or clean, the target `lambda` of the project at hand."""
-        from hatch_lambda.builder import LambdaBuilder
+        from hatch_lambda.plugin.builder import LambdaBuilder
 
         manager = self.build_config.builder.plugin_manager
         builder = LambdaBuilder(self.root, plugin_manager=manager, metadata=self.metadata, app=self.app)
@@ -141,9 +141,9 @@ def requests_of_project(root: Path) -> dict[str, Request]:
 
     Raises `LambdaBuildError` where it has no such table, or one with faults.
     """
-    from hatch_lambda.builder import HOOK, LambdaBuilder
     from hatch_lambda.common.errors import LambdaBuildError
     from hatch_lambda.config.settings import missing_table_message
+    from hatch_lambda.plugin.builder import HOOK, LambdaBuilder
 
     builder = LambdaBuilder(str(root))
     if HOOK not in builder.config.hook_config:
