@@ -35,8 +35,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hatch_lambda.api import PythonPipDependencyBuilder
-    from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError
+    from hatch_lambda.common.errors import LambdaBuildError
     from hatch_lambda.common.ui import UI
+    from hatch_lambda.resolve.closure import MissingDependencyError
 
 __all__ = ["UI", "LambdaBuildError", "MissingDependencyError", "PythonPipDependencyBuilder"]
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.bundle.assemble import assemble, with_bytecode
-from hatch_lambda.bundle.files import Origins
 from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError
@@ -19,6 +18,7 @@ from hatch_lambda.common.ui import Reporter, counted
 from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import LOCKED_VARIABLE
 from hatch_lambda.resolve import saved_resolution
+from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.resolve.fingerprint import fingerprint
 from hatch_lambda.wheels.store import PART, user_store
 

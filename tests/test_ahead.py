@@ -96,13 +96,13 @@ class TestPip:
     def test_the_one_that_waits_is_taken_once(self, waiting: process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path)
 
-        process = waiting.take(tmp_path)
+        begun = waiting.take(tmp_path)
 
-        assert process is not None
+        assert begun is not None
         assert waiting.take(tmp_path) is None
-        assert process.poll() is None
-        output, _ = process.communicate("")  # nothing to do
-        assert (process.returncode, output) == (0, "")
+        assert begun.poll() is None
+        output, _ = begun.communicate("")  # nothing to do
+        assert (begun.returncode, output) == (0, "")
 
     def test_a_second_one_takes_the_place_of_the_first(self, waiting: process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path / "..")
@@ -117,11 +117,11 @@ class TestPip:
 
     def test_it_is_not_taken_for_another_project(self, waiting: process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path)
-        process = waiting._process
+        begun = waiting._process
 
         assert waiting.take(tmp_path / "other") is None
-        assert process is not None
-        assert process.poll() is not None
+        assert begun is not None
+        assert begun.poll() is not None
 
     def test_it_is_not_taken_once_the_environment_is_another(
         self, waiting: process._Waiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -133,21 +133,21 @@ class TestPip:
 
     def test_it_is_not_taken_if_it_has_ended(self, waiting: process._Waiting, tmp_path: Path) -> None:
         waiting.start(tmp_path)
-        process = waiting._process
-        assert process is not None
-        process.kill()
-        process.wait()
+        begun = waiting._process
+        assert begun is not None
+        begun.kill()
+        begun.wait()
 
         assert waiting.take(tmp_path) is None
 
     def test_one_that_was_not_needed_is_ended(self, tmp_path: Path) -> None:
         with process.starting_ahead(tmp_path):
-            process = process._WAITING._process
-            assert process is not None
-            assert process.poll() is None
+            begun = process._WAITING._process
+            assert begun is not None
+            assert begun.poll() is None
 
-        assert process.returncode is not None
-        assert not is_at_work(process.pid)
+        assert begun.returncode is not None
+        assert not is_at_work(begun.pid)
 
     def test_it_ends_where_the_build_is_killed(self, tmp_path: Path) -> None:
         code = (

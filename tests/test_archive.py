@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 import pytest
 from packages import make_wheel
 
-from hatch_lambda.bundle.files import BundleFile, Text, union
+from hatch_lambda.bundle.files import union
 from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.members import BundleFile, Text
 from hatch_lambda.zip import writer
 
 if TYPE_CHECKING:

@@ -24,16 +24,11 @@ from elf import make_elf
 from packages import make_sdist, make_wheel, metadata, record, source_files
 from projects import BUNDLE, HOOK, PACKAGE, ZIP, Project, write_project
 
-from hatch_lambda.common.errors import (
-    BrokenWheelError,
-    ConflictingFilesError,
-    LambdaBuildError,
-    MissingDependencyError,
-    ResolutionError,
-    UnfitMachineCodeError,
-)
+from hatch_lambda.common.errors import BrokenWheelError, ConflictingFilesError, LambdaBuildError, ResolutionError
 from hatch_lambda.common.hashing import sha256_of
+from hatch_lambda.resolve.closure import MissingDependencyError
 from hatch_lambda.resolve.pip import process
+from hatch_lambda.wheels.loadable import UnfitMachineCodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -16,12 +16,13 @@ from hatch_lambda.common import system_libraries
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.wheels.check import check_wheel
-from hatch_lambda.wheels.loadable import ballast, judge, report, scan
+from hatch_lambda.wheels.loadable import ballast, judge, report
+from hatch_lambda.wheels.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hatch_lambda.resolve.closure import Fault
+    from hatch_lambda.wheels.loadable import Fault
 
 ARM = Target(RUNTIMES["python3.13"], ARCHITECTURES["arm64"])
 X86 = Target(RUNTIMES["python3.13"], ARCHITECTURES["x86_64"])

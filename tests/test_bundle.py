@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packages import make_wheel, record
 
-from hatch_lambda.bundle.files import BundleFile, union
+from hatch_lambda.bundle.files import union
 from hatch_lambda.common.errors import BrokenWheelError, ConflictingFilesError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from packages import Content
+
+    from hatch_lambda.wheels.members import BundleFile
 
 TARGET = Target(RUNTIMES["python3.13"], ARCHITECTURES["x86_64"])
 SHEBANG = b"#!/var/lang/bin/python3.13\n"

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from packages import Content
 
     from hatch_lambda.bundle.bytecode.compiled import Bytecode
-    from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.config.settings import Settings
+    from hatch_lambda.wheels.members import BundleFile
 
 RUNNING = "{}.{}".format(*sys.version_info)
 TAG = "cpython-{}{}".format(*sys.version_info)

@@ -18,9 +18,9 @@ import pytest
 from lambda_runtime import invoke, pythons_at_hand, runtime_client
 from packages import make_wheel
 
-from hatch_lambda.bundle.files import BundleFile, Text
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.members import BundleFile, Text
 from hatch_lambda.zip import writer
 from hatch_lambda.zip.handler import _BUILT_IN, _LOADED_BEFORE, _STANDARD_LIBRARY, HandlerError, check_handler
 

@@ -17,9 +17,8 @@ from packages import make_wheel
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.resolve.prefetch import Ahead
-from hatch_lambda.wheels import scan
-from hatch_lambda.wheels.loadable import scan
-from hatch_lambda.wheels.scan import inspect
+from hatch_lambda.wheels import scan as scanning
+from hatch_lambda.wheels.scan import inspect, scan
 from hatch_lambda.wheels.store import Store
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ def refuse_to_write(self: object, piece: bytes) -> None:
 def test_without_room_a_wheel_is_checked_all_the_same(
     wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scan._Copy, "write", refuse_to_write)
+    monkeypatch.setattr(scanning._Copy, "write", refuse_to_write)
 
     assert inspect([("foo 1.0", wheel)], store) == scan([("foo 1.0", wheel)])
     assert not shelf_of(store, wheel).exists()
@@ -178,7 +177,7 @@ def test_what_was_inspected_ahead_is_not_looked_at_again(
         ahead.look(bad)
         ahead.look(tmp_path / "gone-1.0-py3-none-any.whl")
     expected = scan([("foo 1.0", wheel)])
-    monkeypatch.setattr(scan, "check_wheel", None)
+    monkeypatch.setattr(scanning, "check_wheel", None)
 
     assert inspect([("foo 1.0", wheel)], store) == expected
 
@@ -192,7 +191,7 @@ def test_what_waits_to_be_inspected_is_dropped_where_the_work_beside_fails(
         time.sleep(0.02)
         looked_at.append(wheel)
 
-    monkeypatch.setattr(scan, "_inspect", inspect_slowly)
+    monkeypatch.setattr(scanning, "_inspect", inspect_slowly)
     wheels = [tmp_path / f"p{number}-1.0-py3-none-any.whl" for number in range(500)]
 
     def work() -> None:

@@ -59,7 +59,8 @@ def chosen(machine: Path) -> Callable[..., Interpreter]:
     """`chosen("3.12")`: the interpreter to build with for a runtime, on the machine of the test."""
 
     def choose(version: str, **table: object) -> Interpreter:
-        return interpreter_to_build_with(load({"runtime": f"python{version}", **table}, machine, environ={}))
+        settings = load({"runtime": f"python{version}", **table}, machine, environ={})
+        return interpreter_to_build_with(settings.python, settings.target.runtime.python)
 
     return choose
 

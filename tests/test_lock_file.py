@@ -16,11 +16,11 @@ from packages import make_sdist, make_source_tree, make_wheel
 from packaging.pylock import Pylock
 
 from hatch_lambda import pipeline
-from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError, ResolutionError
+from hatch_lambda.common.errors import LambdaBuildError, ResolutionError
 from hatch_lambda.common.ui import Reporter, SilentUI
 from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import load
-from hatch_lambda.resolve.closure import SourceTree
+from hatch_lambda.resolve.closure import MissingDependencyError, SourceTree
 from hatch_lambda.resolve.lock import lock_file
 from hatch_lambda.resolve.lock.lock_file import LockFileError
 from hatch_lambda.wheels.store import user_store

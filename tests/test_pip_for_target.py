@@ -329,14 +329,14 @@ def test_what_is_beside_our_package_does_not_stand_in_for_the_standard_librarys(
     """Old backports are where distributions are, and so is our package."""
     for name in os.environ.keys() & {"COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}:
         monkeypatch.delenv(name)  # the copy would be measured as well
-    shutil.copytree(for_target.PROGRAM.parents[1], tmp_path / "site" / "hatch_lambda")
+    shutil.copytree(for_target.PROGRAM.parents[3], tmp_path / "site" / "hatch_lambda")
     for name in ("dataclasses", "json", "typing", "weakref", "logging"):
         (tmp_path / "site" / f"{name}.py").write_text("raise RuntimeError('a backport')\n", encoding="utf-8")
     make_wheel(tmp_path, "foo")
 
     answer = ask(
         *(tmp_path, target_of("python3.13", "arm64"), ["foo"]),
-        program=tmp_path / "site" / "hatch_lambda" / "pip_for_target" / "__main__.py",
+        program=tmp_path / "site" / "hatch_lambda" / "resolve" / "pip" / "for_target" / "__main__.py",
     )
 
     assert answer.exit_code == 0, answer.output

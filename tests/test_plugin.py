@@ -830,7 +830,7 @@ def test_the_trap_of_these_tests_does_catch_pip(new_project: NewProject, index: 
 
     new_project(project='dependencies = ["foo"]').build("-t", "lambda", **trap.variables)
 
-    assert any(event.startswith("subprocess.Popen") and "pip_for_target" in event for event in trap.caught)
+    assert any(event.startswith("subprocess.Popen") and "for_target" in event for event in trap.caught)
 
 
 def test_faults_of_the_table_do_not_stop_other_targets(new_project: NewProject) -> None:

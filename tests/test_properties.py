@@ -19,7 +19,7 @@ from packages import make_wheel, metadata, record
 from packaging.tags import Tag
 
 from hatch_lambda.bundle.assemble import assemble
-from hatch_lambda.bundle.files import BundleFile, Text, union
+from hatch_lambda.bundle.files import union
 from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError, LambdaBuildError
 from hatch_lambda.common.hashing import sha256_of
@@ -30,6 +30,7 @@ from hatch_lambda.resolve.fingerprint import fingerprint
 from hatch_lambda.wheels.check import check_wheel
 from hatch_lambda.wheels.compatibility import judge, wheel_tags
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.members import BundleFile, Text
 from hatch_lambda.wheels.store import StoredWheel
 from hatch_lambda.zip import writer
 

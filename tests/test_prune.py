@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packages import make_wheel
 
-from hatch_lambda.bundle.files import FILE_MODE, BundleFile, Text
 from hatch_lambda.bundle.prune import Pruned, Spared, Taken, decide
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

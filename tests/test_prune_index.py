@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.bundle.files import BundleFile, Member
 from hatch_lambda.bundle.prune import Pruned, decide
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.members import BundleFile, Member
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, LOCKED_VARIABLE, PRUNABLE, TARGET_FIELDS
-from hatch_lambda.resolve.allow import CURATED
+from hatch_lambda.resolve.curated import CURATED
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

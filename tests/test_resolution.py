@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from packages import make_sdist, make_source_tree, make_wheel
 
-from hatch_lambda.common.errors import LambdaBuildError, MissingDependencyError, ResolutionError
+from hatch_lambda.common.errors import LambdaBuildError, ResolutionError
 from hatch_lambda.common.redact import redact
-from hatch_lambda.resolve.download import _pinned_to_commit
+from hatch_lambda.resolve.closure import MissingDependencyError
+from hatch_lambda.resolve.pip.answer import _pinned_to_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

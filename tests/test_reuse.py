@@ -31,8 +31,8 @@ from packaging.utils import parse_wheel_filename
 from hatch_lambda import pipeline
 from hatch_lambda.bundle import unpack as unpack_stage
 from hatch_lambda.bundle.assemble import assemble
-from hatch_lambda.bundle.files import BundleFile, Origins, Text, union
-from hatch_lambda.common.errors import BrokenWheelError, ResolutionError, UnfitMachineCodeError
+from hatch_lambda.bundle.files import union
+from hatch_lambda.common.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.process import Completed
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
@@ -43,11 +43,14 @@ from hatch_lambda.config.settings import load
 from hatch_lambda.resolve import build as build_stage
 from hatch_lambda.resolve import fingerprint
 from hatch_lambda.resolve.build import build
-from hatch_lambda.resolve.closure import Closure, Distribution, Sdist, Verdict, Wheel
+from hatch_lambda.resolve.closure import Closure, Distribution, Origins, Sdist, Wheel
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.wheels import store as store_module
+from hatch_lambda.wheels.compatibility import Verdict
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.loadable import UnfitMachineCodeError
+from hatch_lambda.wheels.members import BundleFile, Text
 from hatch_lambda.wheels.store import PART, Store, WantedWheel
 from hatch_lambda.zip import writer
 
@@ -1311,7 +1314,7 @@ class TestWheelsBuiltFromSdists:
     def test_another_interpreter_is_another_build(self, workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
         workshop.build()
         another = Interpreter(Path(sys.executable), (3, sys.version_info[1] + 1))
-        monkeypatch.setattr(build_stage, "interpreter_to_build_with", lambda _settings: another)
+        monkeypatch.setattr(build_stage, "interpreter_to_build_with", lambda *_: another)
 
         workshop.build()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from conftest import RecordingUI
 
-    from hatch_lambda.bundle.files import Member
+    from hatch_lambda.wheels.members import Member
 
     Build = Callable[..., Path]
 

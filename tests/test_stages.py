@@ -18,13 +18,8 @@ import pytest
 from elf import make_elf
 from packages import make_sdist, make_source_tree, make_wheel
 
-from hatch_lambda.common.errors import (
-    BrokenWheelError,
-    ConflictingFilesError,
-    LambdaBuildError,
-    MissingDependencyError,
-    ResolutionError,
-)
+from hatch_lambda.common.errors import BrokenWheelError, ConflictingFilesError, LambdaBuildError, ResolutionError
+from hatch_lambda.resolve.closure import MissingDependencyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,9 +9,11 @@ import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from hatch_lambda.bundle.files import FILE_MODE, BundleFile, LeftOut, Origins, Text
+from hatch_lambda.bundle.files import LeftOut
 from hatch_lambda.common.ui import Screen
-from hatch_lambda.resolve.closure import Closure, Distribution, Verdict, Wheel
+from hatch_lambda.resolve.closure import Closure, Distribution, Origins, Wheel
+from hatch_lambda.wheels.compatibility import Verdict
+from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Text
 from hatch_lambda.zip.summary import Made, bar, lines, overview
 from hatch_lambda.zip.writer import Archive
 

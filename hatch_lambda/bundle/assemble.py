@@ -14,9 +14,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle.files import Bundle, BundleFile, LeftOut, Member, Text, union
+from hatch_lambda.bundle.files import Bundle, LeftOut, union
 from hatch_lambda.resolve.fingerprint import installed_version, is_no_source
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.members import BundleFile, Member, Text
 from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:

@@ -3,57 +3,19 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.errors import ConflictingFilesError
+from hatch_lambda.resolve.closure import Origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.wheels.store import StoredWheel
-
-STORED, DEFLATED = 0, 8  # a zip's compression methods that wheels have (APPNOTE 4.4.5)
-
-FILE_MODE = 0o644
-EXECUTABLE_MODE = 0o755
-
-
-class Member(NamedTuple):
-    """Content that is an entry of a wheel, and where it is in there, for those who copy it as it is.
-
-    A plain tuple, as a bundle has thousands of them.
-    """
-
-    wheel: Path
-    name: str
-    method: int
-    """The compression method, as in a zip's headers."""
-    crc: int
-    compressed_size: int
-    size: int
-    offset: int
-    """Of the entry's own header."""
-
-    def read(self) -> bytes:
-        with zipfile.ZipFile(self.wheel) as archive:
-            return archive.read(self.name)
-
-
-class Text(NamedTuple):
-    """Content made here: the scripts of entry points, a RECORD that is true to the layout."""
-
-    content: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-    def read(self) -> bytes:
-        return self.content
 
 
 class LeftOut(NamedTuple):
@@ -61,28 +23,6 @@ class LeftOut(NamedTuple):
 
     files: int
     size: int
-
-
-class BundleFile(NamedTuple):
-    """A file below the root of the bundle. `path`: with forward slashes. `owner`: the distribution that brings it."""
-
-    path: str
-    mode: int
-    source: Member | Text
-    owner: str
-
-
-class Origins(NamedTuple):
-    """How many distributions came how."""
-
-    downloaded: int = 0
-    built: int = 0
-    kept: int = 0
-    """Of an earlier build: its resolution, or the wheel that it built."""
-
-    def __str__(self) -> str:
-        told = ((self.downloaded, "downloaded"), (self.built, "built here"), (self.kept, "kept from an earlier build"))
-        return ", ".join(f"{number} {how}" for number, how in told if number)
 
 
 @dataclass(frozen=True)

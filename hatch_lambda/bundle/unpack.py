@@ -13,16 +13,17 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle.files import DEFLATED, Bundle, BundleFile, Member
 from hatch_lambda.common.errors import BrokenWheelError, naming
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.tempfiles import remove
+from hatch_lambda.wheels.members import DEFLATED, BundleFile, Member
 from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
 from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.wheels.unpacked_cache import Shelf
 
 

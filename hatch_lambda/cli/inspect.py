@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.inspect.contents import Contents
     from hatch_lambda.inspect.contents.survey import Portion
-    from hatch_lambda.resolve.closure import Fault
+    from hatch_lambda.wheels.loadable import Fault
     from hatch_lambda.wheels.machine_code import MachineCode
 
 # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
@@ -84,10 +84,10 @@ class _Inspection:
 
     def make_sure_that_it_fits(self) -> None:
         """Raise `UnfitMachineCodeError` or `TooLargeError` where the target could not run it."""
-        from hatch_lambda.common.errors import TooLargeError, UnfitMachineCodeError
+        from hatch_lambda.common.errors import TooLargeError
+        from hatch_lambda.common.limits import UNZIPPED_LIMIT
         from hatch_lambda.common.ui import megabytes
-        from hatch_lambda.wheels.loadable import report
-        from hatch_lambda.zip.size import UNZIPPED_LIMIT
+        from hatch_lambda.wheels.loadable import UnfitMachineCodeError, report
 
         if not self.target:
             return
@@ -102,8 +102,8 @@ class _Inspection:
             )
 
     def as_json(self) -> dict[str, Any]:
+        from hatch_lambda.common.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
         from hatch_lambda.inspect.contents import survey
-        from hatch_lambda.zip.size import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
         contents, owner = self.contents, _owners(self.contents)
         return {
@@ -197,8 +197,8 @@ def _show_limits(out: Console, inspection: _Inspection) -> None:
     from rich.text import Text
 
     from hatch_lambda.cli.terminal import bar, percent, printable, size, table
+    from hatch_lambda.common.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
     from hatch_lambda.common.ui import counted
-    from hatch_lambda.zip.size import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
     contents = inspection.contents
     what = contents.kind if contents.zipped is not None else f"{contents.kind}, not zipped yet"

@@ -47,8 +47,8 @@ def lock(  # noqa: PLR0913 - click hands over each option
     from packaging.utils import canonicalize_name
 
     from hatch_lambda.common.ui import Reporter
-    from hatch_lambda.plugin.build_hook import requests_of_project
     from hatch_lambda.plugin.display import HatchUI, aborting
+    from hatch_lambda.plugin.project import requests_of_project
 
     if check and (upgrade or upgraded):
         raise click.UsageError("--check writes nothing, so there is nothing to upgrade.")
@@ -96,7 +96,8 @@ def _inputs(request: Request) -> tuple[object, ...]:
 
 def _check(requests: Iterable[Request]) -> None:
     from hatch_lambda.common.ui import counted
-    from hatch_lambda.resolve.lock import coverage, lock_file
+    from hatch_lambda.resolve.lock import coverage as lock_coverage
+    from hatch_lambda.resolve.lock import lock_file
     from hatch_lambda.resolve.lock.download_locked import in_store, members_of
 
     faults = []
@@ -107,7 +108,7 @@ def _check(requests: Iterable[Request]) -> None:
             present = lock_file.read(path, settings)
             chosen = lock_file.select(present, settings)
             known = in_store(chosen, settings)
-            coverage.check(present, members_of(chosen, known), request)
+            lock_coverage.check(present, members_of(chosen, known), request)
         except LambdaBuildError as error:
             faults.append(str(error))
             continue

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from hatch_lambda.resolve.closure import Fault, MissingDependency
-
 
 class LambdaBuildError(Exception):
     """The root of all that hatch-lambda raises on purpose: the text is meant for the user as it stands."""
@@ -44,25 +42,6 @@ class PipError(LambdaBuildError):
 
 class ResolutionError(PipError):
     """Stage 1 found no closure: no such package, a conflict, an index out of reach, a malformed file."""
-
-
-class MissingDependencyError(LambdaBuildError):
-    """Stage 7: distributions without a wheel for the target.
-
-    `missing`: one value each, with verdicts, attempts and remedies.
-    """
-
-    def __init__(self, message: str, missing: Sequence[MissingDependency]) -> None:
-        self.missing = tuple(missing)
-        super().__init__(message)
-
-
-class UnfitMachineCodeError(LambdaBuildError):
-    """Something in the bundle could not be loaded on the target. `faults`: file by file."""
-
-    def __init__(self, message: str, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__(message)
 
 
 class BrokenWheelError(LambdaBuildError):

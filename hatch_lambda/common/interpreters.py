@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from findpython import PythonVersion
 
-    from hatch_lambda.config.settings import Settings
-
 _ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
@@ -34,14 +32,13 @@ class Interpreter:
 
 
 @functools.cache
-def interpreter_to_build_with(settings: Settings) -> Interpreter:
-    """The one that the user names; else the first of the runtime's version; else the running one.
+def interpreter_to_build_with(named: Path | None, wanted: tuple[int, int]) -> Interpreter:
+    """The one that the user names; else the first of the wanted version; else the running one.
 
     Raises `ConfigurationError` where the user's does not start.
     """
-    if settings.python:
-        return Interpreter(settings.python, _version_of(settings.python))
-    wanted = settings.target.runtime.python
+    if named:
+        return Interpreter(named, _version_of(named))
     running = Interpreter(Path(sys.executable), sys.version_info[:2])
     if running.python == wanted and platform.python_implementation() == "CPython":
         return running

@@ -125,7 +125,6 @@ def _wheel_files(source: Path, names: Iterable[str]) -> Iterator[str]:
 
 def _found(runtime: str) -> RuntimePython:
     from hatch_lambda.common.interpreters import interpreter_to_build_with
-    from hatch_lambda.config.settings import Settings
 
     if runtime not in RUNTIMES:
         raise NoRuntimeError(
@@ -133,7 +132,7 @@ def _found(runtime: str) -> RuntimePython:
             f"zip is for.\nWhat you can do: say it by --runtime: {', '.join(RUNTIMES)}."
         )
     target = Target(RUNTIMES[runtime], ARCHITECTURES["x86_64"])
-    interpreter = interpreter_to_build_with(Settings(Path.cwd(), target))
+    interpreter = interpreter_to_build_with(None, target.runtime.python)
     if interpreter.python != target.runtime.python:
         number = runtime.removeprefix("python")
         raise NoRuntimeError(

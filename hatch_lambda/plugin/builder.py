@@ -9,38 +9,23 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
-from hatch_lambda.plugin.build_hook import PREPARED_KEY
+from hatch_lambda.plugin.prepared import HOOK, PREPARED_KEY, Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from hatch_lambda.bundle.files import Bundle, BundleFile
+    from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
     from hatch_lambda.config.settings import Settings, ZipSettings
+    from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.zip.summary import Made
-
-HOOK = "lambda"
-
-
-class Prepared(NamedTuple):
-    """What the hook leaves for the builder. `version`: of the target, for which the bundle was asked."""
-
-    version: str
-    request: Request
-    bundle: Bundle
-    reporter: Reporter
-    """It has the warnings that were given so far."""
-
-    @property
-    def settings(self) -> Settings:
-        return self.request.settings
 
 
 class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
@@ -75,9 +60,9 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def build_zip(self, directory: str, **build_data: Any) -> str:
         """One zip, as Lambda unpacks it: the project and its dependencies, or either of them."""
-        from hatch_lambda.bundle.files import Origins
         from hatch_lambda.common import tempfiles
         from hatch_lambda.config.settings import CODE, LAYER
+        from hatch_lambda.resolve.closure import Origins
         from hatch_lambda.zip import size, summary, variants, writer
 
         prepared: Prepared = build_data[PREPARED_KEY]
@@ -182,7 +167,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     def _settings(self) -> dict[str, Settings]:
         """What the hook was told, which the build data have in a build."""
-        from hatch_lambda.plugin.build_hook import load_settings
+        from hatch_lambda.plugin.requests import load_settings
 
         return load_settings(self._hook_table, self.config, self.root)
 
@@ -327,7 +312,8 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         if not may_have_machine_code(wheel):
             return  # as most have none; what follows takes its time to import
         from hatch_lambda.resolve.audit import scans_of, without
-        from hatch_lambda.wheels.loadable import make_sure_that_it_loads, scan
+        from hatch_lambda.wheels.loadable import make_sure_that_it_loads
+        from hatch_lambda.wheels.scan import scan
         from hatch_lambda.wheels.store import user_store
 
         own = [without(found, settings.is_not_its_own) for found in scan([(self.project_id, wheel)])]

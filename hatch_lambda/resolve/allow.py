@@ -5,19 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.resolve.closure import Attempt, Verdict
-from hatch_lambda.wheels.compatibility import fault_of_machine_code, machine_code_of, wheel_tags
+from hatch_lambda.resolve.closure import Attempt
+from hatch_lambda.resolve.curated import CURATED
+from hatch_lambda.wheels.compatibility import Verdict, fault_of_machine_code, machine_code_of, wheel_tags
 
 if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.closure import Closure, Distribution, Wheel
 
 STAGE = 6
-
-# Distributions that work on Lambda though the tags of their wheels may say otherwise: their extensions are optional,
-# and a wheel made without them is still tagged for the platform and Python that made it. sqlalchemy does so on purpose
-# (https://github.com/zzzeek/sqlalchemy/pull/194); pyyaml: https://github.com/aws/chalice/issues/1074.
-CURATED = frozenset({"pyrsistent", "pyyaml", "sqlalchemy"})
 
 
 def listed_as_compatible(found: Distribution, settings: Settings) -> bool:

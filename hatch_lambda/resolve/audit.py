@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.wheels.loadable import Scan, make_sure_that_it_loads, path_in_bundle
-from hatch_lambda.wheels.scan import inspect
+from hatch_lambda.wheels.loadable import make_sure_that_it_loads, path_in_bundle
+from hatch_lambda.wheels.scan import Scan, inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,8 +16,8 @@ from hatch_lambda.common.interpreters import interpreter_to_build_with
 from hatch_lambda.common.process import telling_lines
 from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
 from hatch_lambda.resolve.fingerprint import build_environment_facts, is_no_source, this_machine
+from hatch_lambda.resolve.graph import required_names
 from hatch_lambda.resolve.pip import process
-from hatch_lambda.resolve.report_unmet import required_names
 from hatch_lambda.wheels.compatibility import judge, requires_of
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class _Build:
 
     @property
     def _interpreter(self) -> Interpreter:
-        return interpreter_to_build_with(self.job.settings)
+        return interpreter_to_build_with(self.job.settings.python, self.job.target.runtime.python)
 
     @property
     def _tried(self) -> str:

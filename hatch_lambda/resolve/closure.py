@@ -6,14 +6,16 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle.files import Origins
+from hatch_lambda.common.errors import LambdaBuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from packaging.utils import NormalizedName
     from packaging.version import Version
+
+    from hatch_lambda.wheels.compatibility import Verdict
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,6 @@ class SourceTree:
     @property
     def label(self) -> str:
         return "its source folder" if self.folder else "its repository"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a wheel serves the target, and why (not)."""
-
-    compatible: bool
-    reason: str
 
 
 KEPT = "kept from an earlier build"
@@ -185,20 +179,25 @@ class MissingDependency:
     remedies: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Fault:
-    """A file that the runtime cannot load, or that it would load wrongly."""
+class Origins(NamedTuple):
+    """How many distributions came how."""
 
-    distribution: str
-    """`name version`"""
-    path: str
-    """In the wheel."""
-    needs: str
-    """`glibc 2.38`, `libpq.so.5`: after the words "it needs"."""
-    runtime_has: str
-    """`the runtime has glibc 2.34`: a sentence of its own."""
-    advice: str
-    """In the imperative."""
+    downloaded: int = 0
+    built: int = 0
+    kept: int = 0
+    """Of an earlier build: its resolution, or the wheel that it built."""
 
     def __str__(self) -> str:
-        return f"{self.distribution}: {self.path} needs {self.needs}; {self.runtime_has}. To do: {self.advice}."
+        told = ((self.downloaded, "downloaded"), (self.built, "built here"), (self.kept, "kept from an earlier build"))
+        return ", ".join(f"{number} {how}" for number, how in told if number)
+
+
+class MissingDependencyError(LambdaBuildError):
+    """Stage 7: distributions without a wheel for the target.
+
+    `missing`: one value each, with verdicts, attempts and remedies.
+    """
+
+    def __init__(self, message: str, missing: Sequence[MissingDependency]) -> None:
+        self.missing = tuple(missing)
+        super().__init__(message)

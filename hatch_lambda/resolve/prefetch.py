@@ -16,15 +16,9 @@ if TYPE_CHECKING:
 # What every build needs behind stage 1.
 _WHAT_FOLLOWS = (
     "hatch_lambda.wheels.scan",  # first of all, as it is needed first
-    *(f"hatch_lambda.stages.{stage}" for stage in ("sort", "download_wheels", "build", "audit")),
-    *(
-        "hatch_lambda.resolve.provided",
-        "hatch_lambda.resolve.toolchains",
-        "hatch_lambda.resolve.lock.lock_file",
-        "packaging.pylock",
-        "tomli_w",
-    ),
-    *("hatch_lambda.bundle.prune", "hatch_lambda.wheels.unpacked_cache"),
+    *(f"hatch_lambda.resolve.{name}" for name in ("sort", "download_wheels", "build", "audit")),
+    *(f"hatch_lambda.resolve.{name}" for name in ("provided", "toolchains", "lock.lock_file")),
+    *("packaging.pylock", "tomli_w", "hatch_lambda.bundle.prune", "hatch_lambda.wheels.unpacked_cache"),
 )
 
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from packaging.utils import NormalizedName, canonicalize_name
-
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.config.validators import listed
-from hatch_lambda.resolve.report_unmet import required_names
+from hatch_lambda.resolve.curated import _WHAT_COMES_WITH_IT, AWS_SDK, SDK_ITSELF
+from hatch_lambda.resolve.graph import required_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from packaging.utils import NormalizedName
+
     from hatch_lambda.config.request import Job
     from hatch_lambda.resolve.closure import Closure, Distribution
-
-AWS_SDK = canonicalize_name("aws-sdk")
-SDK_ITSELF = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))
-_WHAT_COMES_WITH_IT = frozenset(map(canonicalize_name, ("jmespath", "python-dateutil", "six", "urllib3")))
-"""https://docs.aws.amazon.com/lambda/latest/dg/python-package.html, and boto3's own metadata."""
 
 
 class ProvidedError(LambdaBuildError):

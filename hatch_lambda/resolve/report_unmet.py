@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
-    canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
 
-from hatch_lambda.common.errors import MissingDependencyError
 from hatch_lambda.common.target import Target, all_targets
-from hatch_lambda.resolve.closure import MissingDependency
+from hatch_lambda.resolve.closure import MissingDependency, MissingDependencyError
+from hatch_lambda.resolve.curated import BINARY_SIBLINGS
+from hatch_lambda.resolve.graph import chain_to
 from hatch_lambda.wheels.compatibility import compressed_tags, fault_of_machine_code, wheel_tags
 
 if TYPE_CHECKING:
@@ -28,16 +27,6 @@ if TYPE_CHECKING:
     from hatch_lambda.config.request import Job
     from hatch_lambda.resolve.closure import Closure, Distribution, IndexFile
 
-# Distributions without wheels for Linux, and their siblings on the index that have them. They are named, not taken:
-# a sibling has another name, so it does not satisfy those who require the original.
-BINARY_SIBLINGS = {
-    "cx-oracle": "oracledb",
-    "psycopg-c": "psycopg-binary",
-    "psycopg2": "psycopg2-binary",
-    "pycrypto": "pycryptodome",
-    "pysqlite3": "pysqlite3-binary",
-    "uwsgi": "pyuwsgi",
-}
 
 _SHOWN_FILES = 8
 
@@ -105,33 +94,6 @@ def _shown(names: list[str]) -> tuple[str, ...]:
     names = sorted(names)
     more = len(names) - _SHOWN_FILES
     return (*names[:_SHOWN_FILES], f"and {more} more") if more > 0 else tuple(names)
-
-
-def chain_to(wanted: Distribution, closure: Closure, target: Target) -> tuple[str, ...]:
-    """The shortest way down from what the project asks for, as `name version`, the wanted one last."""
-    by_name = {found.name: found for found in closure.distributions}
-    paths: list[tuple[Distribution, ...]] = [(found,) for found in closure.distributions if found.requested]
-    seen = {path[0].name for path in paths}
-    for path in paths:  # grows while it is read: breadth first
-        if path[-1].name == wanted.name:
-            return tuple(map(str, path))
-        for name in sorted(required_names(path[-1].requires, path[-1].extras, target) - seen):
-            if name in by_name:
-                seen.add(name)
-                paths.append((*path, by_name[name]))
-    return (str(wanted),)
-
-
-def required_names(requires: Iterable[str], extras: Iterable[str], target: Target) -> set[NormalizedName]:
-    """Who is required on the target, by `Requires-Dist` and the extras that are wanted."""
-    names = set()
-    for text in requires:
-        requirement = Requirement(text)
-        if requirement.marker is None or any(
-            requirement.marker.evaluate({**target.marker_environment, "extra": extra}) for extra in ("", *extras)
-        ):
-            names.add(canonicalize_name(requirement.name))
-    return names
 
 
 def files_of_version(found: Distribution, closure: Closure) -> tuple[IndexFile, ...]:

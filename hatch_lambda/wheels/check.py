@@ -30,8 +30,8 @@ from packaging.version import InvalidVersion, Version
 
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import cores
+from hatch_lambda.common.limits import UNZIPPED_LIMIT
 from hatch_lambda.wheels.reader import LOCAL_HEADER, USUAL_EXTRA, Reader
-from hatch_lambda.zip.size import UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,13 +6,13 @@ import email
 import re
 import zipfile
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from hatch_lambda.common.errors import BrokenWheelError
-from hatch_lambda.resolve.closure import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,3 +98,11 @@ def _fault(code: MachineCode, target: Target) -> str | None:
     if newest and newest > Version(target.glibc):
         return f"its {code.path} needs glibc {newest}, the runtime has {target.glibc}"
     return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a wheel serves the target, and why (not)."""
+
+    compatible: bool
+    reason: str

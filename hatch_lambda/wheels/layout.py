@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from hatch_lambda.bundle.files import EXECUTABLE_MODE, FILE_MODE, BundleFile, Member, Text
 from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Member, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

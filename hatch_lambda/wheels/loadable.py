@@ -6,9 +6,7 @@ Two steps, since the first is the dear one and is kept with a wheel: `scan` read
 from __future__ import annotations
 
 import re
-import zipfile
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,45 +15,42 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda.common import system_libraries
-from hatch_lambda.common.errors import UnfitMachineCodeError
-from hatch_lambda.resolve.closure import Fault
-from hatch_lambda.wheels.compatibility import ABI_SYMBOLS, machine_code_of
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.wheels.compatibility import ABI_SYMBOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.wheels.machine_code import MachineCode
+    from hatch_lambda.wheels.scan import Scan
 
 
 @dataclass(frozen=True)
-class Scan:
-    """What a wheel carries. It depends on nothing but the wheel."""
+class Fault:
+    """A file that the runtime cannot load, or that it would load wrongly."""
 
     distribution: str
-    machine_code: tuple[MachineCode, ...]
-    names: frozenset[str]
-    """All its files, where there is machine code among them."""
+    """`name version`"""
+    path: str
+    """In the wheel."""
+    needs: str
+    """`glibc 2.38`, `libpq.so.5`: after the words "it needs"."""
+    runtime_has: str
+    """`the runtime has glibc 2.34`: a sentence of its own."""
+    advice: str
+    """In the imperative."""
+
+    def __str__(self) -> str:
+        return f"{self.distribution}: {self.path} needs {self.needs}; {self.runtime_has}. To do: {self.advice}."
 
 
-def scan(wheels: Sequence[tuple[str, Path]]) -> tuple[Scan, ...]:
-    """Read the machine code of wheels, several at a time. Raises `BrokenWheelError`."""
-    # Large wheels first: they keep one thread busy while the others do the rest. zlib works without Python's lock.
-    order = sorted(range(len(wheels)), key=lambda n: -wheels[n][1].stat().st_size)
-    with ThreadPoolExecutor() as threads:
-        scans = dict(zip(order, threads.map(lambda n: _scan(*wheels[n]), order), strict=True))
-    return tuple(scans[n] for n in range(len(wheels)))
+class UnfitMachineCodeError(LambdaBuildError):
+    """Something in the bundle could not be loaded on the target. `faults`: file by file."""
 
-
-def _scan(distribution: str, wheel: Path) -> Scan:
-    found = machine_code_of(wheel)
-    return Scan(distribution, found, _file_names(wheel) if found else frozenset())
-
-
-def _file_names(wheel: Path) -> frozenset[str]:
-    with zipfile.ZipFile(wheel) as archive:
-        return frozenset(archive.namelist())
+    def __init__(self, message: str, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(message)
 
 
 def make_sure_that_it_loads(scans: Iterable[Scan], target: Target, *, vouched_for: frozenset[str]) -> None:

@@ -13,15 +13,18 @@ import json
 import mmap
 import os
 import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from hatch_lambda.bundle.files import EXECUTABLE_MODE, FILE_MODE
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.wheels.check import check_wheel
+from hatch_lambda.wheels.compatibility import machine_code_of
 from hatch_lambda.wheels.layout import is_executable
-from hatch_lambda.wheels.loadable import Scan, scan
 from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
+from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE
 from hatch_lambda.wheels.signatures import MAGIC_LENGTH, begins_as_machine_code
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from hatch_lambda.wheels.store import Store
+
 
 _BUFFER = 8192  # bytes; with a size of its own, Python does not ask each file whether it is a terminal
 
@@ -181,3 +185,32 @@ def _machine_code(facts: dict[str, Any]) -> MachineCode:
             "search_path": tuple(facts["search_path"]),
         }
     )
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a wheel carries. It depends on nothing but the wheel."""
+
+    distribution: str
+    machine_code: tuple[MachineCode, ...]
+    names: frozenset[str]
+    """All its files, where there is machine code among them."""
+
+
+def scan(wheels: Sequence[tuple[str, Path]]) -> tuple[Scan, ...]:
+    """Read the machine code of wheels, several at a time. Raises `BrokenWheelError`."""
+    # Large wheels first: they keep one thread busy while the others do the rest. zlib works without Python's lock.
+    order = sorted(range(len(wheels)), key=lambda n: -wheels[n][1].stat().st_size)
+    with ThreadPoolExecutor() as threads:
+        scans = dict(zip(order, threads.map(lambda n: _scan(*wheels[n]), order), strict=True))
+    return tuple(scans[n] for n in range(len(wheels)))
+
+
+def _scan(distribution: str, wheel: Path) -> Scan:
+    found = machine_code_of(wheel)
+    return Scan(distribution, found, _file_names(wheel) if found else frozenset())
+
+
+def _file_names(wheel: Path) -> frozenset[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return frozenset(archive.namelist())

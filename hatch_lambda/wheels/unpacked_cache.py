@@ -13,7 +13,7 @@ import stat
 import zlib
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bundle.files import BundleFile, Member
+from hatch_lambda.wheels.members import BundleFile, Member
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

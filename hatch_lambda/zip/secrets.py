@@ -14,7 +14,7 @@ from hatch_lambda.common.redact import redact
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hatch_lambda.bundle.files import BundleFile
+    from hatch_lambda.wheels.members import BundleFile
 
 _LIKELY = (
     *(".env", ".env.*", "!.env.example", "!.env.sample", "!.env.template", "*.env"),

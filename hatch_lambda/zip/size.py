@@ -6,17 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import TooLargeError
+from hatch_lambda.common.limits import UNZIPPED_LIMIT
 from hatch_lambda.common.ui import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_lambda.bundle.files import BundleFile
+    from hatch_lambda.wheels.members import BundleFile
 
-UNZIPPED_LIMIT = 262_144_000
-"""Bytes, layers included."""
-DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
-"""Bytes zipped; what is larger goes by way of S3."""
 
 _SHOWN = 10
 

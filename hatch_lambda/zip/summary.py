@@ -6,15 +6,16 @@ from collections import Counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle.files import Origins
+from hatch_lambda.common.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 from hatch_lambda.common.ui import GREEN, RED, YELLOW, counted, megabytes, warning_text, wrapped
-from hatch_lambda.zip.size import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
+from hatch_lambda.resolve.closure import Origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from hatch_lambda.bundle.files import BundleFile, LeftOut
+    from hatch_lambda.bundle.files import LeftOut
     from hatch_lambda.common.ui import Screen
+    from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.zip.writer import Archive
 
 _LARGEST = 5

@@ -11,7 +11,7 @@ from hatch_lambda.config.settings import CODE, LAYER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.bundle.files import BundleFile
+    from hatch_lambda.wheels.members import BundleFile
 
 LAYER_FOLDER = "python/"
 """Of a layer, this is on `sys.path` (https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html)."""

@@ -19,9 +19,9 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hatch_lambda.bundle.files import DEFLATED, STORED, BundleFile, Member
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError, naming
 from hatch_lambda.common.tempfiles import marked, sweep
+from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member
 from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:

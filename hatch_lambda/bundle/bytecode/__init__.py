@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hatch_lambda.bundle.bytecode.compiled import Bytecode
-    from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.config.settings import Settings
+    from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.wheels.store import Store, StoredWheel
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle.files import EXECUTABLE_MODE, BundleFile
 from hatch_lambda.common.ui import counted
+from hatch_lambda.wheels.members import EXECUTABLE_MODE, BundleFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

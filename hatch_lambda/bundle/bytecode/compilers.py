@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from hatch_lambda.bundle.bytecode import compile_modules
 from hatch_lambda.bundle.bytecode.compiled import cache_tag
 from hatch_lambda.bundle.bytecode.interpreter import unfit
-from hatch_lambda.bundle.files import DEFLATED, STORED, BundleFile, Text
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.redact import redact
+from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Text
 from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ def interpreter_to_compile_with(settings: Settings, store: Store) -> Interpreter
     note = note_of_interpreter(settings, store)
     if note and (found := _remembered(note)):
         return Interpreter(found, wanted)
-    found_anew = interpreter_to_build_with(settings)
+    found_anew = interpreter_to_build_with(settings.python, wanted)
     if found_anew.python != wanted:
         raise _no_interpreter(settings, found_anew)
     return found_anew

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.bytecode.compiled import Bytecode, Uncompiled, begun_in, bytecode_path, folder_in
 from hatch_lambda.bundle.bytecode.compilers import Answer, Compilers, Order
-from hatch_lambda.bundle.files import FILE_MODE, BundleFile, Member, Text
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.hashing import cores, sha256_of
+from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Member, Text
 from hatch_lambda.wheels.store import PART
 
 if TYPE_CHECKING:

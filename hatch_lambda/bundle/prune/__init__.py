@@ -19,7 +19,7 @@ from hatch_lambda.config.settings import PRUNABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from hatch_lambda.bundle.files import BundleFile
+    from hatch_lambda.wheels.members import BundleFile
 
 
 class Taken(NamedTuple):

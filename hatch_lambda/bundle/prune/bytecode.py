@@ -9,7 +9,7 @@ from hatch_lambda.bundle.prune.search import Found, Search
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.bundle.files import BundleFile
+    from hatch_lambda.wheels.members import BundleFile
 
 
 def bytecode(search: Search) -> Found:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from hatch_lambda.bundle.files import DEFLATED, STORED, BundleFile, Member
 from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member
 from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:

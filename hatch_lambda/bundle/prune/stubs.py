@@ -11,7 +11,7 @@ from hatch_lambda.bundle.prune.search import Found, Search, is_module
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.bundle.files import BundleFile
+    from hatch_lambda.wheels.members import BundleFile
 
 # They read the stubs of others.
 _STUB_READERS = frozenset(

@@ -23,11 +23,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.limits import UNZIPPED_LIMIT
 from hatch_lambda.inspect.contents import ownership
 from hatch_lambda.wheels.check import ZIP_ERRORS
 from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
 from hatch_lambda.wheels.signatures import MAGIC_LENGTH, begins_as_machine_code
-from hatch_lambda.zip.size import UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

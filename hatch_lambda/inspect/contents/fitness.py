@@ -10,8 +10,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hatch_lambda.common.target import all_targets
 from hatch_lambda.inspect.contents.survey import python_of_bytecode
-from hatch_lambda.resolve.closure import Fault
 from hatch_lambda.wheels import loadable
+from hatch_lambda.wheels.loadable import Fault
+from hatch_lambda.wheels.scan import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +55,7 @@ _SETTING = re.compile(r": `exclude = .*`$")
 @dataclasses.dataclass(frozen=True)
 class _Part:
     contents: Contents
-    scan: loadable.Scan
+    scan: Scan
     paths: tuple[str, ...]
 
 
@@ -73,7 +74,7 @@ def _parts(contents: Contents, target: Target) -> Iterator[_Part]:
         names = {path: contents.import_path(path) for path in paths}
         found = tuple(dataclasses.replace(code[path], path=names[path]) for path in paths if path in code)
         if found:
-            yield _Part(contents, loadable.Scan(owner, found, frozenset(names.values())), paths)
+            yield _Part(contents, Scan(owner, found, frozenset(names.values())), paths)
 
 
 _OF_ONE_RUNTIME = re.compile(r"python/lib/(python3\.\d+)/site-packages/")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hatch_lambda.inspect.contents import Contents
     from hatch_lambda.inspect.report.markup import Child
     from hatch_lambda.inspect.report.requirements import Requirements
-    from hatch_lambda.resolve.closure import Fault
+    from hatch_lambda.wheels.loadable import Fault
 
 _LEAST_SHOWN = 0.0005
 

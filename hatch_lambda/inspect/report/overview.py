@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES
 from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.inspect.contents import survey
 from hatch_lambda.inspect.report.kit import card, listed, named, percent
 from hatch_lambda.inspect.report.map import STYLES, capitalised, swatch
 from hatch_lambda.inspect.report.markup import Markup, tag
-from hatch_lambda.zip.size import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

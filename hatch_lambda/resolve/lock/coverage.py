@@ -12,8 +12,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.redact import redact, without_credentials
+from hatch_lambda.resolve.curated import AWS_SDK, SDK_ITSELF
 from hatch_lambda.resolve.lock.lock_file import LockFileError, how_to_lock, label
-from hatch_lambda.resolve.provided import AWS_SDK, SDK_ITSELF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

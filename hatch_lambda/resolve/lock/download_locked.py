@@ -19,11 +19,12 @@ from hatch_lambda.common.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import KEPT, Closure, Distribution, Wheel
-from hatch_lambda.resolve.download import NOT_JUDGED_YET, distribution_of, place_of
-from hatch_lambda.resolve.lock import coverage, lock_file
+from hatch_lambda.resolve.lock import coverage as lock_coverage
+from hatch_lambda.resolve.lock import lock_file
 from hatch_lambda.resolve.lock.coverage import Member
 from hatch_lambda.resolve.lock.lock_file import LockFileError, how_to_lock, label
 from hatch_lambda.resolve.pip import process
+from hatch_lambda.resolve.pip.answer import NOT_JUDGED_YET, distribution_of, place_of
 from hatch_lambda.wheels.store import WantedWheel, user_store
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def download_locked(job: Job, ahead: Ahead | None = None) -> Closure:
     if lock.content.lock_version > Version("1.0"):
         job.reporter.warn(f"{label(path, settings)} is of lock-version {lock.content.lock_version}, read as 1.0")
     chosen = lock_file.select(lock, settings)
-    coverage.check(lock, members_of(chosen), job.request)  # before anything is downloaded
+    lock_coverage.check(lock, members_of(chosen), job.request)  # before anything is downloaded
     kept = in_store(chosen, settings)
     names = {found.name for found in kept}
     came, index_options = _Download(lock, job, ahead).of([locked for locked in chosen if locked.name not in names])
@@ -89,7 +90,7 @@ def in_store(chosen: Iterable[Locked], settings: Settings) -> tuple[Distribution
 def _as_the_project_needs_them(
     lock: LockFile, chosen: Sequence[Locked], found: Sequence[Distribution], job: Job
 ) -> tuple[Distribution, ...]:
-    coverage = coverage.check(lock, members_of(chosen, found), job.request)
+    coverage = lock_coverage.check(lock, members_of(chosen, found), job.request)
     for doubt in coverage.doubts:
         job.reporter.warn(f"{label(lock.path, job.settings)}: {doubt}")
     return tuple(

@@ -19,9 +19,9 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import redact, without_credentials
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
-from hatch_lambda.resolve.allow import CURATED
 from hatch_lambda.resolve.closure import Sdist, SourceTree
-from hatch_lambda.resolve.report_unmet import required_names
+from hatch_lambda.resolve.curated import CURATED
+from hatch_lambda.resolve.graph import required_names
 from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
 from hatch_lambda.wheels.store import write_whole
 

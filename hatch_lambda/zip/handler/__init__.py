@@ -26,8 +26,8 @@ from hatch_lambda.zip.handler.values import ANYTHING, DONE, NOTHING, SOMETHING, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.common.target import Target
+    from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.zip.handler.values import Value, Values
 
 SETTING = "tool.hatch.build.targets.lambda.handler"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.common.target import Target
+    from hatch_lambda.wheels.members import BundleFile
 
 
 class Place(NamedTuple):

@@ -25,8 +25,8 @@ from hatch_lambda.zip.handler.values import (
 )
 
 if TYPE_CHECKING:
-    from hatch_lambda.bundle.files import BundleFile
     from hatch_lambda.common.target import Target
+    from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.zip.handler.modules import Modules, Place
     from hatch_lambda.zip.handler.values import Value, Values
 

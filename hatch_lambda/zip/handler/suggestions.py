@@ -7,7 +7,7 @@ import zipfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bundle.files import Member
+from hatch_lambda.wheels.members import Member
 from hatch_lambda.zip.handler.execution import Execution
 from hatch_lambda.zip.handler.values import SOMETHING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hatch_lambda.bundle.files import BundleFile
+    from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.zip.handler.names import Names
 
 _MOST_SUGGESTIONS = 3

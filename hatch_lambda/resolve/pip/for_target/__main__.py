@@ -16,7 +16,7 @@ def main() -> int:
     """
     folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != folder]  # noqa: PTH100
-    whole = os.path.dirname(folder)  # noqa: PTH120
+    whole = os.path.abspath(os.path.join(folder, *[os.pardir] * 3))  # noqa: PTH100, PTH118 - hatch_lambda/resolve/pip/for_target
     spec = importlib.util.spec_from_file_location(
         "hatch_lambda",
         os.path.join(whole, "__init__.py"),  # noqa: PTH118

@@ -1,0 +1,10 @@
+"""Lambda's limits (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
+
+from __future__ import annotations
+
+UNZIPPED_LIMIT = 262_144_000
+"""Bytes, layers included."""
+
+
+DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
+"""Bytes zipped; what is larger goes by way of S3."""

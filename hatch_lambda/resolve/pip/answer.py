@@ -1,0 +1,79 @@
+"""What pip reports of a distribution, as ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.common.hashing import sha256_of
+from hatch_lambda.common.redact import without_credentials
+from hatch_lambda.resolve.closure import KEPT, Distribution, Sdist, SourceTree, Wheel
+from hatch_lambda.wheels.compatibility import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+NOT_JUDGED_YET = Verdict(compatible=False, reason="not looked at yet")
+
+
+def distribution_of(entry: Mapping[str, Any], destination: Path) -> Distribution:
+    """One that pip has downloaded, from what `pip_for_target.overrides.describe` says of it."""
+    is_wheel = entry["kind"] == "wheel"
+    return Distribution(
+        name=canonicalize_name(entry["name"]),
+        version=Version(entry["version"]),
+        requires=tuple(entry["requires"]),
+        extras=frozenset(canonicalize_name(extra) for extra in entry["extras"]),
+        requested=entry["user_supplied"],
+        direct=entry["direct"],
+        allowed_hashes=tuple(entry["allowed_hashes"]),
+        wheels=(wheel_of(entry, destination),) if is_wheel else (),
+        source=None if is_wheel else _source(entry, place_of(entry, destination)),
+    )
+
+
+def wheel_of(entry: Mapping[str, Any], destination: Path, origin: str = "downloaded") -> Wheel:
+    """`origin`: of what the store did not have. Raises `BrokenWheelError`."""
+    path = place_of(entry, destination)
+    if entry["kept"] and not _is_named_by_its_hash(path):
+        raise BrokenWheelError(path.name, "it was changed in the user's cache folder while it was made use of")
+    return Wheel(path, KEPT if entry["kept"] else origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
+
+
+def _is_named_by_its_hash(path: Path) -> bool:
+    """As what is in the store (see there). It has to be hashed in any case, and that is done once."""
+    try:
+        return sha256_of(path) == path.parent.name
+    except OSError:
+        return False
+
+
+def place_of(entry: Mapping[str, Any], destination: Path) -> Path:
+    """Where the file of what is resolved is: among the downloads, or in the store."""
+    if entry["kept"]:
+        return Path(entry["kept"])
+    return destination / canonicalize_name(entry["name"]) / str(entry["filename"])
+
+
+def _source(entry: Mapping[str, Any], path: Path) -> Sdist | SourceTree:
+    if entry["kind"] == "sdist":
+        return Sdist(path, sha256_of(path), without_credentials(entry["url"]), entry["subdirectory"])
+    if entry["kind"] == "directory":
+        return SourceTree(entry["url"], Path(entry["folder"]), subdirectory=entry["subdirectory"])
+    return SourceTree(_pinned_to_commit(entry), None, entry["commit"], entry["subdirectory"])
+
+
+def _pinned_to_commit(entry: Mapping[str, Any]) -> str:
+    """The repository's URL at the very commit that was resolved: a branch may have moved on since."""
+    url = entry["url"].partition("#")[0]
+    scheme, separator, rest = url.partition("://")
+    location, at, _revision = rest.rpartition("@")
+    if not at or "/" not in location:  # an `@` before the path belongs to the credentials
+        location = rest
+    fragment = f"#subdirectory={entry['subdirectory']}" if entry["subdirectory"] else ""
+    return f"{scheme}{separator}{location}@{entry['commit']}{fragment}"
