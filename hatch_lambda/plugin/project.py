@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hatch_lambda.plugin.requests import load_settings, request_of
+
 if TYPE_CHECKING:
     from pathlib import Path
 
