@@ -1,0 +1,179 @@
+"""The example that the README shows: built for every target as its reader would, and run as Lambda would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from hatch_lambda.wheels.machine_code import scan_wheel
+from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, pythons_at_hand, runtime_client
+
+pytestmark = pytest.mark.index
+
+EXAMPLE = Path(__file__).parents[2] / "example_project"
+NOT_SOURCES = ("dist", ".hatch", "__pycache__", ".venv")
+
+TOP_LEVEL = (
+    "annotated_types",
+    "annotated_types-*.dist-info",
+    "luhn-0.2.0.dist-info",
+    "luhn.py",
+    "orders",
+    "orders-1.0.dist-info",
+    "pydantic",
+    "pydantic-*.dist-info",
+    "pydantic_core",
+    "pydantic_core-*.dist-info",
+    "typing_extensions-*.dist-info",
+    "typing_extensions.py",
+    "typing_inspection",
+    "typing_inspection-*.dist-info",
+)
+MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+
+ORDER_ID = "7eceb96e-b738-596c-a0bf-5299c6a08405"
+CREATED = {
+    "id": ORDER_ID,
+    "reference": "PO-2024-117",
+    "customer_card": "6278420000123457",
+    "currency": "EUR",
+    "items": [
+        {"sku": "TEA-EARLGREY-250", "quantity": 3, "price": "9.50", "subtotal": "28.50"},
+        {"sku": "POT-CAST-IRON", "quantity": 1, "price": "64.90", "subtotal": "64.90"},
+    ],
+    "total": "93.40",
+    "version": "1.0",
+}
+REFUSED = {
+    "error": "invalid order",
+    "details": [
+        {
+            "type": "value_error",
+            "loc": ["customer_card"],
+            "msg": "Value error, the check digit is wrong: is a digit mistyped?",
+        },
+        {
+            "type": "greater_than_equal",
+            "loc": ["items", 0, "quantity"],
+            "msg": "Input should be greater than or equal to 1",
+        },
+        {
+            "type": "decimal_max_places",
+            "loc": ["items", 1, "price"],
+            "msg": "Decimal input should have no more than 2 decimal places",
+        },
+    ],
+    "version": "1.0",
+}
+
+
+def build_example(folder: Path, **environment: str) -> Path:
+    """Build a copy of the example and give back the one zip that was made."""
+    root = folder / "example"
+    shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns(*NOT_SOURCES))
+    finished = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "lambda"],
+        cwd=root,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    (made,) = (root / "dist").iterdir()
+    return made
+
+
+def assert_whole(made: Path, architecture: str) -> None:
+    """The top level is what the README shows, and all machine code is for the architecture."""
+    with ZipFile(made) as archive:
+        names = sorted({name.partition("/")[0] for name in archive.namelist()})
+    assert len(names) == len(TOP_LEVEL), names
+    assert all(fnmatchcase(name, pattern) for name, pattern in zip(names, TOP_LEVEL, strict=True)), names
+    machine_code = scan_wheel(made)
+    assert [code.path for code in machine_code if code.path.startswith("pydantic_core/")]
+    assert {code.architecture for code in machine_code} == {MACHINES[architecture]}
+
+
+def test_it_is_built_for_arm64_as_its_table_says(tmp_path: Path) -> None:
+    made = build_example(tmp_path)
+
+    assert made.name == "orders-1.0-python3.13-arm64.zip"
+    assert_whole(made, "arm64")
+
+
+def test_it_is_built_for_a_runtime_newer_than_the_python_that_builds(tmp_path: Path) -> None:
+    made = build_example(tmp_path, HATCH_LAMBDA_RUNTIME="python3.14", HATCH_LAMBDA_ARCHITECTURE="x86_64")
+
+    assert made.name == "orders-1.0-python3.14-x86_64.zip"
+    assert_whole(made, "x86_64")
+    (extension,) = (code.path for code in scan_wheel(made) if code.path.startswith("pydantic_core/"))
+    assert "cpython-314-x86_64-linux-gnu" in extension
+
+
+@pytest.fixture(scope="session")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.getbasetemp() / "runtime-clients"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="AWS's runtime client has wheels for Linux only")
+@pytest.mark.parametrize("version", RUNTIMES)
+def test_it_answers_under_lambdas_own_runtime_client(version: str, clients: Path, tmp_path: Path) -> None:
+    if version not in pythons_at_hand():  # it is run by the very Python that it is for
+        pytest.skip(f"no CPython {version} at hand")
+
+    made = build_example(tmp_path, HATCH_LAMBDA_RUNTIME=f"python{version}", HATCH_LAMBDA_ARCHITECTURE="x86_64")
+
+    assert made.name == f"orders-1.0-python{version}-x86_64.zip"
+    assert_whole(made, "x86_64")
+    created = _invoke(made, version, "event.json", clients, tmp_path)
+    assert created.error is None, created
+    assert _with_parsed_body(created.response) == {
+        "statusCode": 201,
+        "headers": {"content-type": "application/json", "location": f"/orders/{ORDER_ID}"},
+        "body": CREATED,
+    }
+    refused = _invoke(made, version, "invalid_event.json", clients, tmp_path)
+    assert refused.error is None, refused
+    assert _with_parsed_body(refused.response) == {
+        "statusCode": 422,
+        "headers": {"content-type": "application/json"},
+        "body": REFUSED,
+    }
+
+
+def _invoke(made: Path, version: str, event: str, clients: Path, tmp_path: Path) -> Invocation:
+    python = pythons_at_hand()[version]
+    return invoke(
+        made,
+        python=python,
+        handler="orders.app.handler",
+        event=json.loads(EXAMPLE.joinpath(event).read_text(encoding="utf-8")),
+        client=runtime_client(python, clients),
+        tmp_path=tmp_path,
+    )
+
+
+def _with_parsed_body(response: object) -> object:
+    assert isinstance(response, dict)
+    return {**response, "body": json.loads(response["body"])}
+
+
+def test_its_readme_shows_what_the_tests_have_seen() -> None:
+    readme = EXAMPLE.joinpath("README.md").read_text(encoding="utf-8")
+
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    tree = [text for language, text in blocks if not language][-1]
+    assert [line.lstrip("├└─ ").replace("…", "*") for line in tree.splitlines()] == [*TOP_LEVEL]
+    assert [json.loads(text) for language, text in blocks if language == "json"] == [CREATED, REFUSED]

@@ -1,0 +1,54 @@
+"""The README against the code: what it promises is what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hatch_lambda.common.target import RUNTIMES
+from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, LOCKED_VARIABLE, PRUNABLE, TARGET_FIELDS
+from hatch_lambda.resolve.curated import CURATED
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _section(title: str) -> str:
+    return re.split(r"^## ", README.partition(f"\n## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def test_the_settings_table_has_every_key_with_its_type_and_default_in_the_order_of_the_code() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (.+?), (.+?) \|", _section("Settings"), flags=re.MULTILINE)
+    fields = [*FIELDS.values(), *TARGET_FIELDS.values()]
+    assert rows == [(field.key, field.type, field.default) for field in fields]
+
+
+def test_the_environment_variables_are_named() -> None:
+    named = set(re.findall(r"HATCH_LAMBDA_\w+", _section("Settings")))
+    assert named == {*ENVIRONMENT_VARIABLES.values(), LOCKED_VARIABLE}
+
+
+def test_the_named_sets_are_those_of_the_code() -> None:
+    row = next(line for line in README.splitlines() if line.startswith("| `prune` |"))
+    assert all(f"`{name}`" in row for name in PRUNABLE)
+
+
+def test_the_runtimes_and_the_curated_distributions_are_those_of_the_code() -> None:
+    assert f"`{next(iter(RUNTIMES))}` … `{list(RUNTIMES)[-1]}`" in README
+    stage_6 = next(line for line in README.splitlines() if line.startswith("| 6 allow"))
+    assert {name for name in CURATED if f"`{name}`" in stage_6} == CURATED
+
+
+def test_the_oldest_pip_is_the_one_that_pyproject_allows() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    oldest = re.search(r'"pip>=([\d.]+)"', pyproject)
+    assert oldest
+    assert f"pip {oldest[1]} and newer" in README
+
+
+def test_the_test_command_is_what_ci_runs() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    command = next(line for line in README.splitlines() if line.endswith("hatch run test"))
+    set_up, _, run = command.rpartition(" && ")
+    assert set_up in ci
+    assert run in ci

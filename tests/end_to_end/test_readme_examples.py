@@ -1,0 +1,202 @@
+"""The README's examples of settings, built as they stand, over an index that has what they name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.end_to_end.test_readme import README
+from tests.support.packages import make_source_tree, make_wheel
+from tests.support.projects import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HOW_TO = README.partition("\n## How to\n")[2].partition("\n## ")[0]
+SECTIONS = {
+    title: re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    for title, text in re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", HOW_TO, re.DOTALL | re.MULTILINE)
+}
+EXAMPLES = {
+    f"{title} {number}": example
+    for title, examples in SECTIONS.items()
+    for number, example in enumerate(examples, start=1)
+}
+
+BUILD_SYSTEM = '[build-system]\nrequires = ["hatchling", "hatch-lambda"]\nbuild-backend = "hatchling.build"\n'
+FILES = {
+    "orders/__init__.py": "",
+    "orders/app.py": "def handler(event, context):\n    return event\n",
+    "orders/api.py": "def handler(event, context):\n    return event\n",
+    "orders/worker/__init__.py": "",
+    "orders/worker/jobs.py": "def handler(event, context):\n    return event\n",
+}
+
+
+@pytest.fixture
+def project_of(project_root: Path, index: Path) -> Callable[[str], Project]:
+    """A project with an example in its pyproject.toml, and an index that has all that the examples name."""
+    for name in ("fastapi", "mangum", "aws-lambda-powertools", "pytest", "pydantic", "numpy", "requests", "urllib3"):
+        make_wheel(index, name, requires=["urllib3"] if name == "requests" else [])
+    make_wheel(index, "boto3", requires=["urllib3"])
+    tests = {"pandas/__init__.py": "", "pandas/tests/__init__.py": "", "pandas/tests/test_x.py": "def test_x(): ...\n"}
+    make_wheel(index, "pandas", files=tests)
+    make_source_tree(project_root.parent / "lib", "acme-lib")
+    member = make_source_tree(project_root / "packages/lib", "acme-lib")
+    with member.joinpath("pyproject.toml").open("a", encoding="utf-8") as pyproject:
+        pyproject.write('\n[project]\nname = "acme-lib"\nversion = "1.0"\n')
+
+    def write(example: str) -> Project:
+        about = 'name = "orders"\nversion = "1.0"\n'
+        if "\n[project]\n" in f"\n{example}":
+            example = f"\n{example}".replace("\n[project]\n", f"\n[project]\n{about}", 1)
+        else:
+            needed = "boto3" if "provided" in example else "mangum" if "functions" in example else "pandas"
+            example = f'[project]\n{about}dependencies = ["{needed}"]\n\n{example}'
+        if "[tool.hatch.build.hooks.lambda]" not in example:
+            example += '\n[tool.hatch.build.hooks.lambda]\nruntime = "python3.13"\n'
+        for name, text in {**FILES, "pyproject.toml": f"{BUILD_SYSTEM}\n{example}"}.items():
+            path = project_root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return Project(project_root)
+
+    return write
+
+
+def test_every_setting_that_has_a_section_has_an_example_there() -> None:
+    keys = {key for example in EXAMPLES.values() for key in re.findall(r"^([\w-]+) =", example, re.MULTILINE)}
+
+    assert keys >= {
+        *("extras", "dependency-groups", "lock-file", "provided", "exclude", "prune", "compile-bytecode", "with-wheel"),
+        *("handler", "archive-name", "compression-level", "versions", "include"),
+    }
+    assert "[tool.hatch.build.hooks.lambda.functions.api]" in HOW_TO
+
+
+def example(title: str, number: int = 1) -> str:
+    return str(SECTIONS[title][number - 1])
+
+
+def top_level(project: Project, name: str) -> set[str]:
+    from zipfile import ZipFile
+
+    with ZipFile(project.dist / name) as archive:
+        return {path.partition("/")[0] for path in archive.namelist() if ".dist-info/" not in path}
+
+
+def files_of(project: Project, name: str) -> set[str]:
+    from zipfile import ZipFile
+
+    with ZipFile(project.dist / name) as archive:
+        return set(archive.namelist())
+
+
+ZIP = "orders-1.0-python3.13-x86_64.zip"
+ARM_ZIP = "orders-1.0-python3.13-arm64.zip"
+
+
+class TestExamples:
+    def test_extras_and_dependency_groups(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("Extras and dependency groups"))
+
+        project.build()
+
+        expected = {"orders", "pandas", "fastapi.py", "mangum.py", "aws_lambda_powertools.py"}
+        assert top_level(project, ZIP) == expected
+
+    def test_lock_files(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("Lock files"))
+        locked = project.python("-m", "hatch_lambda", "lock")
+        assert locked.returncode == 0, locked.stderr
+        assert (project.root / "pylock.python313-arm64.toml").is_file()
+
+        project.build("-t", "lambda", HATCH_LAMBDA_LOCKED="1")
+
+        assert top_level(project, ARM_ZIP) == {"orders", "pandas"}
+        assert project.python("-m", "hatch_lambda", "lock", "--check").returncode == 0
+
+    def test_what_the_runtime_has(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("What the runtime has"))
+
+        project.build()
+
+        assert top_level(project, ZIP) == {"orders"}
+
+    def test_smaller_zips(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("Smaller zips"))
+
+        shown = project.build()
+
+        assert "pandas/tests/test_x.py" not in files_of(project, ZIP)
+        assert "left out" in shown
+
+    def test_faster_cold_starts(self, project_of: Callable[[str], Project]) -> None:
+        from tests.support.lambda_runtime import pythons_at_hand
+
+        if "3.13" not in pythons_at_hand():
+            pytest.skip("no CPython 3.13 at hand")
+        project = project_of(example("Faster cold starts"))
+
+        project.build()
+
+        names = files_of(project, ZIP)
+        assert {"orders/__pycache__/app.cpython-313.pyc", "pandas/__pycache__/__init__.cpython-313.pyc"} <= names
+
+    def test_a_layer_and_the_code(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("A layer and the code"))
+
+        project.build()
+
+        assert top_level(project, "orders-1.0-code-python3.13-x86_64.zip") == {"orders"}
+        assert top_level(project, "orders-1.0-layer-python3.13-x86_64.zip") == {"python"}
+
+    def test_several_functions(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("Several functions"))
+
+        project.build()
+
+        api = files_of(project, "orders-1.0-api-python3.13-x86_64.zip")
+        worker = files_of(project, "orders-1.0-worker-python3.13-arm64.zip")
+        assert {"orders/api.py", "fastapi.py", "mangum.py"} <= api
+        assert not {name for name in api if name.startswith(("orders/worker", "pandas"))}
+        assert {"orders/worker/jobs.py", "pandas/__init__.py"} <= worker
+        assert not {name for name in worker if name.startswith(("orders/api", "fastapi", "pandas/tests"))}
+
+    def test_the_zip_beside_the_wheel(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("The zip beside the wheel"))
+
+        project.build("-t", "wheel")
+
+        assert set(project.in_dist()) == {ZIP, "orders-1.0-py2.py3-none-any.whl"}
+
+    def test_the_handler(self, project_of: Callable[[str], Project]) -> None:
+        text = example("The handler")
+        project_of(text).build()
+
+        shown = project_of(text.replace("orders.app.handler", "orders.app.handle")).fail()
+
+        assert "`orders.app.handle`" in shown
+        assert "`orders.app.handler`" in shown
+
+    def test_names_and_compression(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("Names and compression"))
+
+        project.build()
+
+        assert set(project.in_dist()) == {"orders-function.zip"}
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_local_and_workspace_dependencies(self, number: int, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("Local and workspace dependencies", number))
+
+        project.build()
+
+        assert top_level(project, ZIP) == {"orders", "acme_lib.py"}
+
+    def test_each_section_is_tried_here(self) -> None:
+        tried = {name.removeprefix("test_").replace("_", " ") for name in vars(TestExamples)}
+        assert {title.lower() for title in SECTIONS} <= tried

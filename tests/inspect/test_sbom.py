@@ -1,0 +1,268 @@
+"""The bill of materials: valid CycloneDX, the same for the same zip, true to what the zip says of itself."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from hatch_lambda.cli import main
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.inspect import sbom
+from tests.support.lambda_zips import make_shop, make_zip
+from tests.support.packages import make_wheel, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def document(zip_path: Path, target: Target | None = None, hashes: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What was written, once the library's own validator has found nothing wrong with it."""
+    text = sbom.document(zip_path, target, hashes)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+def components(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {component["name"]: component for component in content["components"]}
+
+
+def dependencies(content: dict[str, Any]) -> dict[str, list[str]]:
+    return {one["ref"]: one.get("dependsOn", []) for one in content["dependencies"]}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    return make_shop(tmp_path)
+
+
+def test_it_lists_the_zip_and_its_distributions(shop: Path) -> None:
+    content = document(shop)
+
+    root = content["metadata"]["component"]
+    assert (content["bomFormat"], content["specVersion"]) == ("CycloneDX", "1.6")
+    assert (root["name"], root["version"], root["type"]) == (shop.name, "1.0", "application")
+    assert root["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(shop.read_bytes()).hexdigest()}]
+    assert {one["name"]: one["value"] for one in root["properties"]} == {
+        "hatch-lambda:architecture": "x86_64",
+        "hatch-lambda:package-type": "function",
+        "hatch-lambda:runtime": "python3.13",
+    }
+    assert {name: one["purl"] for name, one in components(content).items()} == {
+        "carts": "pkg:pypi/carts@2.5",
+        "numbers-kit": "pkg:pypi/numbers-kit@1.4",
+        "shop": "pkg:pypi/shop@1.0",
+    }
+
+
+def test_the_graph_is_that_of_the_runtime(shop: Path) -> None:
+    assert dependencies(document(shop)) == {
+        f"lambda:{shop.name}": ["pkg:pypi/shop@1.0"],
+        "pkg:pypi/shop@1.0": ["pkg:pypi/carts@2.5"],
+        "pkg:pypi/carts@2.5": ["pkg:pypi/numbers-kit@1.4"],
+        "pkg:pypi/numbers-kit@1.4": [],
+    }
+
+
+def test_markers_decide_who_requires_whom(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    made = [make_wheel(wheels, "app", requires=["old; python_version < '3.11'"]), make_wheel(wheels, "old")]
+    zip_path = make_zip(tmp_path / "function.zip", *made)
+
+    older, newer = (Target(RUNTIMES[name], ARCHITECTURES["arm64"]) for name in ("python3.10", "python3.13"))
+    assert dependencies(document(zip_path, older))["pkg:pypi/app@1.0"] == ["pkg:pypi/old@1.0"]
+    assert dependencies(document(zip_path, newer))["pkg:pypi/app@1.0"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("License-Expression: MIT", [{"license": {"id": "MIT"}}]),
+        ("License-Expression: MIT OR Apache-2.0", [{"expression": "MIT OR Apache-2.0"}]),
+        ("License-Expression: LicenseRef-Ours", [{"expression": "LicenseRef-Ours"}]),
+        ("License: bsd-3-clause", [{"license": {"id": "BSD-3-Clause"}}]),
+        ("Classifier: License :: OSI Approved :: BSD License", [{"license": {"name": "BSD License"}}]),
+        (
+            "Classifier: License :: OSI Approved :: MIT License\nClassifier: License :: Public Domain",
+            [{"license": {"name": "MIT License"}}, {"license": {"name": "Public Domain"}}],
+        ),
+        ("License: Ask Fred <fred@example.org>", [{"license": {"name": "Ask Fred <fred@example.org>"}}]),
+        ("Summary: nothing said", None),
+    ],
+)
+def test_licences(tmp_path: Path, fields: str, expected: list[object] | None) -> None:
+    text = f"{metadata('foo', '1.0').strip()}\n{fields}\n\n"
+    content = document(make_zip(tmp_path / "f.zip", files={"foo-1.0.dist-info/METADATA": text}))
+
+    assert components(content)["foo"].get("licenses") == expected
+
+
+WHEELS_HASH, ARCHIVES_HASH = "a" * 64, "b" * 64
+
+
+def test_hashes_are_those_of_the_wheels_where_they_are_known(shop: Path) -> None:
+    content = components(document(shop, hashes={"Numbers_Kit": WHEELS_HASH}))
+
+    assert content["numbers-kit"]["hashes"] == [{"alg": "SHA-256", "content": WHEELS_HASH}]
+    assert "hashes" not in content["carts"]
+
+
+@pytest.mark.parametrize(
+    ("direct_url", "expected"),
+    [
+        (json.dumps({"url": "https://x/foo.whl", "archive_info": {"hashes": {"sha256": ARCHIVES_HASH}}}), True),
+        (json.dumps({"url": "file:///home/me/foo", "dir_info": {}}), False),
+        (json.dumps({"archive_info": {"hashes": {"sha256": "short"}}}), False),
+        (json.dumps([]), False),
+        ("no JSON", False),
+        (b"\xff\xfe\x00", False),
+    ],
+)
+def test_an_installer_may_have_left_the_hash(tmp_path: Path, direct_url: str | bytes, expected: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
+    wheel = make_wheel(tmp_path / "wheels", "foo")
+    zip_path = make_zip(tmp_path / "f.zip", wheel, files={"foo-1.0.dist-info/direct_url.json": direct_url})
+    text = sbom.document(zip_path)
+
+    hashes = components(document(zip_path))["foo"].get("hashes")
+    assert hashes == ([{"alg": "SHA-256", "content": ARCHIVES_HASH}] if expected else None)
+    assert "/home/me" not in text
+
+
+def test_the_same_zip_gives_the_same_document(shop: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / shop.name
+    elsewhere.parent.mkdir()
+    elsewhere.write_bytes(shop.read_bytes())
+
+    first = sbom.document(shop)
+
+    assert sbom.document(elsewhere) == first
+    assert "timestamp" not in first
+
+
+def test_another_zip_has_another_serial_number(tmp_path: Path) -> None:
+    one = make_zip(tmp_path / "one" / "f.zip", make_wheel(tmp_path / "wheels", "foo", "1.0"))
+    other = make_zip(tmp_path / "other" / "f.zip", make_wheel(tmp_path / "wheels", "foo", "1.1"))
+
+    assert document(one)["serialNumber"] != document(other)["serialNumber"]
+
+
+def test_the_time_is_that_of_source_date_epoch(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+
+    assert document(shop)["metadata"]["timestamp"] == "2023-11-14T22:13:20+00:00"
+
+
+def test_a_layer(tmp_path: Path) -> None:
+    root = document(make_zip(tmp_path / "layer.zip", make_wheel(tmp_path / "wheels", "foo"), below="python/"))[
+        "metadata"
+    ]
+
+    assert root["component"]["type"] == "library"
+    assert root["component"]["properties"] == [{"name": "hatch-lambda:package-type", "value": "layer"}]
+
+
+def test_a_folder_has_no_hash(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "app.py").write_text("", encoding="utf-8")
+
+    assert "hashes" not in document(folder)["metadata"]["component"]
+
+
+@pytest.mark.parametrize("files", [{}, {"app.py": "x"}], ids=["empty", "without distributions"])
+def test_a_zip_without_distributions(tmp_path: Path, files: dict[str, str]) -> None:
+    assert document(make_zip(tmp_path / "f.zip", files=files)).get("components", []) == []
+
+
+def test_what_is_in_there_twice_is_listed_once(tmp_path: Path) -> None:
+    text = metadata("foo", "1.0")
+    files = {f"{folder}foo-1.0.dist-info/METADATA": text for folder in ("", "vendor/")}
+
+    assert len(document(make_zip(tmp_path / "f.zip", files=files))["components"]) == 1
+
+
+def test_circles(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    made = [make_wheel(wheels, "a", requires=["b", "a"]), make_wheel(wheels, "b", requires=["a"])]
+
+    graph = dependencies(document(make_zip(tmp_path / "f.zip", *made)))
+
+    assert graph == {
+        "lambda:f.zip": ["pkg:pypi/a@1.0"],
+        "pkg:pypi/a@1.0": ["pkg:pypi/b@1.0"],
+        "pkg:pypi/b@1.0": ["pkg:pypi/a@1.0"],
+    }
+
+
+def test_hostile_metadata_gives_a_valid_document(tmp_path: Path) -> None:
+    text = (
+        'Metadata-Version: 2.1\nName: <b>"é\nVersion: 1 \x00 \u202e ?#%@/\nSummary: \x07\nLicense: \x1b[31m\n'
+        "Requires-Dist: <x>\n\n"
+    )
+
+    content = document(make_zip(tmp_path / "f.zip", files={"evil-1.0.dist-info/METADATA": text}))
+
+    assert content["components"][0]["version"].startswith("1 ")
+
+
+# --- the command ---
+
+
+def test_it_goes_to_standard_output_or_to_a_file(shop: Path, tmp_path: Path) -> None:
+    shown = CliRunner().invoke(main, ["sbom", str(shop)])
+    output = tmp_path / "shop.cdx.json"
+    told = CliRunner().invoke(main, ["sbom", str(shop), "-o", str(output)])
+
+    assert (shown.exit_code, told.exit_code) == (0, 0)
+    assert told.output == f"{output}\n"
+    assert output.read_text(encoding="utf-8") == shown.output
+    assert json.loads(shown.output)["components"]
+
+
+def test_the_command_takes_a_runtime(shop: Path) -> None:
+    outcome = CliRunner().invoke(main, ["sbom", str(shop), "--runtime", "python3.12", "--architecture", "arm64"])
+
+    values = {one["value"] for one in json.loads(outcome.output)["metadata"]["component"]["properties"]}
+    assert values == {"arm64", "function", "python3.12"}
+    alone = CliRunner().invoke(main, ["sbom", str(shop), "--architecture", "arm64"])
+    assert alone.exit_code == 2
+    assert "--architecture goes with --runtime" in alone.output
+
+
+def test_without_the_library_it_says_how_to_get_it(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cyclonedx"]:
+        monkeypatch.delitem(sys.modules, name)
+    really_import = builtins.__import__
+
+    def without_cyclonedx(name: str, *rest: Any) -> Any:
+        if name.partition(".")[0] == "cyclonedx":
+            raise ModuleNotFoundError(name)
+        return really_import(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without_cyclonedx)
+    output = tmp_path / "shop.cdx.json"
+
+    outcome = CliRunner().invoke(main, ["sbom", str(shop), "-o", str(output)])
+
+    assert outcome.exit_code == 1
+    assert "pip install 'hatch-lambda[sbom]'" in outcome.output
+    assert not output.exists()
+
+
+def test_a_broken_zip_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "broken.zip"
+    file.write_bytes(b"PK\3\4")
+
+    with pytest.raises(LambdaBuildError, match="cut short"):
+        sbom.write(file, tmp_path / "broken.cdx.json")
+    assert not (tmp_path / "broken.cdx.json").exists()
