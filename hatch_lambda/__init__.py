@@ -43,7 +43,7 @@ __all__ = ["UI", "LambdaBuildError", "MissingDependencyError", "PythonPipDepende
 
 _HOMES = {
     "LambdaBuildError": "common.errors",
-    "MissingDependencyError": "common.errors",
+    "MissingDependencyError": "resolve.closure",
     "PythonPipDependencyBuilder": "api",
     "UI": "common.ui",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
 import subprocess
@@ -31,7 +30,6 @@ class Interpreter:
         return "Python {}.{}".format(*self.python)
 
 
-@functools.cache
 def interpreter_to_build_with(named: Path | None, wanted: tuple[int, int]) -> Interpreter:
     """The one that the user names; else the first of the wanted version; else the running one.
 

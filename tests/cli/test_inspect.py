@@ -120,8 +120,8 @@ class TestForPeople:
 class TestLimits:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hatch_lambda.zip.size.UNZIPPED_LIMIT", 4000)
-        monkeypatch.setattr("hatch_lambda.zip.size.DIRECT_UPLOAD_LIMIT", 1000)
+        monkeypatch.setattr("hatch_lambda.common.limits.UNZIPPED_LIMIT", 4000)
+        monkeypatch.setattr("hatch_lambda.common.limits.DIRECT_UPLOAD_LIMIT", 1000)
 
     def test_too_large(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x": bytes(5000)})

@@ -617,11 +617,9 @@ class TestInterpreter:
 
     def test_none_of_the_version_is_here(self, app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(interpreters, "_candidates", lambda: iter(()))
-        interpreters.interpreter_to_build_with.cache_clear()
         other = app.rename(app.with_name(f"app-1.0-{OTHER}-x86_64.zip"))
 
         result = run(other, "app.echo")
-        interpreters.interpreter_to_build_with.cache_clear()
 
         number = OTHER.removeprefix("python")
         assert (result.exit_code, result.stdout) == (1, "")

@@ -151,7 +151,7 @@ class TestPip:
 
     def test_it_ends_where_the_build_is_killed(self, tmp_path: Path) -> None:
         code = (
-            "import time; from pathlib import Path; from hatch_lambda import pip_process\n"
+            "import time; from pathlib import Path; from hatch_lambda.resolve.pip import process\n"
             f"with process.starting_ahead(Path({str(tmp_path)!r})):\n"
             "    print(process._WAITING._process.pid, flush=True); time.sleep(600)"
         )
@@ -208,7 +208,7 @@ def test_wheels_are_looked_through_one_after_the_other(tmp_path: Path, monkeypat
 
 COUNTING = """
 import sys
-from hatch_lambda import pip_process
+from hatch_lambda.resolve.pip import process
 from hatchling.cli import hatchling
 
 start = process._start

@@ -607,7 +607,7 @@ class TestWhatGoesOnWhilePipIsImported:
     def run(self, script: str) -> list[str]:
         completed = subprocess.run(
             [sys.executable, "-c", script],
-            env=environment_of([for_target.PROGRAM.parents[2]]),
+            env=environment_of([for_target.PROGRAM.parents[4]]),
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -840,7 +840,7 @@ def without_shortcuts(folder: Path) -> Path:
     """The program as it is for a pip that has no place for them."""
     copy = folder / "without_shortcuts.py"
     copy.write_text(
-        f"import sys; sys.path.insert(0, {str(for_target.PROGRAM.parents[2])!r})\n"
+        f"import sys; sys.path.insert(0, {str(for_target.PROGRAM.parents[4])!r})\n"
         "from hatch_lambda.resolve.pip.for_target import program\n"
         "del sys.path[0]\n"
         "assert program.take_shortcuts and program.take_shortcuts_at_once\n"
