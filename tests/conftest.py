@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -12,9 +14,11 @@ from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
+from tests.support.packages import make_wheel
 from tests.support.projects import HOOK, PACKAGE, NewProject, Project, write_project
 from tests.support.recording_ui import RecordingUI
 from tests.support.simple_index import SimpleIndex
+from tests.support.situation import Situation, request_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -116,3 +120,55 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> type[SimpleIndex]:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/nobody-here")  # whoever forgets to name one
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return SimpleIndex
+
+
+@pytest.fixture
+def bundle_with_state(index: Path, project_root: Path, ui: RecordingUI) -> Callable[..., Bundle]:
+    """As conftest's `bundle_of`, with the real pip, and with what earlier builds have left."""
+    del index
+
+    def run(*requirements: str, root: Path = project_root, **table: object) -> Bundle:
+        table = {key.replace("_", "-"): value for key, value in table.items()}
+        return pipeline.run(request_for(root, requirements, table), Reporter(ui))
+
+    return run
+
+
+@pytest.fixture
+def no_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From the call on, whatever starts a program or asks the network fails."""
+
+    def refuse(*args: object, **_: object) -> None:
+        pytest.fail(f"started or asked: {args}")
+
+    def forbid() -> None:
+        monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+
+    return forbid
+
+
+@pytest.fixture
+def situation(project_root: Path, tmp_path: Path, ui: RecordingUI, monkeypatch: pytest.MonkeyPatch) -> Situation:
+    return Situation(project_root, tmp_path, ui, monkeypatch, [make_wheel(tmp_path / "wheels", "foo")])
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "lambda-cache"
+
+
+@pytest.fixture
+def laid_out(situation: Situation) -> Situation:
+    """A bundle of two distributions, one of them with a program and an empty file."""
+    situation.wheels = [
+        make_wheel(
+            situation.tmp / "wheels",
+            "bar",
+            files={"bar/__init__.py": "", "bar/data.txt": "1234\n", "bar/run": "#!/bin/sh\n"},
+            executables=["bar/run"],
+        ),
+        make_wheel(situation.tmp / "wheels", "foo", files={"foo/__init__.py": "", "foo/a.py": "A = 1\n"}),
+    ]
+    situation.build()
+    return situation
