@@ -109,6 +109,12 @@ class Target:
         """Where the runtime has its interpreter, for the shebangs of scripts."""
         return f"/var/lang/bin/{self.runtime.name}"
 
+    @property
+    def extension_suffixes(self) -> tuple[str, ...]:
+        """`importlib.machinery.EXTENSION_SUFFIXES` as the runtime has it, in its order."""
+        major, minor = self.runtime.python
+        return (f".cpython-{major}{minor}-{self.architecture.machine}-linux-gnu.so", ".abi3.so", ".so")
+
     @cached_property
     def platforms(self) -> tuple[str, ...]:
         """Platform tags from the most to the least demanding.

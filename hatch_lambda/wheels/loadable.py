@@ -201,27 +201,21 @@ class _Bundle:
             scan.distribution,
             code.path,
             needs=f"a Python that imports `*{tag}`",
-            runtime_has=f"the runtime imports {', '.join(f'`*{suffix}`' for suffix in self._suffixes)}",
+            runtime_has=f"the runtime imports {', '.join(f'`*{suffix}`' for suffix in self.target.extension_suffixes)}",
             advice=f"take or build a wheel for {self.target.runtime.name}, or leave the file out if nothing needs it: "
             f'`exclude = ["{path_in_bundle(code.path)}"]`',
         )
 
-    @cached_property
-    def _suffixes(self) -> tuple[str, ...]:
-        """What `importlib.machinery.EXTENSION_SUFFIXES` is in the runtime, in its order."""
-        major, minor = self.target.runtime.python
-        return (f".cpython-{major}{minor}-{self.target.architecture.machine}-linux-gnu.so", ".abi3.so", ".so")
-
     def _suffix(self, path: str) -> str | None:
         """The suffix by which the runtime would import a file."""
         module, name = _importable_module(path), path.rpartition("/")[2]
-        return next((suffix for suffix in self._suffixes if name == f"{module}{suffix}"), None)
+        return next((suffix for suffix in self.target.extension_suffixes if name == f"{module}{suffix}"), None)
 
     def _imported(self, path: str, scan: Scan) -> str | None:
         """The file that the runtime imports where a module of the name of `path` is asked for."""
         folder, slash, _ = path.rpartition("/")
         stem = f"{folder}{slash}{_importable_module(path)}"
-        endings = (*self._suffixes, ".py", ".pyc")
+        endings = (*self.target.extension_suffixes, ".py", ".pyc")
         candidates = (*(f"{stem}/__init__{ending}" for ending in endings), *(f"{stem}{ending}" for ending in endings))
         return next((name for name in candidates if name in scan.names), None)
 

@@ -33,10 +33,8 @@ class Modules:
 
     def __init__(self, files: Iterable[BundleFile], target: Target) -> None:
         self._files = {file.path: file for file in files}
-        major, minor = target.runtime.python
-        extension = f".cpython-{major}{minor}-{target.architecture.machine}-linux-gnu.so"
         self._suffixes = {
-            **dict.fromkeys((extension, ".abi3.so", ".so"), "extension"),
+            **dict.fromkeys(target.extension_suffixes, "extension"),
             ".py": "source",
             ".pyc": "bytecode",
         }
