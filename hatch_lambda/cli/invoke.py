@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from hatch_lambda.common.signals import handled
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.invoke import DEFAULT_MEMORY, DEFAULT_TIMEOUT, RESERVED, Invocation
 
@@ -100,7 +98,8 @@ def invoke(  # noqa: PLR0913 - options
         memory=memory or DEFAULT_MEMORY,
         memory_holds=memory is not None,
     )
-    with _ended_by_signals():
+    # End by an exception, which removes the function's directories.
+    with handled(_exit, "SIGTERM", "SIGHUP"):
         result = _run(invocation)
     click.echo(result.payload)
     if result.error:
@@ -202,20 +201,5 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is none of its values")
 
 
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP end this program as an exception does, so that nothing is left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    numbers = [signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else [])]
-    before = [(number, signal.signal(number, end)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, former in before:
-            signal.signal(number, former)
+def _exit(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)

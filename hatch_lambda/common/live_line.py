@@ -8,6 +8,7 @@ the terminal's own too, starts at that column.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -146,8 +147,10 @@ def has_blocks(stream: TextIO) -> bool:
 
 
 def _in_background(stream: TextIO) -> bool:
-    """Whether somebody else has the terminal now (`hatch build &`)."""
-    try:
-        return os.tcgetpgrp(stream.fileno()) != os.getpgrp()
-    except (AttributeError, OSError, ValueError):
-        return False  # none that has jobs
+    """Whether another process group has the terminal (`hatch build &`)."""
+    if sys.platform != "win32":  # which has no job control
+        try:
+            return os.tcgetpgrp(stream.fileno()) != os.getpgrp()
+        except (OSError, ValueError):
+            pass
+    return False

@@ -7,8 +7,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hatch_lambda.common.redact import redact
 
@@ -91,13 +92,17 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    if process.returncode is not None:
-        return  # its number may be another's by now
-    if os.name == "nt":
+    if process.returncode is None:  # else its ID may belong to another process by now
+        kill_session(process)
+
+
+def kill_session(process: subprocess.Popen[Any]) -> None:
+    """Kill a process and, except on Windows, all others of the session that it leads."""
+    if sys.platform == "win32":
         process.kill()
-        return
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter of one that has ended
-        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the latter once it has ended
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def telling_lines(output: str, limit: int = 12) -> tuple[str, ...]:

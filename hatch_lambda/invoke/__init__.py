@@ -13,7 +13,6 @@ import math
 import re
 import selectors
 import shutil
-import signal
 import tempfile
 import time
 import uuid
@@ -26,7 +25,7 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.ui import SilentUI
 from hatch_lambda.invoke import runtime_python, task_root
 from hatch_lambda.invoke.runtime_api import REQUEST_LIMIT, Request, RuntimeApi
-from hatch_lambda.invoke.runtime_process import Log, Pipe, in_words, kill, peak_memory, started
+from hatch_lambda.invoke.runtime_process import KILLED, Log, Pipe, in_words, kill, peak_memory, started
 from hatch_lambda.wheels import store
 from hatch_lambda.wheels.machine_code import scan_directory
 
@@ -161,6 +160,7 @@ def invoke(invocation: Invocation, *, on_log: Callable[[str], None] | None = Non
 @contextlib.contextmanager
 def prepared(invocation: Invocation, ui: UI | None = None) -> Iterator[ExecutionEnvironment]:
     """All that goes before an invocation, for as many cold starts as one likes; gone with the context."""
+    runtime_python.require_linux()
     _check(invocation)
     sources = (invocation.code, *invocation.layers)
     python = runtime_python.runtime_python(sources, invocation.runtime, invocation.python)
@@ -406,7 +406,7 @@ class _Watch:
         if not self._invocation.memory_holds or self._peak_memory <= limit:
             return None
         used = math.ceil(self._peak_memory / _MEGABYTE)
-        words = f"{in_words(-signal.SIGKILL)}: out of memory, as {used} MB of {self._invocation.memory} MB were used"
+        words = f"{KILLED}: out of memory, as {used} MB of {self._invocation.memory} MB were used"
         return self._error("Runtime.OutOfMemory", words)
 
     def _error(self, kind: str, words: str, status: str = "error") -> FunctionError:

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.process import kill_session
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -21,7 +23,8 @@ class Pipe:
 
     def __init__(self) -> None:
         self.read_end, self.write_end = os.pipe()
-        os.set_blocking(self.read_end, False)
+        if sys.platform != "win32":
+            os.set_blocking(self.read_end, False)
 
     def fileno(self) -> int:
         return self.read_end
@@ -123,9 +126,12 @@ def started(
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """End a process and its session."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill_session(process)
     process.wait()
+
+
+KILLED = "Runtime exited with error: signal: killed"
+"""How Lambda says that it has ended a runtime."""
 
 
 def in_words(exit_code: int) -> str:

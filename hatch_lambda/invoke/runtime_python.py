@@ -60,16 +60,20 @@ class RuntimePython:
         return self.runtime.replace("python", "Python ")
 
 
+def require_linux() -> None:
+    """Raise `NoRuntimeError` on any other platform. The one place that says so: all of `invoke` relies on it."""
+    if sys.platform != "linux":
+        raise NoRuntimeError(
+            "`hatch-lambda invoke` requires Linux: Lambda's native code is Linux's, and AWS's runtime client has "
+            "wheels for Linux only.\nWhat you can do: run it in a Linux container or virtual machine."
+        )
+
+
 def runtime_python(sources: Sequence[Path], runtime: str | None, python: Path | None) -> RuntimePython:
     """The interpreter that the user names, or one of the version of the runtime that the sources are for.
 
     Raises `NoRuntimeError`.
     """
-    if sys.platform != "linux":
-        raise NoRuntimeError(
-            "A function can be invoked on Linux only: Lambda's machine code is Linux's, and AWS's runtime client has "
-            "wheels for nothing else.\nWhat you can do: invoke it in a container or in a virtual machine of Linux."
-        )
     wanted = runtime or runtime_of(sources)
     if wanted and wanted not in RUNTIMES:
         raise NoRuntimeError(

@@ -11,6 +11,8 @@ import signal
 import sys
 import time
 
+assert sys.platform == "linux"  # noqa: S101 - `require_linux` has checked it; this is for type checkers
+
 _TOO_LATE = 1
 
 

@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from contextlib import contextmanager, nullcontext
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.redact import redact
+from hatch_lambda.common.signals import handled
 from hatch_lambda.common.ui import Screen, StagedUI, warning_text, wrapped
 
 if TYPE_CHECKING:
@@ -144,9 +144,10 @@ _LOGS = {
 @contextmanager
 def aborting(app: Application) -> Iterator[None]:
     """Let an error that is meant for the user end the build as such: its text, no traceback, exit code 1."""
-    former = _interrupted_by_sigterm()
     try:
-        yield
+        # CI systems end their jobs by SIGTERM: clean up as after Ctrl-C.
+        with handled(signal.default_int_handler, "SIGTERM"):
+            yield
     except LambdaBuildError as error:
         app.abort(redact(str(error)))
     except OSError as error:
@@ -159,16 +160,6 @@ def aborting(app: Application) -> Iterator[None]:
         app.abort(redact(str(error)))
     except KeyboardInterrupt:
         app.abort("Interrupted; no zip was written.", code=_INTERRUPTED)
-    finally:
-        if former is not None:
-            signal.signal(signal.SIGTERM, former)
-
-
-def _interrupted_by_sigterm() -> Callable[..., object] | int | None:
-    """Have the signal by which a CI ends its jobs clean up as Ctrl-C does; gives the former handler, to be put back."""
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    return signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def raised_by(error: BaseException, *packages: str) -> bool:

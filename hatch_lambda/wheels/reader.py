@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -52,10 +53,11 @@ class Reader:
         return self._ahead, begin
 
     def _read(self, offset: int, size: int) -> bytes:
-        if hasattr(os, "pread"):
+        if sys.platform == "win32":
+            self._file.seek(offset)
+            return self._file.read(size)
+        else:  # noqa: RET505 - mypy knows branches by platform
             return os.pread(self._file.fileno(), size, offset)
-        self._file.seek(offset)
-        return self._file.read(size)
 
 
 class OpenWheels(ExitStack):

@@ -588,6 +588,18 @@ class TestMachine:
 
         assert answer(zipped(tmp_path / "code.zip", files), "app.echo", 1) == 1
 
+    def test_another_system_is_refused_before_anything_else(
+        self, app: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "platform", "darwin")
+
+        result = run(app, "app.echo")
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "Error: `hatch-lambda invoke` requires Linux: " in result.stderr
+        assert "What you can do: run it in a Linux container or virtual machine." in result.stderr
+        assert not list(temporary.iterdir())
+
 
 class TestInterpreter:
     @pytest.mark.parametrize(
