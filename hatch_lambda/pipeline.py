@@ -16,7 +16,7 @@ from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.ui import Reporter, counted
 from hatch_lambda.config.request import Job, Request
-from hatch_lambda.config.settings import LOCKED_VARIABLE
+from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.resolve.fingerprint import fingerprint
@@ -121,8 +121,8 @@ def _insist_on_a_lock(request: Request) -> None:
         raise ConfigurationError(
             [
                 (
-                    f"Environment variable `{LOCKED_VARIABLE}` wants all dependencies locked, and field "
-                    f"`{settings.table}.lock-file` names no lock file. `hatch-lambda lock` writes one."
+                    f"Environment variable `{ENVIRONMENT_VARIABLES['locked']}` requires all dependencies to be locked, "
+                    f"but field `{settings.table}.lock-file` is not set. `hatch-lambda lock` writes a lock file."
                 )
             ]
         )

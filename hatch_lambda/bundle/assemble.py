@@ -35,7 +35,7 @@ def assemble(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Pat
     Raises `BrokenWheelError` or `ConflictingFilesError`.
     """
     sources = _own_sources(settings.root) if state and settings.prune - _WITHOUT_A_LOOK_AT_SOURCES else ()
-    key = _key(wheels, settings, sources) if state else ""
+    key = key_of(wheels, settings, sources) if state else ""
     kept = _Kept(state / FILES_NAME, key) if state else None
     found = kept.files(wheels) if kept else None
     if found is None:
@@ -101,12 +101,11 @@ def _own_sources(root: Path) -> tuple[bytes, ...]:
     return tuple(source for source in found if _TELLING_WORDS.search(source))
 
 
-def _key(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> str:
+def key_of(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> str:
+    """A hash of all that the files of a bundle depend on."""
     facts = [
         [(wheel.filename, wheel.sha256) for wheel in wheels],
-        str(settings.target),
-        settings.exclude,
-        sorted(settings.prune),
+        settings.facts("bundle"),
         [hashlib.sha256(source).hexdigest() for source in sources],
         installed_version("hatch-lambda"),
     ]

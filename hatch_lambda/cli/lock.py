@@ -76,8 +76,8 @@ def _by_file(requests: Mapping[str, Request], names: tuple[str, ...]) -> dict[Pa
         other_name, other = found.setdefault(path, (name, request))
         if _inputs(other) != _inputs(request):
             raise LambdaBuildError(
-                f"`{other_name}` and `{name}` need different distributions, and {path.name} would be the lock file of "
-                f"both. Give each a `lock-file` of its own."
+                f"`{other_name}` and `{name}` resolve differently (dependencies or settings), so they cannot share the "
+                f"lock file {path.name}. Give each its own `lock-file`."
             )
     if not found:
         table = next(iter(chosen.values())).settings.table
@@ -89,9 +89,11 @@ def _by_file(requests: Mapping[str, Request], names: tuple[str, ...]) -> dict[Pa
 
 
 def _inputs(request: Request) -> tuple[object, ...]:
-    """What a lock file depends on, of all that is in a request."""
-    settings = request.settings
-    return (request.requirements, settings.target, settings.requirements, settings.constraints, settings.provided)
+    """All that a lock file depends on; extras and groups are in the requirements already."""
+    settings = dataclasses.replace(
+        request.settings, lock_file=None, on_missing="error", extras=frozenset(), dependency_groups=frozenset()
+    )
+    return (request.requirements, settings.facts("resolution"))
 
 
 def _check(requests: Iterable[Request]) -> None:

@@ -1,12 +1,19 @@
-"""What the user wrote, checked and frozen: the hook's table and the environment become one `Settings` a zip."""
+"""What the user configured, checked and frozen.
+
+Each setting is one `setting(...)`: its type, default and check, the environment variable that overrides it, and what it
+affects. The tables that users write, the README's, and all keys and fingerprints are computed from these entries.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pathspec import GitIgnoreSpec
 
@@ -15,64 +22,152 @@ from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config import validators
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from packaging.utils import NormalizedName
 
 HOOK_TABLE = "tool.hatch.build.hooks.lambda"
 TARGET_TABLE = "tool.hatch.build.targets.lambda"
 
-ENVIRONMENT_VARIABLES = {
-    "runtime": "HATCH_LAMBDA_RUNTIME",
-    "architecture": "HATCH_LAMBDA_ARCHITECTURE",
-    "python": "HATCH_LAMBDA_PYTHON",
-}
-LOCKED_VARIABLE = "HATCH_LAMBDA_LOCKED"
-
 PRUNABLE = ("bytecode", "tests", "headers", "stubs")
-"""The named sets of what a bundle does not need."""
+"""The values of `prune`."""
 
 FUNCTION, LAYER, CODE = "function", "layer", "code"
 VERSIONS = (FUNCTION, LAYER, CODE)
-"""What the target makes of the hook's own table; each table under `functions` adds one of its name."""
+"""The target's versions for the hook's own table; each table under `functions` adds one of its name."""
+
+Part = Literal["resolution", "bundle", "zip", "place"]
+"""What a setting can affect: which distributions are chosen and built, which of their files are packaged, what else
+the zip holds, or where files lie and what messages call them."""
+
+_ALL: frozenset[Part] = frozenset({"resolution", "bundle", "zip", "place"})
+
+
+class Field(NamedTuple):
+    """A setting: a key of a table, an environment variable, or both. `type` is for the README."""
+
+    key: str
+    type: str
+    default: Any
+    check: Callable[[object, Path], Any]
+    """Takes the raw value and the project's root; raises `ValueError` with a predicate such as `must be …`."""
+    affects: frozenset[Part]
+    """Empty for what decides whether or when something is built, but not what."""
+    tables: Collection[str] = ("hook", "function")
+    """Which tables may have it."""
+    variable: str | None = None
+    """The environment variable that overrides it."""
+
+    @property
+    def shown_default(self) -> str:
+        """As the README's tables write it."""
+        default = self.default
+        if default is dataclasses.MISSING:
+            return "required"
+        if default is None:
+            return "none"
+        if isinstance(default, (frozenset, tuple)):
+            return "`[{}]`".format(", ".join(f'"{item}"' for item in sorted(default)))
+        if isinstance(default, bool):
+            return f"`{validators.shown(default)}`"
+        return str(default) if isinstance(default, int) else f"`{default}`"
+
+
+def setting(  # noqa: PLR0913 - the columns of the table
+    type_: str,
+    check: Callable[[object, Path], Any],
+    *,
+    default: Any = dataclasses.MISSING,
+    affects: Iterable[Part],
+    tables: Collection[str] = ("hook", "function"),
+    variable: str | None = None,
+) -> Any:
+    """A dataclass field that users set by the key of its name, with `-` for `_`; required if it has no default."""
+    field = Field("", type_, default, check, frozenset(affects), tables, variable)
+    return dataclasses.field(default=default, metadata={"setting": field})
+
+
+def _derived(default: Any = dataclasses.MISSING, *, affects: Iterable[Part]) -> Any:
+    """A dataclass field that users cannot set."""
+    return setting("", validators.strings, default=default, affects=affects, tables=())
+
+
+class _Facts:
+    """What settings of either kind have in common."""
+
+    def facts(self, part: Part) -> dict[str, str]:
+        """The values that affect a part, by name, for a key: equal in each process if they are equal."""
+        return {
+            name: str(sorted(value) if isinstance(value, frozenset) else value)
+            for name, field in _fields(type(self)).items()
+            if part in field.affects
+            for value in [getattr(self, name)]
+        }
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything that decides a bundle, but for the project's own dependencies. Paths are absolute."""
+class Settings(_Facts):
+    """Everything that decides a bundle except the project's own dependencies. Paths are absolute."""
 
-    root: Path
-    target: Target
-    extras: frozenset[NormalizedName] = frozenset()
-    dependency_groups: frozenset[NormalizedName] = frozenset()
-    requirements: tuple[Path, ...] = ()
-    constraints: tuple[Path, ...] = ()
-    lock_file: Path | None = None
-    provided: frozenset[NormalizedName] = frozenset()
-    compatible: frozenset[NormalizedName] = frozenset()
-    on_missing: str = "error"
-    prefer_binary: bool = True
-    python: Path | None = None
-    pip_args: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    prune: frozenset[str] = frozenset({"bytecode"})
-    compile_bytecode: bool = False
-    build_directory: Path = Path(".hatch/lambda")
-    with_wheel: bool = False
-    locked: bool = False
-    """Nothing may be resolved that is not locked."""
-    table: str = HOOK_TABLE
-    """Where all this was written, for messages."""
-    function: str | None = None
-    """The name of the function that they are for; none for the hook's own table."""
-    handler: str | None = None
-    """Of a function; that of the others stands in the target's table."""
-    include: tuple[str, ...] = ()
-    """Of a function: the project's own files that it takes; all, where there is no pattern."""
+    root: Path = _derived(affects={"resolution", "place"})
+    runtime: str = setting("string", validators.one_of(RUNTIMES), affects=_ALL, variable="HATCH_LAMBDA_RUNTIME")
+    architecture: str = setting(
+        "string", validators.one_of(ARCHITECTURES), default="x86_64", affects=_ALL, variable="HATCH_LAMBDA_ARCHITECTURE"
+    )
+    extras: frozenset[NormalizedName] = setting(
+        "list", validators.names("extra"), default=frozenset(), affects={"resolution"}
+    )
+    dependency_groups: frozenset[NormalizedName] = setting(
+        "list", validators.names("dependency group"), default=frozenset(), affects={"resolution"}
+    )
+    requirements: tuple[Path, ...] = setting("list of files", validators.files, default=(), affects={"resolution"})
+    constraints: tuple[Path, ...] = setting("list of files", validators.files, default=(), affects={"resolution"})
+    lock_file: Path | None = setting("file", validators.lock_file, default=None, affects={"resolution"})
+    provided: frozenset[NormalizedName] = setting(
+        "list of names", validators.names("distribution"), default=frozenset(), affects={"resolution"}
+    )
+    compatible: frozenset[NormalizedName] = setting(
+        "list of names", validators.names("distribution"), default=frozenset(), affects={"resolution"}
+    )
+    on_missing: str = setting("string", validators.one_of(("error", "warn")), default="error", affects={"resolution"})
+    exclude: tuple[str, ...] = setting(
+        "list of gitignore patterns", validators.patterns, default=(), affects={"bundle", "zip"}
+    )
+    prune: frozenset[str] = setting(
+        "list", validators.some_of(PRUNABLE), default=frozenset({"bytecode"}), affects={"bundle"}
+    )
+    compile_bytecode: bool = setting("boolean", validators.boolean, default=False, affects={"bundle", "zip"})
+    prefer_binary: bool = setting("boolean", validators.boolean, default=True, affects={"resolution"})
+    python: Path | None = setting(
+        "path", validators.interpreter, default=None, affects={"resolution"}, variable="HATCH_LAMBDA_PYTHON"
+    )
+    pip_args: tuple[str, ...] = setting("list", validators.strings, default=(), affects={"resolution"})
+    build_directory: Path = setting(
+        "path", validators.directory, default=Path(".hatch/lambda"), affects={"place"}, tables=("hook",)
+    )
+    with_wheel: bool = setting("boolean", validators.boolean, default=False, affects=(), tables=("hook",))
+    handler: str | None = setting("string", validators.handler, default=None, affects={"zip"}, tables=("function",))
+    """Of a function; for the other versions, the target's table has it."""
+    include: tuple[str, ...] = setting(
+        "list of gitignore patterns", validators.patterns, default=(), affects={"zip"}, tables=("function",)
+    )
+    """The project's files that a function packages; all if empty."""
+    locked: bool = setting(
+        "boolean", validators.switch, default=False, affects=(), tables=(), variable="HATCH_LAMBDA_LOCKED"
+    )
+    """Refuse to resolve what is not locked."""
+    table: str = _derived(HOOK_TABLE, affects={"place"})
+    """The table's name, for messages."""
+    function: str | None = _derived(None, affects={"zip", "place"})
+    """The name of the function that this is for; None for the hook's own table."""
+
+    @cached_property
+    def target(self) -> Target:
+        return Target(RUNTIMES[self.runtime], ARCHITECTURES[self.architecture])
 
     @property
     def target_directory(self) -> Path:
-        """The folder of this target alone, below the build directory."""
+        """The directory of this target (and function) below the build directory."""
         folder = self.build_directory / self.function if self.function else self.build_directory
         return folder / str(self.target)
 
@@ -82,7 +177,7 @@ class Settings:
 
     @cached_property
     def is_excluded(self) -> Callable[[str], bool]:
-        """Whether a file of a dependency, by its path in the bundle, is to be left out; `.dist-info` always stays."""
+        """Whether to leave out a dependency's file, by its path in the bundle; `.dist-info` always stays."""
         if not self.exclude:
             return lambda _path: False
         spec = GitIgnoreSpec.from_lines(self.exclude)
@@ -90,7 +185,7 @@ class Settings:
 
     @cached_property
     def is_not_its_own(self) -> Callable[[str], bool]:
-        """Whether a file of the project, by its path in the zip, is none of this function's."""
+        """Whether to leave out a file of the project, by its path in the zip, from this function's zip."""
         if not self.function:
             return lambda _path: False
         included = GitIgnoreSpec.from_lines(self.include or ["*"])
@@ -98,21 +193,24 @@ class Settings:
 
     @property
     def fallback_store(self) -> Path:
-        """Where wheels are kept if the user's cache folder cannot be written to."""
+        """The wheel cache if the user's cache directory is not writable."""
         return self.build_directory / "store"
 
 
-class ZipSettings(NamedTuple):
-    """What `targets.lambda` says of the zips, beside Hatch's own keys."""
+@dataclass(frozen=True)
+class ZipSettings(_Facts):
+    """What `targets.lambda` has beside Hatch's own keys."""
 
-    archive_name: str = "{name}-{version}-{runtime}-{architecture}.zip"
-    handler: str | None = None
-    compression_level: int = 6
-    report: bool = False
-    sbom: bool = False
+    archive_name: str = setting(
+        "string", validators.archive_name, default="{name}-{version}-{runtime}-{architecture}.zip", affects={"place"}
+    )
+    handler: str | None = setting("string", validators.handler, default=None, affects={"zip"})
+    compression_level: int = setting("0 to 9", validators.whole_number(0, 9), default=6, affects={"zip"})
+    report: bool = setting("boolean", validators.boolean, default=False, affects={"zip"})
+    sbom: bool = setting("boolean", validators.boolean, default=False, affects={"zip"})
 
     def name_of(self, version: str, *, project: str, project_version: str, target: Target) -> str:
-        """What the zip of a version of the target is called."""
+        """The file name of the zip for a version of the target."""
         template = self.archive_name
         if "{variant}" not in template and version != FUNCTION:
             template = template.replace("{runtime}", "{variant}-{runtime}", 1)
@@ -125,171 +223,155 @@ class ZipSettings(NamedTuple):
         )
 
 
-class Field(NamedTuple):
-    """A key of a table: how its value is checked, and what the README's table says of it."""
+class ProjectSettings(NamedTuple):
+    """All that a project's two tables say. `versions`: settings by version of the target."""
 
-    key: str
-    type: str
-    default: str
-    check: Callable[[object, Path], Any]
-    """Takes the raw value and the project's root; raises `ValueError` with what is wrong, as `must be …`."""
+    versions: Mapping[str, Settings]
+    zip: ZipSettings
+
+
+def _fields(owner: type[_Facts]) -> Mapping[str, Field]:
+    """The settings by attribute. Raises `KeyError` for a field that does not say what it affects."""
+    return {
+        field.name: field.metadata["setting"]._replace(key=field.name.replace("_", "-"))
+        for field in dataclasses.fields(owner)  # type: ignore[arg-type]  # both of its kinds are dataclasses
+    }
+
+
+_OWN = {field.key: field for field in _fields(Settings).values()}
+FIELDS: Mapping[str, Field] = {
+    **{key: field for key, field in _OWN.items() if "hook" in field.tables},
+    "functions": Field("functions", "table of tables", {}, validators.named_tables(VERSIONS), affects=frozenset()),
+}
+"""The keys of the hook's table. A function has settings of its own and changes no other version's."""
+FUNCTION_FIELDS: Mapping[str, Field] = {key: field for key, field in _OWN.items() if "function" in field.tables}
+"""The keys of a table under `functions`."""
+TARGET_FIELDS: Mapping[str, Field] = {field.key: field for field in _fields(ZipSettings).values()}
+"""The keys of the target's table, beside Hatch's own."""
+ENVIRONMENT_VARIABLES: Mapping[str, str] = {key: field.variable for key, field in _OWN.items() if field.variable}
+"""Environment variables by the key that they override."""
 
 
 def load(
     table: Mapping[str, object], root: Path, *, environ: Mapping[str, str] = os.environ, name: str = HOOK_TABLE
 ) -> Settings:
-    """Check the hook's own table, with the environment's variables over it. `name`: how messages call the table.
-
-    Raises `ConfigurationError` with every fault at once, those of its functions too.
-    """
+    """Check the hook's own table. `name`: what messages call it. Raises `ConfigurationError` with all faults."""
     return load_all(table, root, environ=environ, name=name)[FUNCTION]
 
 
 def load_all(
     table: Mapping[str, object], root: Path, *, environ: Mapping[str, str] = os.environ, name: str = HOOK_TABLE
 ) -> dict[str, Settings]:
-    """Check the hook's table with all its functions: settings by version of the target.
+    """Check the hook's table with its functions, which inherit from it: settings by version of the target.
 
-    What a function does not say, the hook's own table says for it. Raises `ConfigurationError` with all faults.
+    Raises `ConfigurationError` with all faults.
     """
-    reader = _Reader(root, environ)
-    values = reader.values(table, FIELDS, name)
-    functions = {
-        function: {**values, **reader.values(own_table, FUNCTION_FIELDS, f"{name}.functions.{function}")}
-        for function, own_table in values.pop("functions", {}).items()
-    }
-    if "runtime" not in table and not environ.get(ENVIRONMENT_VARIABLES["runtime"]):
-        reader.faults.insert(0, f"Field `{name}.runtime` is required: one of {validators.listed(RUNTIMES)}")
+    reader = _Reader(root)
+    versions = reader.versions(table, environ, name)
     reader.raise_faults()
-    common = {"root": root, "locked": environ.get(LOCKED_VARIABLE, "").lower() not in {"", "0", "false", "no"}}
-    return {
-        **{version: _settings(values, table=name, **common) for version in VERSIONS},
-        **{
-            function: _settings(its_own, table=f"{name}.functions.{function}", function=function, **common)
-            for function, its_own in functions.items()
-        },
-    }
+    return versions
 
 
 def load_zip_settings(table: Mapping[str, object], root: Path, *, hatch_keys: Iterable[str]) -> ZipSettings:
-    """Check what `targets.lambda` says beside Hatch's own keys; what nobody knows is refused rather than ignored.
-
-    Raises `ConfigurationError`.
-    """
-    known = frozenset(hatch_keys)
-    reader = _Reader(root, {})
-    own = {key: value for key, value in table.items() if key not in known}
-    values = reader.values(own, TARGET_FIELDS, TARGET_TABLE, also_known=known)
+    """Check the target's table; unknown keys are faults. Raises `ConfigurationError` with all faults."""
+    reader = _Reader(root)
+    zips = reader.zip_settings(table, hatch_keys)
     reader.raise_faults()
-    return ZipSettings(**{key.replace("-", "_"): value for key, value in values.items()})
+    return zips
+
+
+def load_project(  # noqa: PLR0913 - both tables, and what is beside them
+    table: Mapping[str, object],
+    target_table: Mapping[str, object],
+    root: Path,
+    *,
+    hatch_keys: Iterable[str],
+    environ: Mapping[str, str] = os.environ,
+    name: str = HOOK_TABLE,
+) -> ProjectSettings:
+    """Check both tables, once a build. Raises `ConfigurationError` with the faults of both."""
+    reader = _Reader(root)
+    zips = reader.zip_settings(target_table, hatch_keys)
+    versions = reader.versions(table, environ, name)
+    reader.raise_faults()
+    return ProjectSettings(MappingProxyType(versions), zips)
 
 
 def missing_table_message() -> str:
     return (
-        "The target `lambda` needs the build hook `lambda`, which says what the zip is for. Add to pyproject.toml:\n\n"
+        "The target `lambda` requires the build hook `lambda`, which has its settings. Add to pyproject.toml:\n\n"
         f"[{HOOK_TABLE}]\n"
         'runtime = "python3.13"\n'
         'architecture = "x86_64"  # or "arm64"'
     )
 
 
-def _settings(values: Mapping[str, Any], **more: Any) -> Settings:
-    fields = {key.replace("-", "_"): value for key, value in values.items() if key not in {"runtime", "architecture"}}
-    target = Target(RUNTIMES[values["runtime"]], ARCHITECTURES[values.get("architecture", "x86_64")])
-    fields.setdefault("build_directory", more["root"] / Settings.build_directory)
-    if lock_file := fields.get("lock_file"):
-        # A dot in it would make it another kind of file (PEP 751).
-        name = lock_file.name.replace("{target}", str(target).replace(".", ""))
-        fields["lock_file"] = lock_file.with_name(name.replace("{function}", more.get("function") or FUNCTION))
-    return Settings(target=target, **fields, **more)
-
-
 class _Reader:
-    """Checks tables and gathers what is wrong with them, to be told at once."""
+    """Checks tables and collects their faults."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.environ = environ
         self.faults: list[str] = []
-
-    def values(
-        self, table: Mapping[str, object], fields: Mapping[str, Field], name: str, *, also_known: Iterable[str] = ()
-    ) -> dict[str, Any]:
-        """The values of a table that are as they must be, with the environment's over them."""
-        given = {key: (f"Field `{name}.{key}`", value) for key, value in table.items()}
-        for key, variable in ENVIRONMENT_VARIABLES.items():
-            if self.environ.get(variable):
-                given[key] = (f"Environment variable `{variable}`", self.environ[variable])
-        values = {}
-        for key, (label, value) in given.items():
-            if key not in fields:
-                self._add(_unknown_field(name, key, (*fields, *sorted(also_known))))
-                continue
-            try:
-                values[key] = fields[key].check(value, self.root)
-            except ValueError as error:
-                self._add(f"{label} {error}")
-        return values
 
     def raise_faults(self) -> None:
         if self.faults:
             raise ConfigurationError(self.faults)
 
-    def _add(self, fault: str) -> None:
-        if fault not in self.faults:  # that of a variable is one, however many tables it goes over
-            self.faults.append(fault)
+    def versions(self, table: Mapping[str, object], environ: Mapping[str, str], name: str) -> dict[str, Settings]:
+        """Settings by version; empty if there are faults."""
+        overrides: dict[str, Any] = {}
+        overridden = {key: variable for key, variable in ENVIRONMENT_VARIABLES.items() if environ.get(variable)}
+        for key, variable in overridden.items():
+            self._take(overrides, _OWN[key], environ[variable], f"Environment variable `{variable}`")
+        values = self.values({key: table[key] for key in table if key not in overridden}, FIELDS, name)
+        if not {"runtime"} & (table.keys() | overridden):
+            self.faults.insert(0, f"Field `{name}.runtime` is required: one of {validators.listed(RUNTIMES)}")
+        versions: dict[str, tuple[str, str | None, dict[str, Any]]] = dict.fromkeys(VERSIONS, (name, None, {}))
+        for function, own in values.pop("functions", {}).items():
+            its_name = f"{name}.functions.{function}"
+            own_values = self.values({key: own[key] for key in own if key not in overridden}, FUNCTION_FIELDS, its_name)
+            versions[function] = (its_name, function, own_values)
+        if self.faults:
+            return {}
+        return {
+            version: self._settings({**values, **own_values, **overrides}, its_name, function)
+            for version, (its_name, function, own_values) in versions.items()
+        }
 
+    def zip_settings(self, table: Mapping[str, object], hatch_keys: Iterable[str]) -> ZipSettings:
+        known = frozenset(hatch_keys)
+        own = {key: value for key, value in table.items() if key not in known}
+        values = self.values(own, TARGET_FIELDS, TARGET_TABLE, also_known=known)
+        return ZipSettings(**{key.replace("-", "_"): value for key, value in values.items()})
 
-def _unknown_field(table: str, key: str, known: Iterable[str]) -> str:
-    import difflib
+    def values(
+        self, table: Mapping[str, object], fields: Mapping[str, Field], name: str, *, also_known: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """The valid values of a table."""
+        values: dict[str, Any] = {}
+        for key, value in table.items():
+            if key in fields:
+                self._take(values, fields[key], value, f"Field `{name}.{key}`")
+                continue
+            known = (*fields, *sorted(also_known))
+            nearest = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
+            hint = f"; did you mean `{nearest[0]}`?" if nearest else f"; known fields: {validators.listed(known)}"
+            self.faults.append(f"Unknown field `{name}.{key}`{hint}")
+        return values
 
-    known = tuple(known)
-    message = f"Unknown field `{table}.{key}`"
-    if nearest := difflib.get_close_matches(key.replace("_", "-"), known, n=1):
-        return f"{message}; did you mean `{nearest[0]}`?"
-    return f"{message}; known are {validators.listed(known)}"
+    def _take(self, values: dict[str, Any], field: Field, value: object, label: str) -> None:
+        try:
+            values[field.key] = field.check(value, self.root)
+        except ValueError as error:
+            self.faults.append(f"{label} {error}")
 
-
-FIELDS: dict[str, Field] = {
-    field.key: field
-    for field in (
-        Field("runtime", "string", "required", validators.one_of(RUNTIMES)),
-        Field("architecture", "string", "`x86_64`", validators.one_of(ARCHITECTURES)),
-        Field("extras", "list", "`[]`", validators.names),
-        Field("dependency-groups", "list", "`[]`", validators.names),
-        Field("requirements", "list of files", "`[]`", validators.files),
-        Field("constraints", "list of files", "`[]`", validators.files),
-        Field("lock-file", "file", "none", validators.lock_file),
-        Field("provided", "list of names", "`[]`", validators.names),
-        Field("compatible", "list of names", "`[]`", validators.names),
-        Field("on-missing", "string", "`error`", validators.one_of(("error", "warn"))),
-        Field("exclude", "list of gitignore patterns", "`[]`", validators.patterns),
-        Field("prune", "list", '`["bytecode"]`', validators.some_of(PRUNABLE)),
-        Field("compile-bytecode", "boolean", "`false`", validators.boolean),
-        Field("prefer-binary", "boolean", "`true`", validators.boolean),
-        Field("python", "path", "none", validators.interpreter),
-        Field("pip-args", "list", "`[]`", validators.strings),
-        Field("build-directory", "path", "`.hatch/lambda`", validators.directory),
-        Field("with-wheel", "boolean", "`false`", validators.boolean),
-        Field("functions", "table of tables", "`{}`", validators.named_tables(VERSIONS)),
-    )
-}
-
-FUNCTION_FIELDS: dict[str, Field] = {
-    **{key: field for key, field in FIELDS.items() if key not in {"build-directory", "with-wheel", "functions"}},
-    "handler": Field("handler", "string", "the target's", validators.handler),
-    "include": Field("include", "list of gitignore patterns", "all", validators.patterns),
-}
-"""What a table under `functions` takes."""
-
-TARGET_FIELDS: dict[str, Field] = {
-    field.key: field
-    for field in (
-        Field("archive-name", "string", f"`{ZipSettings().archive_name}`", validators.archive_name),
-        Field("handler", "string", "none", validators.handler),
-        Field("compression-level", "0 to 9", "6", validators.whole_number(0, 9)),
-        Field("report", "boolean", "`false`", validators.boolean),
-        Field("sbom", "boolean", "`false`", validators.boolean),
-    )
-}
-"""What `targets.lambda` takes beside Hatch's own keys."""
+    def _settings(self, values: Mapping[str, Any], name: str, function: str | None) -> Settings:
+        settings = Settings(
+            self.root, table=name, function=function, **{key.replace("-", "_"): values[key] for key in values}
+        )
+        lock_file = settings.lock_file
+        if lock_file:
+            # A dot in the middle of the name would make it another kind of file (PEP 751).
+            file_name = lock_file.name.replace("{target}", str(settings.target).replace(".", ""))
+            lock_file = lock_file.with_name(file_name.replace("{function}", function or FUNCTION))
+        return dataclasses.replace(settings, lock_file=lock_file, build_directory=self.root / settings.build_directory)

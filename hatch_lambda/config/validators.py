@@ -1,6 +1,6 @@
-"""How the values of settings are checked: raw from TOML or the environment in, what the program works with out.
+"""Checks of settings: from the raw value of TOML or the environment to what the program works with.
 
-Each takes the value and the project's root, and raises `ValueError` with what is wrong, as in `must be …`.
+Each takes the value and the project's root, and raises `ValueError` with a predicate such as `must be …`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """A wrong value as its writer knows it from TOML, but for credentials in it."""
+    """An invalid value as TOML writes it, credentials redacted."""
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else redact(repr(value))
 
 
@@ -47,12 +47,17 @@ def boolean(value: object, _root: Path) -> bool:
     raise ValueError(f"must be a boolean, not {shown(value)}")
 
 
+def switch(value: object, _root: Path) -> bool:
+    """Of an environment variable that is set and not empty."""
+    return str(value).lower() not in {"0", "false", "no"}
+
+
 def strings(value: object, _root: Path) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ValueError(f"must be an array of strings, not {shown(value)}")
+        raise ValueError(f"must be a list of strings, not {shown(value)}")
     for item in value:
         if not isinstance(item, str) or not item:
-            raise ValueError(f"must be an array of strings, but has {shown(item)} in it")
+            raise ValueError(f"must be a list of strings; {shown(item)} is not one")
     return tuple(value)
 
 
@@ -61,32 +66,35 @@ def patterns(value: object, root: Path) -> tuple[str, ...]:
     try:
         GitIgnoreSpec.from_lines(lines)
     except ValueError as error:
-        raise ValueError(f"must be an array of gitignore patterns: {error}") from None
+        raise ValueError(f"must be a list of gitignore patterns: {error}") from None
     return lines
 
 
-def names(value: object, root: Path) -> frozenset[NormalizedName]:
-    normalized = set()
-    for name in strings(value, root):
-        try:
-            normalized.add(canonicalize_name(name, validate=True))
-        except ValueError:
-            raise ValueError(f"must be an array of names, but has {name!r} in it, which is none") from None
-    return frozenset(normalized)
+def names(kind: str) -> Callable[[object, Path], frozenset[NormalizedName]]:
+    def check(value: object, root: Path) -> frozenset[NormalizedName]:
+        normalized = set()
+        for name in strings(value, root):
+            try:
+                normalized.add(canonicalize_name(name, validate=True))
+            except ValueError:
+                raise ValueError(f"must be a list of {kind} names; {name!r} is not valid") from None
+        return frozenset(normalized)
+
+    return check
 
 
 def some_of(choices: Iterable[str]) -> Callable[[object, Path], frozenset[str]]:
     def check(value: object, root: Path) -> frozenset[str]:
         for item in strings(value, root):
             if item not in choices:
-                raise ValueError(f"must be an array of some of {listed(choices)}, but has {shown(item)} in it")
+                raise ValueError(f"must be a list with any of {listed(choices)}; {shown(item)} is not valid")
         return frozenset(strings(value, root))
 
     return check
 
 
 def lock_file(value: object, root: Path) -> Path:
-    """The file need not be there yet; `{target}` in its name stands for runtime and architecture."""
+    """The file need not exist yet. `{target}` in its name stands for runtime and architecture."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"must be the path of a lock file, not {shown(value)}")
     if not _LOCK_NAME.fullmatch(Path(value).name):
@@ -98,7 +106,7 @@ def whole_number(first: int, last: int) -> Callable[[object, Path], int]:
     def check(value: object, _root: Path) -> int:
         if isinstance(value, int) and not isinstance(value, bool) and first <= value <= last:
             return value
-        raise ValueError(f"must be a number from {first} to {last}, not {shown(value)}")
+        raise ValueError(f"must be an integer from {first} to {last}, not {shown(value)}")
 
     return check
 
@@ -106,7 +114,7 @@ def whole_number(first: int, last: int) -> Callable[[object, Path], int]:
 def handler(value: object, _root: Path) -> str:
     if isinstance(value, str) and re.fullmatch(r"[^\s.][^\s]*\.[^\s.]+", value):
         return value
-    raise ValueError(f"must be a module and a name in it, as in `orders.app.handler`, not {shown(value)}")
+    raise ValueError(f"must name a module and a function, as in `orders.app.handler`, not {shown(value)}")
 
 
 _PLACEHOLDERS = ("name", "version", "variant", "runtime", "architecture")
@@ -114,21 +122,21 @@ _PLACEHOLDERS = ("name", "version", "variant", "runtime", "architecture")
 
 def archive_name(value: object, _root: Path) -> str:
     if not isinstance(value, str) or not value.endswith(".zip") or value == ".zip":
-        raise ValueError(f"must be the name of a file that ends in `.zip`, not {shown(value)}")
+        raise ValueError(f"must be a file name that ends with `.zip`, not {shown(value)}")
     if unsafe := set(value) & set('/\\:*?"<>|\0\n'):
-        raise ValueError(f"must be a plain file name, without {listed(sorted(unsafe))}, not {shown(value)}")
+        raise ValueError(f"must be a file name without {listed(sorted(unsafe))}, not {shown(value)}")
     if unknown := set(re.findall(r"\{([^{}]*)\}", value)) - set(_PLACEHOLDERS):
         known, odd = (listed(f"{{{name}}}" for name in names) for names in (_PLACEHOLDERS, sorted(unknown)))
-        raise ValueError(f"has {odd} in it; known are {known}")
+        raise ValueError(f"has unknown placeholders: {odd}; known placeholders: {known}")
     if re.search(r"[{}]", re.sub(r"\{[a-z]+\}", "", value)):
-        raise ValueError(f"has a brace without its other half in it: {shown(value)}")
+        raise ValueError(f"has an unmatched brace: {shown(value)}")
     return value
 
 
 def files(value: object, root: Path) -> tuple[Path, ...]:
     names = strings(value, root)
     if missing := [name for name in names if not _is_file(root / name)]:
-        raise ValueError(f"names {', '.join(map(shown, missing))}, and there is no such file{_places(missing, root)}")
+        raise ValueError(f"names {', '.join(map(shown, missing))}, but no such file exists{_places(missing, root)}")
     return tuple(root / name for name in names)
 
 
@@ -136,11 +144,11 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:
-        return False  # longer than a name can be, say
+        return False  # too long for a file name, for example
 
 
 def _places(names: list[str], root: Path) -> str:
-    """Where files were looked for; a URL that was taken for a path would only look odd, and may carry credentials."""
+    """The absolute paths; not of URLs, which may have credentials."""
     if any("://" in name for name in names):
         return ""
     return f": {', '.join(str(root / name) for name in names)}"
@@ -151,7 +159,9 @@ def directory(value: object, root: Path) -> Path:
         raise ValueError(f"must be a path, not {shown(value)}")
     path = Path(os.path.abspath(root / value))  # noqa: PTH100 - `resolve` would follow links
     if path == root or path in root.parents:
-        raise ValueError(f"must be a folder of its own, since it is emptied; {value!r} holds the project")
+        raise ValueError(
+            f"must be a dedicated directory (it is cleared on every build); {value!r} contains the project"
+        )
     return path
 
 
@@ -162,14 +172,14 @@ def interpreter(value: object, root: Path) -> Path:
     if _is_file(path):
         return path
     if Path(value).name != value:
-        raise ValueError(f"names {shown(value)}, and there is no such file{_places([value], root)}")
+        raise ValueError(f"names {shown(value)}, but no such file exists{_places([value], root)}")
     if on_path := shutil.which(value):
         return Path(on_path)
-    raise ValueError(f"names {shown(value)}, and there is no such file in {root}, nor a program of that name on PATH")
+    raise ValueError(f"names {shown(value)}, but no such file exists in {root} and no such program is on PATH")
 
 
 def named_tables(taken: Iterable[str]) -> Callable[[object, Path], dict[str, dict[str, object]]]:
-    """Tables by names of which each is to be a part of a path and of a command line. `taken`: names that mean more."""
+    """Tables whose names become part of paths and command lines. `taken`: reserved names."""
 
     def check(value: object, _root: Path) -> dict[str, dict[str, object]]:
         if not isinstance(value, dict):
@@ -177,11 +187,11 @@ def named_tables(taken: Iterable[str]) -> Callable[[object, Path], dict[str, dic
         for name, table in value.items():
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in taken:
                 raise ValueError(
-                    f"has {shown(name)} in it, which cannot be a name here: letters, digits, `-` and `_`, "
-                    f"and none of {listed(taken)}"
+                    f"has the invalid name {shown(name)}: use letters, digits, `-` and `_`, "
+                    f"but none of the reserved {listed(taken)}"
                 )
             if not isinstance(table, dict):
-                raise ValueError(f"must be a table of tables, but `{name}` is {shown(table)}")
+                raise ValueError(f"must be a table of tables; `{name}` is {shown(table)}")
         return value
 
     return check

@@ -5,7 +5,6 @@ Rather too much goes in than too little: a miss costs a resolution, a wrong hit 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -106,13 +105,6 @@ _NOT_SOURCES_AT_THE_TOP = frozenset(
 )
 
 
-# Settings that take effect behind stage 7; what the audit owes to `exclude` is looked at on its own.
-_NOT_OF_THE_RESOLUTION = frozenset(
-    {"exclude", "prune", "compile_bytecode", "build_directory", "with_wheel", "locked"}
-    | {"table", "function", "handler", "include"}
-)
-
-
 def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
     """A hash in hexadecimal; none where the result depends on something that only asking can tell."""
     try:
@@ -120,12 +112,7 @@ def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
     except _OnlyTheNetworkKnowsError:
         return None
     facts = {
-        "settings": {
-            field.name: str(sorted(value) if isinstance(value, frozenset) else value)
-            for field in dataclasses.fields(settings)
-            if field.name not in _NOT_OF_THE_RESOLUTION
-            for value in [getattr(settings, field.name)]
-        },
+        "settings": settings.facts("resolution"),
         "requirements": list(requirements),
         "files": {str(path): text for path, text in sorted(inputs.texts.items())},
         "variables": {name: os.environ.get(name) for name in sorted(inputs.variables)},

@@ -261,7 +261,7 @@ class TestFunctions:
     def test_one_file_cannot_be_for_two(self, project: Project) -> None:
         functions = FUNCTIONS.replace("pylock.worker", "pylock.api")
         project.write("foo", hook=HOOK + functions, more=EXTRA)
-        assert "`api` and `worker` need different distributions" in project.fail()
+        assert "`api` and `worker` resolve differently" in project.fail()
 
     def test_names_that_there_are_not(self, project: Project) -> None:
         assert "There is no web in this project; it has function, layer, code" in project.fail("--function", "web")
@@ -275,7 +275,7 @@ class TestSettings:
 
     @pytest.mark.parametrize(
         ("hook", "told"),
-        [("", "The target `lambda` needs the build hook `lambda`"), (f"{HOOK}extras = 1\n", "must be an array")],
+        [("", "The target `lambda` requires the build hook `lambda`"), (f"{HOOK}extras = 1\n", "must be a list")],
     )
     def test_faults_of_the_configuration(self, project: Project, hook: str, told: str) -> None:
         project.write("foo", hook=hook)

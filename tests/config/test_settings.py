@@ -93,8 +93,8 @@ class TestDefaults:
 
 # For each key a value that is not its default, and what of the settings must then be another.
 A_VALUE_OF_EACH: dict[str, tuple[Any, str]] = {
-    "runtime": ("python3.10", "target"),
-    "architecture": ("arm64", "target"),
+    "runtime": ("python3.10", "runtime"),
+    "architecture": ("arm64", "architecture"),
     "requirements": (["requirements.txt"], "requirements"),
     "constraints": (["constraints.txt"], "constraints"),
     "compatible": (["orjson"], "compatible"),
@@ -153,7 +153,7 @@ class TestEveryField:
 
         found = value[-1] if isinstance(value, list) and FIELDS[key].type.startswith("list") else value
         assert fault.startswith(f"Field `tool.hatch.build.hooks.lambda.{key}` must be ")
-        assert repr(found) in fault or fault.endswith("but `a` is 1")
+        assert repr(found) in fault or fault.endswith("`a` is 1")
 
     @pytest.mark.parametrize("value", [True, False])
     @pytest.mark.parametrize("key", [key for key, field in FIELDS.items() if field.type != "boolean"])
@@ -241,7 +241,7 @@ class TestFiles:
         (fault,) = faults_of(**{key: ["requirement.txt"]})
 
         assert fault == (
-            f"Field `tool.hatch.build.hooks.lambda.{key}` names 'requirement.txt', and there is no such file: "
+            f"Field `tool.hatch.build.hooks.lambda.{key}` names 'requirement.txt', but no such file exists: "
             f"{project_root / 'requirement.txt'}"
         )
 
@@ -263,21 +263,21 @@ class TestFiles:
     ) -> None:
         (fault,) = faults_of(**{key: value})
 
-        assert f"hooks.lambda.{key}` names '{'x' * 300}', and there is no such file" in fault
+        assert f"hooks.lambda.{key}` names '{'x' * 300}', but no such file exists" in fault
 
     def test_a_folder_is_no_file(self, faults_of: Callable[..., tuple[str, ...]], project_root: Path) -> None:
         (project_root / "deploy").mkdir()
 
         (fault,) = faults_of(requirements=["deploy"])
 
-        assert "names 'deploy', and there is no such file" in fault
+        assert "names 'deploy', but no such file exists" in fault
 
     @pytest.mark.parametrize("key", ["requirements", "constraints", "compatible", "pip-args"])
     def test_a_lone_string_is_no_array_of_its_letters(
         self, key: str, faults_of: Callable[..., tuple[str, ...]]
     ) -> None:
         assert faults_of(**{key: "abc"}) == (
-            f"Field `tool.hatch.build.hooks.lambda.{key}` must be an array of strings, not 'abc'",
+            f"Field `tool.hatch.build.hooks.lambda.{key}` must be a list of strings, not 'abc'",
         )
 
 
@@ -289,10 +289,7 @@ class TestNames:
     def test_what_is_no_name_is_refused(self, name: str, faults_of: Callable[..., tuple[str, ...]]) -> None:
         (fault,) = faults_of(compatible=["orjson", name])
 
-        assert fault == (
-            "Field `tool.hatch.build.hooks.lambda.compatible` must be an array of names, "
-            f"but has {name!r} in it, which is none"
-        )
+        assert fault == f"Field `{HOOK_TABLE}.compatible` must be a list of distribution names; {name!r} is not valid"
 
 
 class TestBuildDirectory:
@@ -312,8 +309,8 @@ class TestBuildDirectory:
         (fault,) = faults_of(build_directory=directory)
 
         assert fault == (
-            "Field `tool.hatch.build.hooks.lambda.build-directory` must be a folder of its own, since it is emptied; "
-            f"{directory!r} holds the project"
+            "Field `tool.hatch.build.hooks.lambda.build-directory` must be a dedicated directory "
+            f"(it is cleared on every build); {directory!r} contains the project"
         )
 
     def test_a_neighbour_whose_name_begins_alike_does_not_hold_the_project(
@@ -370,7 +367,7 @@ class TestPython:
         (fault,) = faults_of(python="env/bin/python")
 
         assert fault == (
-            "Field `tool.hatch.build.hooks.lambda.python` names 'env/bin/python', and there is no such file: "
+            "Field `tool.hatch.build.hooks.lambda.python` names 'env/bin/python', but no such file exists: "
             f"{project_root / 'env/bin/python'}"
         )
 
@@ -411,7 +408,7 @@ class TestUnknownFields:
     def test_one_like_no_other_is_told_with_all_there_are(self, faults_of: Callable[..., tuple[str, ...]]) -> None:
         (fault,) = faults_of(zzz=1)
 
-        assert fault.startswith("Unknown field `tool.hatch.build.hooks.lambda.zzz`; known are ")
+        assert fault.startswith("Unknown field `tool.hatch.build.hooks.lambda.zzz`; known fields: ")
         assert all(f"`{key}`" in fault for key in FIELDS)
 
     def test_every_key_of_the_contract_is_there(self) -> None:
@@ -578,17 +575,21 @@ class TestTargetTable:
     @pytest.mark.parametrize(
         ("key", "value", "words"),
         [
-            ("archive-name", "x.tar", "must be the name of a file that ends in `.zip`, not 'x.tar'"),
-            ("archive-name", 3, "must be the name of a file that ends in `.zip`, not 3"),
-            ("archive-name", "out/x.zip", "must be a plain file name, without `/`, not 'out/x.zip'"),
-            ("archive-name", "{stage}.zip", "has `{stage}` in it; known are `{name}`, `{version}`, `{variant}`"),
-            ("archive-name", "{name.zip", "has a brace without its other half in it: '{name.zip'"),
-            ("handler", "handler", "must be a module and a name in it, as in `orders.app.handler`, not 'handler'"),
-            ("handler", ".app.handler", "must be a module and a name in it"),
-            ("handler", True, "must be a module and a name in it, as in `orders.app.handler`, not true"),
-            ("compression-level", 10, "must be a number from 0 to 9, not 10"),
-            ("compression-level", True, "must be a number from 0 to 9, not true"),
-            ("compression-level", "6", "must be a number from 0 to 9, not '6'"),
+            ("archive-name", "x.tar", "must be a file name that ends with `.zip`, not 'x.tar'"),
+            ("archive-name", 3, "must be a file name that ends with `.zip`, not 3"),
+            ("archive-name", "out/x.zip", "must be a file name without `/`, not 'out/x.zip'"),
+            (
+                "archive-name",
+                "{stage}.zip",
+                "has unknown placeholders: `{stage}`; known placeholders: `{name}`, `{version}`, `{variant}`",
+            ),
+            ("archive-name", "{name.zip", "has an unmatched brace: '{name.zip'"),
+            ("handler", "handler", "must name a module and a function, as in `orders.app.handler`, not 'handler'"),
+            ("handler", ".app.handler", "must name a module and a function"),
+            ("handler", True, "must name a module and a function, as in `orders.app.handler`, not true"),
+            ("compression-level", 10, "must be an integer from 0 to 9, not 10"),
+            ("compression-level", True, "must be an integer from 0 to 9, not true"),
+            ("compression-level", "6", "must be an integer from 0 to 9, not '6'"),
             ("report", "yes", "must be a boolean, not 'yes'"),
             ("sbom", 1, "must be a boolean, not 1"),
         ],
@@ -674,13 +675,13 @@ class TestFunctions:
         ("functions", "faults"),
         [
             ([], ["Field `{}.functions` must be a table of tables, not []"]),
-            ({"api": 1}, ["Field `{}.functions` must be a table of tables, but `api` is 1"]),
-            ({"layer": {}}, ["Field `{}.functions` has 'layer' in it, which cannot be a name here"]),
-            ({"../x": {}}, ["Field `{}.functions` has '../x' in it, which cannot be a name here"]),
+            ({"api": 1}, ["Field `{}.functions` must be a table of tables; `api` is 1"]),
+            ({"layer": {}}, ["Field `{}.functions` has the invalid name 'layer'"]),
+            ({"../x": {}}, ["Field `{}.functions` has the invalid name '../x'"]),
             (
                 {"api": {"extras": "web", "build-directory": "b"}, "worker": {"functions": {}, "runtime": "python2.7"}},
                 [
-                    "Field `{}.functions.api.extras` must be an array of strings, not 'web'",
+                    "Field `{}.functions.api.extras` must be a list of strings, not 'web'",
                     "Unknown field `{}.functions.api.build-directory`",
                     "Unknown field `{}.functions.worker.functions`",
                     "Field `{}.functions.worker.runtime` must be one of",

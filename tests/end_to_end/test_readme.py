@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, LOCKED_VARIABLE, PRUNABLE, TARGET_FIELDS
+from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, PRUNABLE, TARGET_FIELDS
 from hatch_lambda.resolve.curated import CURATED
 
 ROOT = Path(__file__).parents[2]
@@ -20,12 +20,12 @@ def _section(title: str) -> str:
 def test_the_settings_table_has_every_key_with_its_type_and_default_in_the_order_of_the_code() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| (.+?), (.+?) \|", _section("Settings"), flags=re.MULTILINE)
     fields = [*FIELDS.values(), *TARGET_FIELDS.values()]
-    assert rows == [(field.key, field.type, field.default) for field in fields]
+    assert rows == [(field.key, field.type, field.shown_default) for field in fields]
 
 
 def test_the_environment_variables_are_named() -> None:
     named = set(re.findall(r"HATCH_LAMBDA_\w+", _section("Settings")))
-    assert named == {*ENVIRONMENT_VARIABLES.values(), LOCKED_VARIABLE}
+    assert named == set(ENVIRONMENT_VARIABLES.values())
 
 
 def test_the_named_sets_are_those_of_the_code() -> None:

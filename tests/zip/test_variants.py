@@ -365,8 +365,8 @@ class TestLockedOnly:
         ended = project.run("-t", "lambda", HATCH_LAMBDA_LOCKED="1")
 
         assert ended.returncode == 1
-        assert "`HATCH_LAMBDA_LOCKED` wants all dependencies locked" in ended.stderr
-        assert "`tool.hatch.build.hooks.lambda.lock-file` names no lock file" in ended.stderr
+        assert "`HATCH_LAMBDA_LOCKED` requires all dependencies to be locked" in ended.stderr
+        assert "`tool.hatch.build.hooks.lambda.lock-file` is not set" in ended.stderr
         assert "`hatch-lambda lock`" in ended.stderr
 
     def test_a_project_without_dependencies_has_none_to_lock(self, new_project: NewProject) -> None:
