@@ -332,7 +332,7 @@ def _show_targets(out: Console, inspection: _Inspection, *, is_fit: bool) -> Non
 
     heading(out, "Runs on", *(["together with its layers"] if inspection.layers else []))
     if is_fit:
-        out.print("  every runtime from python3.10, on x86_64 and arm64")
+        out.print(f"  every runtime from {next(iter(RUNTIMES))}, on {' and '.join(ARCHITECTURES)}")
         return
     grid = table("  runtime", *ARCHITECTURES)
     for column in grid.columns:

@@ -1,6 +1,7 @@
-"""Where the bundle will run: a runtime and an architecture, and what follows from the two.
+"""The target: a runtime and an architecture, and all that follows from the two.
 
-The tables are data with their sources; nothing in here looks at the machine that builds.
+The tables are data with their sources; nothing here depends on the machine that builds. A further runtime is a further
+entry.
 """
 
 from __future__ import annotations
@@ -8,45 +9,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Runtime(NamedTuple):
     """A managed Python runtime of Lambda."""
 
     name: str
-    """As AWS writes it: `python3.13`."""
+    """AWS's name: `python3.13`."""
     full_version: str
-    """A patch release that the runtime has reached; AWS patches runtimes forward only.
+    """A patch release that the runtime has or had; AWS only moves forward.
 
-    Markers on `python_full_version` and `Requires-Python` are evaluated with it.
+    Used for markers on `python_full_version` and for `Requires-Python`.
     """
     system: str
     glibc: tuple[int, int]
     deprecated: date
-    """When AWS deprecates it; AWS moves these dates, so they only ever lead to a warning."""
+    """The end of support. AWS moves these dates, so they only lead to a warning."""
+    magic_number: int
+    """The first two bytes of its bytecode; pre-releases of the same Python have others."""
 
     @property
     def python(self) -> tuple[int, int]:
         major, minor = self.name.removeprefix("python").split(".")
         return int(major), int(minor)
 
+    @property
+    def cache_tag(self) -> str:
+        """The tag in the names of its bytecode and extension modules (PEP 3147, PEP 3149)."""
+        return "cpython-{}{}".format(*self.python)
+
 
 class Architecture(NamedTuple):
     """A processor architecture of Lambda."""
 
     name: str
-    """As AWS writes it: `arm64`."""
+    """AWS's name: `arm64`."""
     machine: str
-    """As wheels, `uname -m` and markers write it: `aarch64`."""
+    """The name in wheel tags, `uname -m` and markers: `aarch64`."""
     oldest_glibc: tuple[int, int]
-    """The oldest glibc that a manylinux tag of this machine can name (PEP 600, PEP 599)."""
+    """The oldest glibc in any manylinux tag for it (PEP 600, PEP 599)."""
 
 
 _AMAZON_LINUX_2 = ("Amazon Linux 2", (2, 26))
@@ -54,17 +59,24 @@ _AMAZON_LINUX_2023 = ("Amazon Linux 2023", (2, 34))
 
 # Names, systems and dates: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 # glibc: `ldd --version` in the images of https://gallery.ecr.aws/lambda/python
+# Magic numbers: https://github.com/python/cpython/blob/main/Include/internal/pycore_magic_number.h
 # Patch releases, each seen in the runtime or its image: 3.10.14 on 2024-11-07, 3.11.10 on 2025-01-21, 3.12.12 on
 # 2025-11-30, 3.13.9 on 2026-01-02 (aws/aws-lambda-base-images#364), 3.14.3 on 2026-05-21.
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
-        Runtime("python3.10", "3.10.14", *_AMAZON_LINUX_2, date(2026, 10, 31)),
-        Runtime("python3.11", "3.11.10", *_AMAZON_LINUX_2, date(2027, 6, 30)),
-        Runtime("python3.12", "3.12.12", *_AMAZON_LINUX_2023, date(2028, 10, 31)),
-        Runtime("python3.13", "3.13.9", *_AMAZON_LINUX_2023, date(2029, 6, 30)),
-        Runtime("python3.14", "3.14.3", *_AMAZON_LINUX_2023, date(2029, 6, 30)),
+        Runtime("python3.10", "3.10.14", *_AMAZON_LINUX_2, date(2026, 10, 31), 3439),
+        Runtime("python3.11", "3.11.10", *_AMAZON_LINUX_2, date(2027, 6, 30), 3495),
+        Runtime("python3.12", "3.12.12", *_AMAZON_LINUX_2023, date(2028, 10, 31), 3531),
+        Runtime("python3.13", "3.13.9", *_AMAZON_LINUX_2023, date(2029, 6, 30), 3571),
+        Runtime("python3.14", "3.14.3", *_AMAZON_LINUX_2023, date(2029, 6, 30), 3627),
     )
+}
+
+PYTHON_OF_MAGIC_NUMBER: dict[int, str] = {
+    3413: "3.8",  # a former runtime, as the next one
+    3425: "3.9",
+    **{runtime.magic_number: "{}.{}".format(*runtime.python) for runtime in RUNTIMES.values()},
 }
 
 # https://docs.aws.amazon.com/lambda/latest/dg/foundation-arch.html
@@ -76,7 +88,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     )
 }
 
-# The names that manylinux had before PEP 600 numbered it: PEP 513, PEP 571, PEP 599.
+# The names of manylinux tags before PEP 600: PEP 513, PEP 571, PEP 599.
 _LEGACY_MANYLINUX = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 
 
@@ -92,7 +104,7 @@ class Target:
 
     @property
     def description(self) -> str:
-        """For people: `python3.13 on arm64 (Amazon Linux 2023, glibc 2.34)`."""
+        """For messages: `python3.13 on arm64 (Amazon Linux 2023, glibc 2.34)`."""
         return f"{self.runtime.name} on {self.architecture.name} ({self.runtime.system}, glibc {self.glibc})"
 
     @property
@@ -106,36 +118,30 @@ class Target:
 
     @property
     def python_executable(self) -> str:
-        """Where the runtime has its interpreter, for the shebangs of scripts."""
+        """The path of the runtime's interpreter, for the shebangs of scripts."""
         return f"/var/lang/bin/{self.runtime.name}"
 
     @property
     def extension_suffixes(self) -> tuple[str, ...]:
         """`importlib.machinery.EXTENSION_SUFFIXES` as the runtime has it, in its order."""
-        major, minor = self.runtime.python
-        return (f".cpython-{major}{minor}-{self.architecture.machine}-linux-gnu.so", ".abi3.so", ".so")
+        return (f".{self.runtime.cache_tag}-{self.architecture.machine}-linux-gnu.so", ".abi3.so", ".so")
 
     @cached_property
     def platforms(self) -> tuple[str, ...]:
-        """Platform tags from the most to the least demanding.
-
-        A wheel for an older glibc runs under a newer one (PEP 600), so every one that a tag can name is in here.
-        """
-        return (*tuple(self._manylinux_platforms()), f"linux_{self.architecture.machine}")
-
-    def _manylinux_platforms(self) -> Iterator[str]:
-        machine = self.architecture.machine
+        """Platform tags, the newest glibc first. A wheel for an older glibc runs on a newer one (PEP 600)."""
+        machine, platforms = self.architecture.machine, []
         major, newest = self.runtime.glibc
         for minor in range(newest, self.architecture.oldest_glibc[1] - 1, -1):
-            yield f"manylinux_{major}_{minor}_{machine}"
+            platforms.append(f"manylinux_{major}_{minor}_{machine}")
             if legacy := _LEGACY_MANYLINUX.get((major, minor)):
-                yield f"{legacy}_{machine}"
+                platforms.append(f"{legacy}_{machine}")
+        return (*platforms, f"linux_{machine}")
 
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
-        """Wheel tags that the target accepts, the most specific first (PEP 425)."""
+        """The wheel tags that the target supports, the most specific first (PEP 425)."""
         python, interpreter = self.runtime.python, self.interpreter
-        # The ABI is named, since `packaging` would otherwise take debug and free-threading flags from this process.
+        # Without `abis`, `packaging` would take the debug and free-threading flags of this process.
         return (
             *cpython_tags(python, abis=[interpreter], platforms=self.platforms),
             *compatible_tags(python, interpreter=interpreter, platforms=self.platforms),
@@ -151,7 +157,7 @@ class Target:
 
     @cached_property
     def marker_environment(self) -> dict[str, str]:
-        """The whole environment of PEP 508 markers, as the runtime's interpreter would report it."""
+        """The environment of PEP 508 markers as the runtime's interpreter reports it."""
         major, minor = self.runtime.python
         return {
             "implementation_name": "cpython",
@@ -159,8 +165,8 @@ class Target:
             "os_name": "posix",
             "platform_machine": self.architecture.machine,
             "platform_python_implementation": "CPython",
-            # Lambda's kernel is AWS's own choice and changes; on both systems it has called itself this way. The
-            # form that AWS gives it (`5.10.247-277.989.amzn2.x86_64`) is no version, and markers on it are unheard of.
+            # AWS chooses and changes Lambda's kernel; on both systems it has reported this release. Its full form
+            # (`5.10.247-277.989.amzn2.x86_64`) is not a version, and no marker on it is known.
             "platform_release": "5.10.247",
             "platform_system": "Linux",
             "platform_version": "#1 SMP",
@@ -171,7 +177,7 @@ class Target:
 
 
 def all_targets() -> tuple[Target, ...]:
-    """Every target there is, the newest runtimes last."""
+    """All targets, the newest runtimes last."""
     return tuple(
         Target(runtime, architecture) for runtime in RUNTIMES.values() for architecture in ARCHITECTURES.values()
     )

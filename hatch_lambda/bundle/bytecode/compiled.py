@@ -67,12 +67,7 @@ def is_module(file: BundleFile) -> bool:
 def bytecode_path(path: str, runtime: Runtime) -> str:
     """Where import looks for the bytecode of a module (PEP 3147)."""
     folder, slash, name = path.rpartition("/")
-    return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}.{cache_tag(runtime)}.pyc"
-
-
-def cache_tag(runtime: Runtime) -> str:
-    """How bytecode files of the runtime's Python are told from others' (PEP 3147)."""
-    return "cpython-{}{}".format(*runtime.python)
+    return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}.{runtime.cache_tag}.pyc"
 
 
 def folder_in(store: Store) -> Path:

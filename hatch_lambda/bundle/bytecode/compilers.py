@@ -12,7 +12,6 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.bytecode import compile_modules
-from hatch_lambda.bundle.bytecode.compiled import cache_tag
 from hatch_lambda.bundle.bytecode.interpreter import unfit
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import cores
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
     from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.target import Runtime
     from hatch_lambda.config.settings import Settings
-
-# What a release writes at the head of its bytecode; a pre-release has another number.
-# https://github.com/python/cpython/blob/main/Include/internal/pycore_magic_number.h
-MAGIC_NUMBERS = {(3, 10): 3439, (3, 11): 3495, (3, 12): 3531, (3, 13): 3571, (3, 14): 3627}
 
 _MODULES_WORTH_A_PROCESS = 16
 
@@ -157,9 +152,9 @@ def _unfitness(found: _SelfDescription, runtime: Runtime) -> str | None:
         return f"Python {found.version}"
     if found.build != "usual":
         return f"a {found.build} build of Python {found.version}"
-    if number != MAGIC_NUMBERS[runtime.python]:
+    if number != runtime.magic_number:
         return f"Python {found.version} with another bytecode (number {number}), as pre-releases have"
-    if found.cache_tag != cache_tag(runtime):
+    if found.cache_tag != runtime.cache_tag:
         return f"Python {found.version} that calls its bytecode `{found.cache_tag}`"
     return None
 

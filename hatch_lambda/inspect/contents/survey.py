@@ -8,6 +8,7 @@ import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from hatch_lambda.common.target import PYTHON_OF_MAGIC_NUMBER
 from hatch_lambda.inspect.contents import ContentsError
 
 if TYPE_CHECKING:
@@ -147,16 +148,6 @@ class Bytecode(NamedTuple):
     portion: Portion
 
 
-# The number that each version was released with: Include/internal/pycore_magic_number.h of CPython.
-_MAGIC_NUMBERS = {
-    3413: "3.8",
-    3425: "3.9",
-    3439: "3.10",
-    3495: "3.11",
-    3531: "3.12",
-    3571: "3.13",
-    3627: "3.14",
-}
 # PEP 552: the flags behind the magic number
 _VALIDATIONS = {
     0: "by time and size of its source",
@@ -186,7 +177,7 @@ def _python_and_validation(contents: Contents, path: str) -> tuple[str, str]:
         header = file.read(_PYC_HEADER)
     if len(header) < _PYC_HEADER or header[2:4] != b"\r\n":
         return "", ""
-    python = _MAGIC_NUMBERS.get(int.from_bytes(header[:2], "little"), "")
+    python = PYTHON_OF_MAGIC_NUMBER.get(int.from_bytes(header[:2], "little"), "")
     return python, _VALIDATIONS.get(int.from_bytes(header[4:8], "little"), "")
 
 
