@@ -15,11 +15,11 @@ from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.ui import Reporter, counted
-from hatch_lambda.config.request import Job, Request
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.resolve.fingerprint import fingerprint
+from hatch_lambda.resolve.job import Job
 from hatch_lambda.wheels.store import PART, user_store
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.common.target import Runtime
+    from hatch_lambda.config.request import Request
     from hatch_lambda.resolve.closure import Closure
+    from hatch_lambda.resolve.pip.process import WaitingPip
     from hatch_lambda.wheels.store import Store, StoredWheel
 
 
-def run(request: Request, reporter: Reporter) -> Bundle:
+def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = None) -> Bundle:
     """Resolve for the target and lay the result out in the bundle directory.
 
     Raises `LambdaBuildError`; what stood in the bundle directory is then as it was.
@@ -47,10 +49,10 @@ def run(request: Request, reporter: Reporter) -> Bundle:
         with store.alone_with(
             request.directory, lambda: reporter.line("  waiting for another build of the same bundle")
         ):
-            return _run(request, store, reporter)
+            return _run(request, store, reporter, waiting_pip)
 
 
-def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
+def _run(request: Request, store: Store, reporter: Reporter, waiting_pip: WaitingPip | None) -> Bundle:
     _insist_on_a_lock(request)
     if request.settings.compile_bytecode:
         # For want of it the build stops, and that is to be told before anything is downloaded.
@@ -64,7 +66,7 @@ def _run(request: Request, store: Store, reporter: Reporter) -> Bundle:
     if request.state:
         saved_resolution.forget(request.state)
     with scratch_folder(reporter) as scratch:
-        closure = resolve(Job(request, scratch, reporter), store)
+        closure = resolve(Job(request, scratch, reporter, waiting_pip), store)
         wheels = tuple(
             store.keep(found.wheel.path, str(found), scratch=scratch) for found in closure.distributions if found.wheel
         )

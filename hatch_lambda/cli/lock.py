@@ -207,7 +207,7 @@ class _Resolution:
 
     def _resolve(self, versions: Mapping[NormalizedName, Version]) -> Closure:
         from hatch_lambda import pipeline
-        from hatch_lambda.config.request import Job
+        from hatch_lambda.resolve.job import Job
         from hatch_lambda.wheels.store import user_store
 
         self.tries += 1

@@ -1,4 +1,4 @@
-"""What a run of the pipeline works on: given once, the same for every stage."""
+"""What a run of the pipeline is asked for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hatch_lambda.common.target import Target
-    from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.settings import Settings
 
 TASK_ROOT = "/var/task"
@@ -35,19 +33,3 @@ class Request(NamedTuple):
     neighbours: tuple[Path, ...] = ()
     anew: bool = False
     place: str = TASK_ROOT
-
-
-class Job(NamedTuple):
-    """A request at work. `scratch`: a folder of this run alone."""
-
-    request: Request
-    scratch: Path
-    reporter: Reporter
-
-    @property
-    def settings(self) -> Settings:
-        return self.request.settings
-
-    @property
-    def target(self) -> Target:
-        return self.request.settings.target

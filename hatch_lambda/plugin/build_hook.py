@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-from hatch_lambda.plugin.prepared import PREPARED_KEY, TARGET
+from hatch_lambda.plugin.prepared import PREPARED_KEY, TARGET, WAITING_PIP_KEY
 from hatch_lambda.plugin.requests import load_settings, request_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class LambdaBuildHook(BuildHookInterface[Any]):
             of_versions = self._settings()
             request = request_of(version, of_versions, self.metadata, cleaned=self.cleaned)
             reporter = Reporter(HatchUI(self.app), verbose=self.app.verbosity > 0)
-            build_data[PREPARED_KEY] = Prepared(version, request, pipeline.run(request, reporter), reporter)
+            bundle = pipeline.run(request, reporter, build_data.pop(WAITING_PIP_KEY, None))
+            build_data[PREPARED_KEY] = Prepared(version, request, bundle, reporter)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         del build_data

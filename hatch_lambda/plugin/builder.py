@@ -15,7 +15,7 @@ from hatchling.builders.config import BuilderConfig
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
-from hatch_lambda.plugin.prepared import HOOK, PREPARED_KEY, Prepared
+from hatch_lambda.plugin.prepared import HOOK, PREPARED_KEY, WAITING_PIP_KEY, Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
     from hatch_lambda.config.settings import Settings, ZipSettings
+    from hatch_lambda.resolve.pip.process import WaitingPip
     from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.zip.summary import Made
 
@@ -39,6 +40,11 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def get_default_versions(self) -> list[str]:
         """A project that is cut into functions means these."""
         return self._functions or ["function"]
+
+    _waiting_pip: WaitingPip | None = None
+
+    def get_default_build_data(self) -> dict[str, Any]:
+        return {WAITING_PIP_KEY: self._waiting_pip}
 
     def build(
         self, *, versions: list[str] | None = None, clean_only: bool | None = False, **options: Any
@@ -220,9 +226,9 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         ):
             yield
             return
-        from hatch_lambda.resolve.pip.process import starting_ahead
+        from hatch_lambda.resolve.pip.process import WaitingPip
 
-        with starting_ahead(wanted[0].root):
+        with WaitingPip(wanted[0].root) as self._waiting_pip:
             yield
 
     def _has_dependencies(self, settings: Settings) -> bool:

@@ -16,6 +16,10 @@ PREPARED_KEY = "lambda_prepared"
 """Where in Hatch's build data what the hook has prepared travels to the builder."""
 
 
+WAITING_PIP_KEY = "lambda_waiting_pip"
+"""The way back: where the builder hands a pip that it has started to the hook."""
+
+
 class Prepared(NamedTuple):
     """What the hook leaves for the builder. `version`: of the target, for which the bundle was asked."""
 

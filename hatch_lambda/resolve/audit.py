@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from hatch_lambda.config.request import Job
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.closure import Closure
+    from hatch_lambda.resolve.job import Job
     from hatch_lambda.wheels.store import Store
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.process import Completed
-    from hatch_lambda.config.request import Job
     from hatch_lambda.resolve.closure import Closure, Distribution, SourceTree
+    from hatch_lambda.resolve.job import Job
     from hatch_lambda.resolve.toolchains import Toolchain
     from hatch_lambda.wheels.store import Store
 

@@ -14,14 +14,14 @@ from hatch_lambda.common.redact import redact
 from hatch_lambda.resolve.closure import Closure, IndexFile
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import distribution_of
-from hatch_lambda.resolve.prefetch import Ahead
+from hatch_lambda.resolve.prefetch import Prefetch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.config.request import Job
+    from hatch_lambda.resolve.job import Job
     from hatch_lambda.resolve.pip.process import PipAnswer
     from hatch_lambda.wheels.store import Store
 
@@ -36,27 +36,27 @@ def download(job: Job, store: Store) -> Closure:
 
     Raises `ResolutionError` with pip's own words, and `LockFileError`.
     """
-    with Ahead(store) as ahead:
+    with Prefetch(store) as prefetch:
         if job.settings.lock_file:
             from hatch_lambda.resolve.lock.download_locked import download_locked
 
-            return download_locked(job, ahead)
-        return _download(job, ahead)
+            return download_locked(job, prefetch)
+        return _download(job, prefetch)
 
 
-def _download(job: Job, ahead: Ahead) -> Closure:
+def _download(job: Job, prefetch: Prefetch) -> Closure:
     destination = job.scratch / "downloads"
     arguments = _what_to_resolve(job)
     if not arguments:
         return Closure(())
-    first = answer = process.download(job, destination, arguments, ahead=ahead)
-    misdeclared: set[str] = set()
+    first = answer = process.download(job, destination, arguments, prefetch=prefetch)
+    ignore_tags: set[str] = set()
     while not answer.succeeded:
-        starved = set(answer.findings.get("starved", ()))
-        if starved <= misdeclared:
+        no_candidates = set(answer.findings.get("no_candidates", ()))
+        if no_candidates <= ignore_tags:
             raise _resolution_error(job, first)
-        misdeclared |= starved  # pip stops at the first one, so each try may bring up another
-        answer = process.download(job, destination, arguments, misdeclared=misdeclared, ahead=ahead)
+        ignore_tags |= no_candidates  # pip stops at the first one, so each try may bring up another
+        answer = process.download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch)
     _pass_warnings_on(answer, job)
     return _closure(answer, destination)
 
@@ -118,7 +118,7 @@ def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
         if sibling := BINARY_SIBLINGS.get(name):
             message += f"\n\nWhat you can do: depend on `{sibling}` instead of `{name}`; it comes as wheels."
     offers = _offers(answer)
-    for name in answer.findings.get("starved", ()):
+    for name in answer.findings.get("no_candidates", ()):
         if more := no_candidate_message(canonicalize_name(name), offers.get(canonicalize_name(name), ()), job.target):
             message += f"\n\n{more}"
     return ResolutionError(message, output=output)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from hatch_lambda.config.request import Job
     from hatch_lambda.resolve.closure import Closure, Distribution, IndexFile, Wheel
+    from hatch_lambda.resolve.job import Job
 
 STAGE = 3
 
@@ -72,7 +72,7 @@ def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:
         job,
         destination,
         ["--no-deps", "--only-binary=:all:", "--requirement", str(requirements)],
-        misdeclared=[found.name] if listed_as_compatible(found, job.settings) else [],
+        ignore_tags=[found.name] if listed_as_compatible(found, job.settings) else [],
     )
     wheels = tuple(_wheel(entry, destination, job) for entry in answer.findings["resolved"]) if answer.succeeded else ()
     attempt = Attempt(

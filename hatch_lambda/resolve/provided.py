@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.config.request import Job
     from hatch_lambda.resolve.closure import Closure, Distribution
+    from hatch_lambda.resolve.job import Job
 
 
 class ProvidedError(LambdaBuildError):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
-    from hatch_lambda.config.request import Job
     from hatch_lambda.resolve.closure import Closure, Distribution, IndexFile
+    from hatch_lambda.resolve.job import Job
 
 
 _SHOWN_FILES = 8

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.common.process import Completed
-    from hatch_lambda.config.request import Job
+    from hatch_lambda.resolve.job import Job
     from tests.support.packages import Content
     from tests.support.recording_ui import RecordingUI
 

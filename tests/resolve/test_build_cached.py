@@ -14,10 +14,10 @@ import pytest
 from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.process import Completed
 from hatch_lambda.common.ui import Reporter
-from hatch_lambda.config.request import Job
 from hatch_lambda.resolve import build as build_stage
 from hatch_lambda.resolve.build import build
 from hatch_lambda.resolve.closure import Closure, Sdist
+from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.wheels.store import Store

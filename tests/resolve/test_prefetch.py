@@ -14,15 +14,14 @@ import pytest
 
 from hatch_lambda.common import hashing
 from hatch_lambda.common.hashing import hash_ahead, sha256_of
-from hatch_lambda.common.process import end
 from hatch_lambda.resolve.pip import process
-from hatch_lambda.resolve.prefetch import Ahead
+from hatch_lambda.resolve.prefetch import Prefetch
 from hatch_lambda.wheels.store import Store
 from tests.support.packages import make_wheel
 from tests.support.projects import HOOK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.support.projects import NewProject, Project
 
@@ -87,73 +86,55 @@ class TestHashing:
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="processes are looked at in /proc")
 class TestPip:
-    @pytest.fixture
-    def waiting(self) -> Iterator[process._Waiting]:
-        waiting = process._Waiting()
-        yield waiting
-        waiting.end()
+    def test_the_waiting_one_is_taken_once(self, tmp_path: Path) -> None:
+        with process.WaitingPip(tmp_path) as waiting:
+            begun = waiting.take(tmp_path)
 
-    def test_the_one_that_waits_is_taken_once(self, waiting: process._Waiting, tmp_path: Path) -> None:
-        waiting.start(tmp_path)
+            assert begun is not None
+            assert waiting.take(tmp_path) is None
+            assert begun.poll() is None
+            output, _ = begun.communicate("")  # nothing to do
+            assert (begun.returncode, output) == (0, "")
 
-        begun = waiting.take(tmp_path)
+    def test_it_is_not_taken_for_another_project(self, tmp_path: Path) -> None:
+        with process.WaitingPip(tmp_path) as waiting:
+            begun = waiting._process
 
-        assert begun is not None
-        assert waiting.take(tmp_path) is None
-        assert begun.poll() is None
-        output, _ = begun.communicate("")  # nothing to do
-        assert (begun.returncode, output) == (0, "")
+            assert waiting.take(tmp_path / "other") is None
+            assert begun is not None
+            assert begun.poll() is not None
 
-    def test_a_second_one_takes_the_place_of_the_first(self, waiting: process._Waiting, tmp_path: Path) -> None:
-        waiting.start(tmp_path / "..")
-        first = waiting._process
-        waiting.start(tmp_path)
-
-        assert first is not None
-        assert first.poll() is not None
-        second = waiting.take(tmp_path)
-        assert second is not None
-        end(second)
-
-    def test_it_is_not_taken_for_another_project(self, waiting: process._Waiting, tmp_path: Path) -> None:
-        waiting.start(tmp_path)
-        begun = waiting._process
-
-        assert waiting.take(tmp_path / "other") is None
-        assert begun is not None
-        assert begun.poll() is not None
-
-    def test_it_is_not_taken_once_the_environment_is_another(
-        self, waiting: process._Waiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_it_is_not_taken_once_the_environment_has_changed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        waiting.start(tmp_path)
-        monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+        with process.WaitingPip(tmp_path) as waiting:
+            monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
 
-        assert waiting.take(tmp_path) is None
+            assert waiting.take(tmp_path) is None
 
-    def test_it_is_not_taken_if_it_has_ended(self, waiting: process._Waiting, tmp_path: Path) -> None:
-        waiting.start(tmp_path)
-        begun = waiting._process
-        assert begun is not None
-        begun.kill()
-        begun.wait()
+    def test_it_is_not_taken_if_it_has_ended(self, tmp_path: Path) -> None:
+        with process.WaitingPip(tmp_path) as waiting:
+            begun = waiting._process
+            assert begun is not None
+            begun.kill()
+            begun.wait()
 
-        assert waiting.take(tmp_path) is None
+            assert waiting.take(tmp_path) is None
 
     def test_one_that_was_not_needed_is_ended(self, tmp_path: Path) -> None:
-        with process.starting_ahead(tmp_path):
-            begun = process._WAITING._process
+        with process.WaitingPip(tmp_path) as waiting:
+            begun = waiting._process
             assert begun is not None
             assert begun.poll() is None
 
         assert begun.returncode is not None
         assert not is_at_work(begun.pid)
 
-    def test_it_ends_where_the_build_is_killed(self, tmp_path: Path) -> None:
+    def test_it_ends_if_the_build_is_killed(self, tmp_path: Path) -> None:
         code = (
             "import time; from pathlib import Path; from hatch_lambda.resolve.pip import process\n"
-            f"with process.starting_ahead(Path({str(tmp_path)!r})):\n"
-            "    print(process._WAITING._process.pid, flush=True); time.sleep(600)"
+            f"with process.WaitingPip(Path({str(tmp_path)!r})) as waiting:\n"
+            "    print(waiting._process.pid, flush=True); time.sleep(600)"
         )
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as build:
             assert build.stdout is not None
@@ -176,15 +157,36 @@ def is_at_work(number: int) -> bool:
 def test_what_follows_is_imported_while_pip_is_at_work(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from hatch_lambda.resolve.prefetch import Ahead; from hatch_lambda.wheels.store import Store\n"
+        "from hatch_lambda.resolve.prefetch import Prefetch; from hatch_lambda.wheels.store import Store\n"
         "names = ('hatch_lambda.wheels.scan', 'hatch_lambda.resolve.audit', 'packaging.pylock', 'tomli_w')\n"
         "assert not sys.modules.keys() & set(names)\n"
-        f"with Ahead(Store(Path({str(tmp_path)!r}))) as ahead:\n"
-        "    ahead.begin(); ahead.begin()\n"
+        f"with Prefetch(Store(Path({str(tmp_path)!r}))) as prefetch:\n"
+        "    prefetch.begin(); prefetch.begin()\n"
         "assert sys.modules.keys() >= set(names), sorted(sys.modules)"
     )
 
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_arrivals_are_inspected_once_each_and_only_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inspected: list[str] = []
+    monkeypatch.setattr(
+        "hatch_lambda.wheels.scan.inspect_in_silence", lambda wheel, _store: inspected.append(str(wheel))
+    )
+    arrivals = tmp_path / "arrivals"
+    arrivals.touch()
+
+    with Prefetch(Store(tmp_path)) as prefetch:
+        look = prefetch.follow(arrivals)
+        look()
+        with arrivals.open("ab", buffering=0) as file:
+            file.write(b'"/a/one.whl"\n"/a/t')
+            look()
+            file.write(b'wo\\nlines.whl"\n')
+            look()
+        look()
+
+    assert [Path(wheel) for wheel in inspected] == [Path("/a/one.whl"), Path("/a/two\nlines.whl")]
 
 
 def test_wheels_are_looked_through_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,9 +201,9 @@ def test_wheels_are_looked_through_one_after_the_other(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("hatch_lambda.wheels.scan.inspect_in_silence", look)
 
-    with Ahead(Store(tmp_path)) as ahead:
+    with Prefetch(Store(tmp_path)) as prefetch:
         for number in range(10):
-            ahead.look(tmp_path / f"p{number}-1.0-py3-none-any.whl")
+            prefetch.inspect(tmp_path / f"p{number}-1.0-py3-none-any.whl")
 
     assert most == [1] * 10
 
@@ -211,13 +213,13 @@ import sys
 from hatch_lambda.resolve.pip import process
 from hatchling.cli import hatchling
 
-start = process._start
+start = process.start_pip
 
 def tell(root):
     print("pip is started")
     return start(root)
 
-process._start = tell
+process.start_pip = tell
 hatchling()
 """
 FUNCTIONS = """

@@ -14,7 +14,7 @@ import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
-from hatch_lambda.resolve.prefetch import Ahead
+from hatch_lambda.resolve.prefetch import Prefetch
 from hatch_lambda.wheels import scan as scanning
 from hatch_lambda.wheels.scan import inspect, scan
 from hatch_lambda.wheels.store import Store
@@ -171,11 +171,11 @@ def test_what_was_inspected_ahead_is_not_looked_at_again(
     wheel: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = broken(make_wheel(tmp_path / "bad", "foo", files=FILES))
-    with Ahead(store) as ahead:
-        ahead.begin()
-        ahead.look(wheel)
-        ahead.look(bad)
-        ahead.look(tmp_path / "gone-1.0-py3-none-any.whl")
+    with Prefetch(store) as prefetch:
+        prefetch.begin()
+        prefetch.inspect(wheel)
+        prefetch.inspect(bad)
+        prefetch.inspect(tmp_path / "gone-1.0-py3-none-any.whl")
     expected = scan([("foo 1.0", wheel)])
     monkeypatch.setattr(scanning, "check_wheel", None)
 
@@ -195,9 +195,9 @@ def test_what_waits_to_be_inspected_is_dropped_where_the_work_beside_fails(
     wheels = [tmp_path / f"p{number}-1.0-py3-none-any.whl" for number in range(500)]
 
     def work() -> None:
-        with Ahead(store) as ahead:
+        with Prefetch(store) as prefetch:
             for wheel in wheels:
-                ahead.look(wheel)
+                prefetch.inspect(wheel)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

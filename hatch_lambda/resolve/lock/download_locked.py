@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.config.request import Job
     from hatch_lambda.config.settings import Settings
+    from hatch_lambda.resolve.job import Job
     from hatch_lambda.resolve.lock.lock_file import Locked, LockFile
     from hatch_lambda.resolve.pip.process import PipAnswer
-    from hatch_lambda.resolve.prefetch import Ahead
+    from hatch_lambda.resolve.prefetch import Prefetch
     from hatch_lambda.wheels.store import Store
 
     File = PackageWheel | PackageSdist | PackageArchive
@@ -50,7 +50,7 @@ _CHECKED_BY_PIP = ("sha256", "sha384", "sha512")
 _PLAIN_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 
 
-def download_locked(job: Job, ahead: Ahead | None = None) -> Closure:
+def download_locked(job: Job, prefetch: Prefetch | None = None) -> Closure:
     """What the lock file has for the target, with each file's hashes checked; what the store has is not asked for.
 
     Raises `LockFileError` where the lock does not serve the target or the project, and `ResolutionError` with pip's own
@@ -65,7 +65,7 @@ def download_locked(job: Job, ahead: Ahead | None = None) -> Closure:
     lock_coverage.check(lock, members_of(chosen), job.request)  # before anything is downloaded
     kept = in_store(chosen, settings)
     names = {found.name for found in kept}
-    came, index_options = _Download(lock, job, ahead).of([locked for locked in chosen if locked.name not in names])
+    came, index_options = _Download(lock, job, prefetch).of([locked for locked in chosen if locked.name not in names])
     found = sorted((*kept, *came), key=lambda each: each.name)
     return Closure(_as_the_project_needs_them(lock, chosen, found, job), index_options=index_options)
 
@@ -176,10 +176,10 @@ def _digest(path: Path, algorithm: str) -> str:
 class _Download:
     """What pip is asked to bring, by the very URLs of the lock."""
 
-    def __init__(self, lock: LockFile, job: Job, ahead: Ahead | None) -> None:
+    def __init__(self, lock: LockFile, job: Job, prefetch: Prefetch | None) -> None:
         self.lock = lock
         self.job = job
-        self.ahead = ahead
+        self.prefetch = prefetch
         self.shown = label(lock.path, job.settings)
 
     def of(self, wanted: Sequence[Locked]) -> tuple[list[Distribution], tuple[str, ...]]:
@@ -203,7 +203,7 @@ class _Download:
     def _ask(self, part: Mapping[NormalizedName, Locked], requirements: Path) -> PipAnswer:
         lines = [self._requirement(locked) for locked in part.values()]
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        misdeclared = [name for name, locked in part.items() if self._is_despite_tags(locked)]
+        ignore_tags = [name for name, locked in part.items() if self._is_despite_tags(locked)]
         # The lock is held against the constraints by us: pip would have hashes for each of them.
         settings = dataclasses.replace(self.job.settings, constraints=())
         job = self.job._replace(request=self.job.request._replace(settings=settings))
@@ -211,8 +211,8 @@ class _Download:
             job,
             self._destination,
             ["--no-deps", "--requirement", str(requirements)],
-            misdeclared=misdeclared,
-            ahead=self.ahead,
+            ignore_tags=ignore_tags,
+            prefetch=self.prefetch,
         )
         if not answer.succeeded:
             raise self._error(answer, requirements, part.values())

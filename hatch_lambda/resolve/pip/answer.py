@@ -1,4 +1,4 @@
-"""What pip reports of a distribution, as ours."""
+"""From pip's report to distributions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_JUDGED_YET = Verdict(compatible=False, reason="not looked at yet")
 
 
 def distribution_of(entry: Mapping[str, Any], destination: Path) -> Distribution:
-    """One that pip has downloaded, from what `pip_for_target.overrides.describe` says of it."""
+    """A distribution that pip has downloaded, from `for_target.overrides.describe`."""
     is_wheel = entry["kind"] == "wheel"
     return Distribution(
         name=canonicalize_name(entry["name"]),
@@ -38,15 +38,15 @@ def distribution_of(entry: Mapping[str, Any], destination: Path) -> Distribution
 
 
 def wheel_of(entry: Mapping[str, Any], destination: Path, origin: str = "downloaded") -> Wheel:
-    """`origin`: of what the store did not have. Raises `BrokenWheelError`."""
+    """`origin`: if it does not come from the store. Raises `BrokenWheelError`."""
     path = place_of(entry, destination)
-    if entry["kept"] and not _is_named_by_its_hash(path):
-        raise BrokenWheelError(path.name, "it was changed in the user's cache folder while it was made use of")
-    return Wheel(path, KEPT if entry["kept"] else origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
+    if entry["cached"] and not _is_named_by_its_hash(path):
+        raise BrokenWheelError(path.name, "it was modified in the cache during the build")
+    return Wheel(path, KEPT if entry["cached"] else origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
 
 
 def _is_named_by_its_hash(path: Path) -> bool:
-    """As what is in the store (see there). It has to be hashed in any case, and that is done once."""
+    """As in the store. The hash is needed anyway, and computed only once."""
     try:
         return sha256_of(path) == path.parent.name
     except OSError:
@@ -54,9 +54,9 @@ def _is_named_by_its_hash(path: Path) -> bool:
 
 
 def place_of(entry: Mapping[str, Any], destination: Path) -> Path:
-    """Where the file of what is resolved is: among the downloads, or in the store."""
-    if entry["kept"]:
-        return Path(entry["kept"])
+    """The path of a resolved file: among the downloads, or in the store."""
+    if entry["cached"]:
+        return Path(entry["cached"])
     return destination / canonicalize_name(entry["name"]) / str(entry["filename"])
 
 
@@ -69,7 +69,7 @@ def _source(entry: Mapping[str, Any], path: Path) -> Sdist | SourceTree:
 
 
 def _pinned_to_commit(entry: Mapping[str, Any]) -> str:
-    """The repository's URL at the very commit that was resolved: a branch may have moved on since."""
+    """The repository's URL at the resolved commit: a branch may have moved since."""
     url = entry["url"].partition("#")[0]
     scheme, separator, rest = url.partition("://")
     location, at, _revision = rest.rpartition("@")

@@ -1,43 +1,40 @@
-"""What pip says while it is at work: who watches gets to know what it is at, and `ahead` which wheels have come."""
+"""From pip's output to progress."""
 
 from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.ui import megabytes
-from hatch_lambda.resolve.pip.for_target import WHEEL_IS_HERE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hatch_lambda.common.ui import Reporter
-    from hatch_lambda.resolve.prefetch import Ahead
 
 _MEGABYTE = 1024 * 1024
-_PROGRESS = re.compile(r"Progress (?P<bytes>\d+) of (?P<total>\d+)")  # 0 where the index does not say
-_WHEEL = re.compile(rf"{re.escape(WHEEL_IS_HERE)}(?P<path>.+)")
-PASSING = re.compile(f"{_PROGRESS.pattern}$|{_WHEEL.pattern}")
-"""What tells of progress alone, and need not be kept."""
+PROGRESS = re.compile(r"Progress (?P<bytes>\d+) of (?P<total>\d+)")
+"""A line of `--progress-bar=raw`, not kept as output. The total is 0 where the index does not state it."""
 _COLLECTING = re.compile(r"\s*(?:Collecting|Processing) (?P<name>[^\s;@=<>!~(]+)")
 _DOWNLOADING = re.compile(r"\s*(?:Downloading|Resuming download) (?P<filename>\S+)")
 _SDIST = re.compile(r"(?P<name>.+)-(?P<version>[^-]+)\.(?:tar\.\w+|tgz|zip)")
 _STEPS = {
-    "Installing build dependencies": "{}: installing build tools",
-    "Getting requirements to build": "{}: build tools",
-    "Installing backend dependencies": "{}: installing build tools",
+    "Installing build dependencies": "{}: installing build dependencies",
+    "Getting requirements to build": "{}: build requirements",
+    "Installing backend dependencies": "{}: installing build dependencies",
     "Preparing metadata": "{}: metadata",
     "Building wheel": "building {}",
 }
 
 
 class Listener:
-    """Makes of pip's words what it is doing at the moment."""
+    """Shows what pip is doing. `subject`: what is built, if anything is. `on_line`: called for every line."""
 
-    def __init__(self, reporter: Reporter, subject: str = "", ahead: Ahead | None = None) -> None:
+    def __init__(self, reporter: Reporter, subject: str = "", on_line: Callable[[], object] | None = None) -> None:
         self._reporter = reporter
         self._subject = subject
-        self._ahead = ahead
+        self._on_line = on_line
         self._seen: set[str] = set()
         self._collecting = ""
         self._downloading = ""
@@ -46,14 +43,10 @@ class Listener:
             reporter.now("starting pip")
 
     def hear(self, line: str) -> None:
-        if self._ahead:
-            self._ahead.begin()
-        if progress := _PROGRESS.fullmatch(line):
-            self._tell_progress(int(progress["bytes"]), int(progress["total"]))
-            return
-        if wheel := _WHEEL.fullmatch(line):
-            if self._ahead:
-                self._ahead.look(Path(wheel["path"]))
+        if self._on_line:
+            self._on_line()
+        if progress := PROGRESS.fullmatch(line):
+            self._show_progress(int(progress["bytes"]), int(progress["total"]))
             return
         self._reporter.detail(line)
         if not self._subject and (collecting := _COLLECTING.match(line)):
@@ -68,7 +61,7 @@ class Listener:
         elif step := next((step for step in _STEPS if line.lstrip().startswith(step)), None):
             self._reporter.now(_STEPS[step].format(self._subject or self._collecting))
 
-    def _tell_progress(self, size: int, total: int) -> None:
+    def _show_progress(self, size: int, total: int) -> None:
         moment = time.monotonic()
         since, already = self._first = self._first or (moment, size)
         of_total = f"{size / _MEGABYTE:.1f} of {megabytes(total)}" if total >= _MEGABYTE else megabytes(size)
@@ -77,7 +70,7 @@ class Listener:
 
 
 def _distribution_of(place: str) -> str:
-    """`numpy 2.3.0` of a path or URL that ends in `numpy-2.3.0-cp313-….whl` or `numpy-2.3.0.tar.gz`; else its end."""
+    """`numpy 2.3.0` for a path or URL ending in `numpy-2.3.0-cp313-….whl` or `numpy-2.3.0.tar.gz`, else its end."""
     filename = place.rstrip("/").rpartition("/")[2]
     if filename.endswith((".whl", ".whl.metadata")):
         return " ".join(filename.split("-")[:2])

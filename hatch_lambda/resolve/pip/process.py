@@ -1,8 +1,7 @@
-"""Starting pip: for the target by way of `pip_for_target`, and for builds as it is."""
+"""Starting pip: through `for_target` to resolve for the target, and as it is to build wheels."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -17,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 from hatch_lambda.common.errors import UnsupportedPipError
 from hatch_lambda.common.process import Completed, end, follow, run, start
 from hatch_lambda.resolve.pip import for_target
-from hatch_lambda.resolve.pip.listener import PASSING, Listener
+from hatch_lambda.resolve.pip.listener import PROGRESS, Listener
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from typing_extensions import Self
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.config.request import Job
-    from hatch_lambda.resolve.prefetch import Ahead
+    from hatch_lambda.resolve.job import Job
+    from hatch_lambda.resolve.prefetch import Prefetch
 
 _QUIET_AND_UNATTENDED = (
     "--disable-pip-version-check",
@@ -37,7 +38,7 @@ _QUIET_AND_UNATTENDED = (
 
 @dataclass(frozen=True)
 class PipAnswer:
-    """How a pip for the target ended, and what was heard at its seams (see `pip_for_target.seams.Findings`)."""
+    """How a pip for the target ended, and what its patches found out (see `for_target.patches.Findings`)."""
 
     completed: Completed
     findings: Mapping[str, Any]
@@ -53,7 +54,7 @@ def pip_version() -> str:
     except importlib.metadata.PackageNotFoundError:
         raise UnsupportedPipError(
             "pip is not installed in the build environment; hatch-lambda resolves and builds with it.\n"
-            'Add "pip>=25.0" to build-system.requires or install it beside hatch-lambda.'
+            'Add "pip>=25.0" to `build-system.requires`, or install it next to hatch-lambda.'
         ) from None
 
 
@@ -62,91 +63,85 @@ def download(
     destination: Path,
     arguments: Sequence[str],
     *,
-    misdeclared: Iterable[str] = (),
-    ahead: Ahead | None = None,
+    ignore_tags: Iterable[str] = (),
+    prefetch: Prefetch | None = None,
 ) -> PipAnswer:
-    """`pip download` as the target would run it. The arguments travel in a file, for they may carry credentials.
+    """`pip download` as the target would run it. The arguments travel in a file, as they may contain credentials.
 
-    `ahead`: gets each wheel as soon as it is there, at a place of its own; pip may still drop it.
+    `prefetch`: receives each wheel as soon as it is complete, in a place of its own; pip may still drop it.
     """
     version = pip_version()
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))
-    request, report, early = folder / "request.json", folder / "report.json", folder / "early"
+    request, report, arrivals, early = (folder / name for name in ("request.json", "report.json", "arrivals", "early"))
     early.mkdir()
+    arrivals.touch()
     request.write_text(
         json.dumps(
             {
                 "arguments": ["download", *_target_arguments(job), "--dest", str(destination), *arguments],
-                "interpreter": _interpreter(job.target),
+                "arrivals": str(arrivals),
+                "cached_wheels": str(user_store(job.settings.fallback_store).wheels),
                 "early": str(early),
-                "kept": str(user_store(job.settings.fallback_store).wheels),
+                "ignore_tags": sorted(ignore_tags),
+                "interpreter": _interpreter(job.target),
                 "marker_environment": job.target.marker_environment,
-                "misdeclared": sorted(misdeclared),
                 "report": str(report),
                 "temporary": str(_temporary_folder(job)),
             }
         ),
         encoding="utf-8",
     )
-    listener = Listener(job.reporter, ahead=ahead)
-    process = _WAITING.take(job.settings.root) or _start(job.settings.root)
-    completed = follow(process, listener.hear, PASSING.match, order=f"{json.dumps(str(request))}\n")
+    root = job.settings.root
+    process = (job.waiting_pip.take(root) if job.waiting_pip else None) or start_pip(root)
+    listener = Listener(job.reporter, on_line=prefetch.follow(arrivals) if prefetch else None)
+    completed = follow(process, listener.hear, PROGRESS.fullmatch, order=f"{json.dumps(str(request))}\n")
     if completed.exit_code == for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
-            f"pip {version} cannot be made to resolve for {job.target.description}: {completed.output}.\n"
-            "hatch-lambda is tested with pip 25.0 and newer; install another version of pip beside it, "
+            f"pip {version} cannot resolve for {job.target.description}: {completed.output}.\n"
+            "hatch-lambda is tested with pip 25.0 and newer. Install another version of pip in the build environment, "
             "and please report this one."
         )
     findings = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
     return PipAnswer(completed, findings)
 
 
-@contextlib.contextmanager
-def starting_ahead(root: Path) -> Iterator[None]:
-    """Start the pip that the build of a project will need, as it takes its time to come up.
+class WaitingPip:
+    """A pip that is started before its request is known, as it takes long to import.
 
-    It waits for its request; if it has got none in the end, it is ended.
+    A context manager: a pip that has not been taken is ended on exit.
     """
-    _WAITING.start(root)
-    try:
-        yield
-    finally:
-        _WAITING.end()
 
+    def __init__(self, root: Path) -> None:
+        self._started_for = root, _environment()
+        self._process: subprocess.Popen[str] | None = start_pip(root)
 
-class _Waiting:
-    """At most one pip that waits for its request."""
+    def __enter__(self) -> Self:
+        return self
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-        self._started_for: tuple[Path, dict[str, str]] | None = None
-
-    def start(self, root: Path) -> None:
-        self.end()
-        self._process, self._started_for = _start(root), (root, _environment())
+    def __exit__(self, *_: object) -> None:
+        if process := self._taken():
+            end(process)
 
     def take(self, root: Path) -> subprocess.Popen[str] | None:
-        """The one that was started, if it is still there and things are as they were."""
-        if self._process and (self._process.poll() is not None or self._started_for != (root, _environment())):
-            self.end()
+        """Return it once, unless it has ended, or the environment or directory has changed since."""
+        process = self._taken()
+        if process and (process.poll() is not None or self._started_for != (root, _environment())):
+            end(process)
+            return None
+        return process
+
+    def _taken(self) -> subprocess.Popen[str] | None:
         process, self._process = self._process, None
         return process
 
-    def end(self) -> None:
-        process, self._process = self._process, None
-        if process:
-            end(process)
 
-
-_WAITING = _Waiting()
-
-
-def _start(root: Path) -> subprocess.Popen[str]:
+def start_pip(root: Path) -> subprocess.Popen[str]:
+    """Start `pip_for_target`, which reads its request from standard input."""
     command = [sys.executable, str(for_target.PROGRAM)]
     return start(command, directory=root, environment=_environment(), stdin=subprocess.PIPE)
 
 
-def build_wheel(  # noqa: PLR0913 - one for each thing that a build depends on, and its name
+def build_wheel(  # noqa: PLR0913 - what a build depends on, and its name
     job: Job,
     requirements_file: Path,
     destination: Path,
@@ -155,17 +150,17 @@ def build_wheel(  # noqa: PLR0913 - one for each thing that a build depends on, 
     environment: Mapping[str, str],
     subject: str = "",
 ) -> Completed:
-    """`pip wheel` by PEP 517, isolated, with an interpreter that need not have a pip.
+    """`pip wheel`: an isolated PEP 517 build, with an interpreter that does not need pip.
 
-    pip's cache of built wheels stays out of it: a wheel made without a compiler must not be served to others. What
-    is downloaded for the build itself does come from pip's cache, in the processes that pip starts for that.
-    `subject`: what is built, as its user knows it.
+    pip's cache of built wheels is not used: a wheel built without a compiler must not be served to others. Build
+    requirements do come from pip's cache, in the processes that pip starts for them.
+    `subject`: what is built, for progress.
     """
     runner = Path(_pip_folder()) / "__pip-runner__.py"
     return run(
         [
             *(str(interpreter), str(runner), "wheel", *_QUIET_AND_UNATTENDED, "--progress-bar=off", "--no-cache-dir"),
-            # Whether the target may have it was decided in stage 1; the interpreter here may be another.
+            # Stage 1 has checked Requires-Python for the target; this interpreter may be another.
             *("--no-deps", "--ignore-requires-python"),
             *("--wheel-dir", str(destination), "--requirement", str(requirements_file)),
         ],
@@ -176,9 +171,9 @@ def build_wheel(  # noqa: PLR0913 - one for each thing that a build depends on, 
 
 
 def pip_environment(job: Job) -> dict[str, str]:
-    """The environment of this process, less what would send pip elsewhere.
+    """The environment of this process, without what would redirect pip.
 
-    pip's own temporary folders are in the job's, so that they go with it when pip is interrupted.
+    pip's temporary folders are in the scratch directory, which is removed even if pip is interrupted.
     """
     return {**_environment(), **dict.fromkeys(for_target.TEMPORARY_FOLDER, str(_temporary_folder(job)))}
 
@@ -197,7 +192,7 @@ def _environment() -> dict[str, str]:
 
 
 def _interpreter(target: Target) -> dict[str, str | list[str]]:
-    """The same as what `_target_arguments` says of it, as pip's `get_supported` takes it."""
+    """The same as in `_target_arguments`, as arguments of pip's `get_supported`."""
     major, minor = target.runtime.python
     return {
         "version": f"{major}{minor}",
@@ -212,7 +207,7 @@ def _target_arguments(job: Job) -> list[str]:
     platforms = [argument for platform in target.platforms for argument in ("--platform", platform)]
     return [
         *_QUIET_AND_UNATTENDED,
-        "--progress-bar=raw",  # for programs: a line now and then, on any stdout
+        "--progress-bar=raw",  # made for programs: plain lines, on any stdout
         *("--python-version", target.runtime.full_version),
         *("--implementation", "cp"),
         *("--abi", target.interpreter),
@@ -228,5 +223,5 @@ def _pip_folder() -> str:
     spec = importlib.util.find_spec("pip")
     if spec is None or not spec.submodule_search_locations:
         pip_version()
-        raise UnsupportedPipError("pip's files cannot be found")
+        raise UnsupportedPipError("pip's files were not found")
     return spec.submodule_search_locations[0]

@@ -17,9 +17,10 @@ from packaging.pylock import Pylock
 from hatch_lambda import pipeline
 from hatch_lambda.common.errors import LambdaBuildError, ResolutionError
 from hatch_lambda.common.ui import Reporter, SilentUI
-from hatch_lambda.config.request import Job, Request
+from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
 from hatch_lambda.resolve.closure import MissingDependencyError, SourceTree
+from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.lock import lock_file
 from hatch_lambda.resolve.lock.lock_file import LockFileError
 from hatch_lambda.wheels.store import user_store

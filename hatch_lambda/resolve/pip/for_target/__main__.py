@@ -1,4 +1,4 @@
-"""Starts the program, with nothing of ours where pip and the standard library are looked for."""
+"""Runs the program with nothing of ours on `sys.path`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 
 
 def main() -> int:
-    """Import the package by its place and run the program.
+    """Import the package from its folder and run the program.
 
-    Started by path, Python puts this file's folder first on `sys.path`, from where pip must not import our modules. And
-    the folder that the package is in may have what takes the place of the standard library's (old backports, say).
+    When a file is run, Python puts its folder first on `sys.path`: pip must not import our modules from there. And the
+    folder that contains the package may contain modules that shadow the standard library (old backports, say).
     """
     folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != folder]  # noqa: PTH100
@@ -22,20 +22,21 @@ def main() -> int:
         os.path.join(whole, "__init__.py"),  # noqa: PTH118
         submodule_search_locations=[whole],
     )
-    assert spec is not None  # noqa: S101 - it is, for a file of Python's
+    assert spec is not None  # noqa: S101 - a Python file has one
     assert spec.loader is not None  # noqa: S101
     sys.modules[spec.name] = package = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(package)
-    from hatch_lambda.resolve.pip.for_target import program
+    from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP
 
+    try:
+        from hatch_lambda.resolve.pip.for_target import program
+    except ImportError as error:  # pip is another one than expected
+        sys.stderr.write(f"{error}\n")
+        return EXIT_UNSUPPORTED_PIP
     return program.main()
 
 
 if __name__ == "__main__":
-    # Most of what pip makes lives as long as this process, and to look through it for garbage takes a tenth of its
-    # time. So that is done seldom, and of what is there in the end not at all.
+    # Most of what pip creates lives as long as this process: collecting garbage takes a tenth of its time.
     gc.set_threshold(100_000)
-    exit_code = main()
-    if hasattr(gc, "freeze"):
-        gc.freeze()
-    sys.exit(exit_code)
+    sys.exit(main())

@@ -1,27 +1,41 @@
-"""What makes pip resolve for the target. A pip that has no seam for one of these cannot be used."""
+"""Patches that make pip resolve for the target. A pip to which one of them cannot be applied is unsupported."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hatch_lambda.resolve.pip.for_target.seams import Findings, SeamError, override, seam
+from pip._internal import build_env
+from pip._internal.cli import cmdoptions
+from pip._internal.cli.req_command import RequirementCommand
+from pip._internal.commands import download
+from pip._internal.index.package_finder import LinkEvaluator, PackageFinder
+from pip._internal.models.wheel import Wheel
+from pip._internal.operations.prepare import RequirementPreparer
+from pip._internal.resolution.resolvelib.factory import Factory
+from pip._internal.utils.compatibility_tags import get_supported
+from pip._vendor.packaging import markers
+from pip._vendor.packaging.utils import canonicalize_name
+
+from hatch_lambda.resolve.pip.for_target.patches import Findings, PatchError, original, patch
+
+pylock: Any = None
+with contextlib.suppress(ImportError):  # older releases of pip read no lock files
+    pylock = importlib.import_module("pip._vendor.packaging.pylock")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def evaluate_markers_for_target(environment: dict[str, str]) -> None:
-    """Give pip's markers the target's environment, except where pip prepares builds: those run here."""
-    from pip._internal.build_env import BuildEnvironment
-    from pip._vendor.packaging import markers
-
-    of_this_process = seam(markers, "default_environment")
-    check_requirements = seam(BuildEnvironment, "check_requirements")
+def evaluate_markers_for_target(environment: dict[str, str], findings: Findings) -> None:
+    """Evaluate markers for the target, except for build requirements: builds run on this machine."""
+    of_this_process = original(markers, "default_environment")
+    check_requirements = original(build_env.BuildEnvironment, "check_requirements")
     is_preparing_a_build = False
 
     def default_environment() -> dict[str, str]:
@@ -35,44 +49,37 @@ def evaluate_markers_for_target(environment: dict[str, str]) -> None:
         finally:
             is_preparing_a_build = False
 
-    override(markers, "default_environment", default_environment)
-    for name, module in [*sys.modules.items()]:  # some of pip's have taken it over by its name
+    patch(markers, "default_environment", default_environment)
+    for name, module in [*sys.modules.items()]:  # some modules of pip have imported it by name
         if name.startswith("pip.") and getattr(module, "default_environment", None) is of_this_process:
-            override(module, "default_environment", default_environment)
-    override(BuildEnvironment, "check_requirements", check_build_requirements)
-    # An experiment of pip's that would resolve build requirements in this process, so for the target.
-    with contextlib.suppress(ImportError):
-        from pip._internal.build_env import InprocessBuildEnvironmentInstaller
+            patch(module, "default_environment", default_environment)
+    patch(build_env.BuildEnvironment, "check_requirements", check_build_requirements)
+    # An experimental feature of pip that resolves build requirements in this process, so for the target.
+    if in_process := getattr(build_env, "InprocessBuildEnvironmentInstaller", None):
 
         def refuse(*_args: Any, **_kwargs: Any) -> None:
-            raise SeamError("`--use-feature=inprocess-build-deps` cannot be used")
+            raise findings.error("`--use-feature=inprocess-build-deps` is not supported")
 
-        override(InprocessBuildEnvironmentInstaller, "install", refuse)
+        patch(in_process, "install", refuse)
 
     for name, value in environment.items():
         if not markers.Marker(f"{name} == '{value}'").evaluate():
-            raise SeamError(f"the marker `{name}` does not follow `packaging.markers.default_environment`")
+            raise PatchError(f"the marker `{name}` does not follow `packaging.markers.default_environment`")
 
 
 def allow_sdists_for_other_platforms() -> None:
-    """Pip refuses, since it would build them for this machine; stages 4 and 5 build them and look at the result."""
-    from pip._internal.cli import cmdoptions
-    from pip._internal.commands import download
-
-    if seam(download, "cmdoptions") is not cmdoptions:
-        raise SeamError("`pip download` does not take `check_dist_restriction` from `cmdoptions`")
-    override(cmdoptions, "check_dist_restriction", lambda *_args, **_kwargs: None)
+    """Lift pip's restriction: pip would build them for this machine, stages 4 and 5 build and check them."""
+    if original(download, "cmdoptions") is not cmdoptions:
+        raise PatchError("`pip download` does not take `check_dist_restriction` from `cmdoptions`")
+    patch(cmdoptions, "check_dist_restriction", lambda *_args, **_kwargs: None)
 
 
-def let_in_misdeclared_wheels(names: frozenset[str]) -> None:
-    """Accept wheels of these projects whatever their tags, behind all that fit by their tags."""
-    from pip._internal.models.wheel import Wheel
-    from pip._vendor.packaging.utils import canonicalize_name
+def ignore_tags_of(names: frozenset[str]) -> None:
+    """Accept wheels of these projects whatever their tags, but prefer those with compatible tags."""
+    supported = original(Wheel, "supported")
+    find_most_preferred_tag = original(Wheel, "find_most_preferred_tag")
 
-    supported = seam(Wheel, "supported")
-    find_most_preferred_tag = seam(Wheel, "find_most_preferred_tag")
-
-    def supported_or_misdeclared(self: Any, tags: Any) -> bool:
+    def supported_or_ignored(self: Any, tags: Any) -> bool:
         return supported(self, tags) or canonicalize_name(self.name) in names
 
     def most_preferred_or_last(self: Any, tags: Any, tag_to_priority: Any) -> int:
@@ -83,62 +90,53 @@ def let_in_misdeclared_wheels(names: frozenset[str]) -> None:
                 return len(tags)
             raise
 
-    override(Wheel, "supported", supported_or_misdeclared)
-    override(Wheel, "find_most_preferred_tag", most_preferred_or_last)
+    patch(Wheel, "supported", supported_or_ignored)
+    patch(Wheel, "find_most_preferred_tag", most_preferred_or_last)
 
 
 def select_from_locks_for_target(interpreter: dict[str, Any]) -> None:
-    """Pip chooses what a lock among the requirements has by its wheels' tags; where it can do so, by this machine's."""
-    with contextlib.suppress(ImportError):
-        from pip._internal.utils.compatibility_tags import get_supported
-        from pip._vendor.packaging import pylock
-
-        if hasattr(pylock, "sys_tags"):
-            override(pylock, "sys_tags", lambda **_: iter(get_supported(**interpreter)))
+    """Select from a lock file among the requirements by the target's tags; pip does so by this machine's."""
+    if hasattr(pylock, "sys_tags"):
+        patch(pylock, "sys_tags", lambda **_: iter(get_supported(**interpreter)))
 
 
-def note_what_the_index_offers(findings: Findings) -> None:
-    """Keep the files that pip looked at, for stage 3 and for stage 7's report."""
-    from pip._internal.index.package_finder import LinkEvaluator, PackageFinder
-    from pip._internal.models.wheel import Wheel
-    from pip._internal.resolution.resolvelib.factory import Factory
-    from pip._vendor.packaging.utils import canonicalize_name
+def record_offers(findings: Findings) -> None:
+    """Record the files that pip evaluates, for stage 3 and for stage 7's report."""
+    evaluate_link = original(LinkEvaluator, "evaluate_link")
+    find_best_candidate = original(PackageFinder, "find_best_candidate")
+    refuse_direct_wheel = original(Factory, "_fail_if_link_is_unsupported_wheel")
 
-    evaluate_link = seam(LinkEvaluator, "evaluate_link")
-    find_best_candidate = seam(PackageFinder, "find_best_candidate")
-    refuse_direct_wheel = seam(Factory, "_fail_if_link_is_unsupported_wheel")
-
-    def evaluate_and_note(self: Any, link: Any) -> Any:
+    def evaluate_and_record(self: Any, link: Any) -> Any:
         result, detail = evaluate_link(self, link)
         if result.name not in {"different_project", "format_invalid"} and not link.is_yanked:
             refused_by_user = result.name == "format_unsupported" and "permitted" in detail
             files = findings.offers.setdefault(canonicalize_name(self.project_name), {})
             files[link.filename] = (link.filename, link.requires_python, refused_by_user)
         if result.name == "platform_mismatch":
-            findings.misfits.add(canonicalize_name(self.project_name))
+            findings.incompatible.add(canonicalize_name(self.project_name))
         return result, detail
 
-    def find_and_note(self: Any, project_name: str, *args: Any, **kwargs: Any) -> Any:
+    def find_and_record(self: Any, project_name: str, *args: Any, **kwargs: Any) -> Any:
         found = find_best_candidate(self, project_name, *args, **kwargs)
         name = canonicalize_name(project_name)
-        if not found.applicable_candidates and name in findings.misfits:
-            findings.starved.add(name)
+        if not found.applicable_candidates and name in findings.incompatible:
+            findings.no_candidates.add(name)
         return found
 
-    def refuse_and_note(self: Any, link: Any) -> None:
+    def refuse_and_record(self: Any, link: Any) -> None:
         try:
             refuse_direct_wheel(self, link)
         except Exception:
-            findings.starved.add(canonicalize_name(Wheel(link.filename).name))
+            findings.no_candidates.add(canonicalize_name(Wheel(link.filename).name))
             raise
 
-    override(LinkEvaluator, "evaluate_link", evaluate_and_note)
-    override(PackageFinder, "find_best_candidate", find_and_note)
-    override(Factory, "_fail_if_link_is_unsupported_wheel", refuse_and_note)
+    patch(LinkEvaluator, "evaluate_link", evaluate_and_record)
+    patch(PackageFinder, "find_best_candidate", find_and_record)
+    patch(Factory, "_fail_if_link_is_unsupported_wheel", refuse_and_record)
 
 
 class UnreachableIndexes(logging.Handler):
-    """pip goes on without an index that it cannot reach, and tells only those who listen closely."""
+    """Records indexes that pip cannot reach: pip goes on without them and only logs that at debug level."""
 
     def __init__(self, findings: Findings) -> None:
         super().__init__(logging.DEBUG)
@@ -153,20 +151,19 @@ class UnreachableIndexes(logging.Handler):
             self.findings.unreachable.append(message.removesuffix(" - skipping"))
 
 
-def save_each_in_a_folder_of_its_own(findings: Findings) -> None:
-    """Two direct references may end in one file name (`main.zip`), of which pip would save the first alone.
+def save_in_separate_folders(findings: Findings) -> None:
+    """Save each distribution in its own folder, but not those from the store.
 
-    What the store has need not be saved.
+    Of two direct references with the same file name (`main.zip`), pip would save only the first.
     """
-    from pip._internal.operations.prepare import RequirementPreparer
-    from pip._vendor.packaging.utils import canonicalize_name
-
-    save = seam(RequirementPreparer, "save_linked_requirement")
+    save = original(RequirementPreparer, "save_linked_requirement")
 
     def save_by_name(self: Any, requirement: Any) -> None:
-        if requirement.local_file_path in findings.kept:
+        if requirement.local_file_path in findings.cached:
             return
-        folder = seam(self, "download_dir")
+        if not hasattr(self, "download_dir"):
+            raise findings.error("`RequirementPreparer.download_dir` is missing")
+        folder = self.download_dir
         self.download_dir = os.path.join(folder, canonicalize_name(requirement.name))  # noqa: PTH118
         os.makedirs(self.download_dir, exist_ok=True)  # noqa: PTH103
         try:
@@ -174,38 +171,37 @@ def save_each_in_a_folder_of_its_own(findings: Findings) -> None:
         finally:
             self.download_dir = folder
 
-    override(RequirementPreparer, "save_linked_requirement", save_by_name)
+    patch(RequirementPreparer, "save_linked_requirement", save_by_name)
 
 
-def note_what_is_resolved(findings: Findings) -> None:
-    from pip._internal.cli.req_command import RequirementCommand
+def record_resolution(findings: Findings) -> None:
+    """Record what pip resolves, and with which index options."""
+    make_resolver = original(original(RequirementCommand, "make_resolver"), "__func__")
 
-    make_resolver = seam(seam(RequirementCommand, "make_resolver"), "__func__")
-
-    def make_listening_resolver(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    def make_recording_resolver(cls: Any, *args: Any, **kwargs: Any) -> Any:
         resolver = make_resolver(cls, *args, **kwargs)
-        if "finder" not in kwargs:
-            raise SeamError("`RequirementCommand.make_resolver` is called without `finder`")
-        # Requirements files have been read by now, so their options are in the finder too.
+        if "finder" not in kwargs or not hasattr(resolver, "resolve"):
+            raise findings.error("`RequirementCommand.make_resolver` has no `finder`, or no `resolve`")
+        # Requirements files have been read by now, so the finder has their options, too.
         findings.finder = kwargs["finder"]
         findings.index_options = list(index_options(kwargs["finder"]))
-        resolve = seam(resolver, "resolve")
+        resolve = resolver.resolve
 
-        def resolve_and_note(*args: Any, **kwargs: Any) -> Any:
+        def resolve_and_record(*args: Any, **kwargs: Any) -> Any:
             requirement_set = resolve(*args, **kwargs)
             findings.resolved = [
-                describe(requirement, findings.kept) for requirement in requirement_set.requirements.values()
+                describe(requirement, findings.cached) for requirement in requirement_set.requirements.values()
             ]
             return requirement_set
 
-        resolver.resolve = resolve_and_note
+        resolver.resolve = resolve_and_record
         return resolver
 
-    override(RequirementCommand, "make_resolver", classmethod(make_listening_resolver))
+    patch(RequirementCommand, "make_resolver", classmethod(make_recording_resolver))
 
 
 def index_options(finder: Any) -> Iterator[str]:
-    """Lines of a requirements file that point another pip at the same places, credentials included."""
+    """Lines of a requirements file with the same index options, credentials included."""
     index_urls = list(finder.index_urls)
     if index_urls:
         yield f"--index-url {index_urls[0]}"
@@ -218,8 +214,8 @@ def index_options(finder: Any) -> Iterator[str]:
         yield "--prefer-binary"
 
 
-def describe(requirement: Any, kept: set[str]) -> dict[str, Any]:
-    """One chosen distribution: what it is, where it comes from, what it requires."""
+def describe(requirement: Any, cached: set[str]) -> dict[str, Any]:
+    """One resolved distribution: what it is, where it comes from, what it requires."""
     link, path = requirement.link, requirement.local_file_path
     metadata = requirement.get_dist().metadata_dict
     download_info = requirement.download_info.to_dict()
@@ -232,8 +228,8 @@ def describe(requirement: Any, kept: set[str]) -> dict[str, Any]:
         "direct": bool(requirement.is_direct),
         "url": link.url,
         "filename": link.filename,
-        "kept": path if path in kept else None,
-        # What `-e` names is cloned already, into the folder that `--src` says, and lies there at its commit.
+        "cached": path if path in cached else None,
+        # An editable repository is already checked out at its commit, in the `--src` folder.
         "kind": "directory" if requirement.editable else kind_of(link),
         "folder": requirement.source_dir
         if requirement.editable

@@ -1,4 +1,4 @@
-"""A shortcut with the pages of an index: pip gets to see them without what cannot fit."""
+"""Index pages without incompatible wheels, so that pip does not create and evaluate a link for each."""
 
 from __future__ import annotations
 
@@ -7,70 +7,68 @@ import dataclasses
 import json
 from typing import Any
 
-from hatch_lambda.resolve.pip.for_target.seams import Findings, override
+from pip._internal.index.collector import LinkCollector
+from pip._vendor.packaging.tags import parse_tag
+from pip._vendor.packaging.utils import canonicalize_name
+
+from hatch_lambda.resolve.pip.for_target.patches import Findings, patch
 
 
-def pass_over_wheels_for_others(findings: Findings, misdeclared: frozenset[str]) -> None:
-    """Take wheels that cannot fit off an index's pages, before pip makes a link of each and judges that."""
-    from pip._internal.index.collector import LinkCollector
-
+def skip_incompatible_wheels(findings: Findings, ignore_tags: frozenset[str]) -> None:
+    """Remove incompatible wheels from index pages before pip parses them."""
     fetch_response = getattr(LinkCollector, "fetch_response", None)
     if fetch_response is None:
         return
-    sieve = Sieve(findings, misdeclared)
+    page_filter = Filter(findings, ignore_tags)
 
-    def fetch_and_sift(self: Any, location: Any, *args: Any, **kwargs: Any) -> Any:
+    def fetch_and_filter(self: Any, location: Any, *args: Any, **kwargs: Any) -> Any:
         page = fetch_response(self, location, *args, **kwargs)
-        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # whatever pip may think of it
-            return sieve.sift(page, project=location.url.rstrip("/").rpartition("/")[2])
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # left to pip
+            return page_filter.apply(page, project=location.url.rstrip("/").rpartition("/")[2])
         return page
 
-    override(LinkCollector, "fetch_response", fetch_and_sift)
+    patch(LinkCollector, "fetch_response", fetch_and_filter)
 
 
-class Sieve:
-    """What of an index's page (https://packaging.python.org/specifications/simple-repository-api, as JSON) may fit.
+class Filter:
+    """Filters index pages (https://packaging.python.org/specifications/simple-repository-api, JSON only).
 
-    A project has dozens of wheels for each version, for all systems, machines and Pythons, and in all its versions
-    thousands. Pip makes a link of each before it judges it; to tell most of them takes no more than the end of a name.
+    A project may have thousands of wheels in all. pip creates a link for each before it evaluates it; for most of
+    them, the end of the file name says enough.
     """
 
-    def __init__(self, findings: Findings, misdeclared: frozenset[str]) -> None:
+    def __init__(self, findings: Findings, ignore_tags: frozenset[str]) -> None:
         self.findings = findings
-        self.misdeclared = misdeclared
+        self.ignore_tags = ignore_tags
         self.verdicts: dict[str, bool] = {}
 
-    def sift(self, page: Any, project: str) -> Any:
-        """The same page with fewer files; it notes what pip does not get to see."""
-        from pip._vendor.packaging.utils import canonicalize_name
-
+    def apply(self, page: Any, project: str) -> Any:
+        """Return the page with fewer files, and record what was removed."""
         name, finder = canonicalize_name(project), self.findings.finder
         if not page.content_type.lower().startswith("application/vnd.pypi.simple.v1+json"):
             return page
-        if name in self.misdeclared or "binary" not in finder.format_control.get_allowed_formats(name):
-            return page  # pip has more to say of these
+        if name in self.ignore_tags or "binary" not in finder.format_control.get_allowed_formats(name):
+            return page  # pip decides on these
         content = json.loads(page.content)
         kept, offered = [], {}
         for file in content["files"]:
             of_project, _, rest = file["filename"].partition("-")
-            if rest.endswith(".whl") and canonicalize_name(of_project) == name and not self.may_fit(rest):
+            if rest.endswith(".whl") and canonicalize_name(of_project) == name and not self.is_candidate(rest):
                 if not file.get("yanked"):
                     offered[file["filename"]] = (file["filename"], file.get("requires-python") or None, False)
             else:
                 kept.append(file)
         if len(kept) < len(content["files"]):
-            self.findings.misfits.add(name)
+            self.findings.incompatible.add(name)
         if offered:
             self.findings.offers.setdefault(name, {}).update(offered)
         return dataclasses.replace(page, content=json.dumps({**content, "files": kept}).encode("utf-8"))
 
-    def may_fit(self, rest: str) -> bool:
-        """Judge a wheel by its file name behind its project's."""
-        from pip._vendor.packaging.tags import parse_tag
-
+    def is_candidate(self, rest: str) -> bool:
+        """Judge a wheel by its file name after the project's name."""
         parts = rest.removesuffix(".whl").split("-")
         if len(parts) not in {4, 5}:  # a version, perhaps a build, three tags
-            return True  # pip will say that it is no name for a wheel
+            return True  # pip reports that the name is invalid
         tags = "-".join(parts[-3:])
         if tags not in self.verdicts:
             supported = self.findings.finder.target_python.get_unsorted_tags()
