@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda.invoke import ExecutionEnvironment, Invocation, prepared
+from hatch_lambda.invoke import ExecutionEnvironment, Invocation, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,7 +117,7 @@ def _measured(name: str, folder: Path, runs: int, python: Path | None) -> Row:
     milliseconds: list[list[float]] = [[], []]
     with contextlib.ExitStack() as stack:
         environments = [
-            stack.enter_context(prepared(Invocation(path, "app.handler", python=python, timeout=60, init_timeout=60)))
+            stack.enter_context(prepare(Invocation(path, "app.handler", python=python, timeout=60, init_timeout=60)))
             for path in zips
         ]
         found = [_bytecode_in(environment) for environment in environments]
@@ -154,8 +154,8 @@ def _built(workload: Workload, project: Path, python: Path | None, *, compiled: 
 
 def _bytecode_in(environment: ExecutionEnvironment) -> set[str]:
     def names() -> Iterator[str]:
-        for path in environment.place.task_root.rglob("*.pyc"):
-            yield path.relative_to(environment.place.task_root).as_posix()
+        for path in environment.task_root.rglob("*.pyc"):
+            yield path.relative_to(environment.task_root).as_posix()
 
     return set(names())
 

@@ -1,4 +1,4 @@
-"""`hatch-lambda invoke`: does the zip run?"""
+"""`hatch-lambda invoke`: run a zip's function locally."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import click
 from hatch_lambda.common.signals import handled
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.invoke import DEFAULT_MEMORY, DEFAULT_TIMEOUT, RESERVED, Invocation
+from hatch_lambda.invoke import invoke as invoke_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,20 +25,20 @@ if TYPE_CHECKING:
 
 _ZIP = click.Path(exists=True, path_type=Path)
 
-_HELP = """Run a function of ZIP (or of a folder) here as Lambda would, by AWS's own runtime client (awslambdaric).
+_HELP = """Run a function of ZIP (or a directory) locally as Lambda would, with AWS's runtime client (awslambdaric).
 
-The response goes to stdout as it is, or the error as Lambda gives it back; the log goes to stderr, with Lambda's REPORT
-line. The exit code is 1 where the function fails, at whatever point.
+The response goes to stdout unchanged, or the error as Lambda returns it; the log goes to stderr, with Lambda's REPORT
+line. The exit code is 1 if the function fails at any point.
 
-It runs from a read-only folder, with Lambda's `sys.path` and variables, and nothing of this environment: no installed
-package, no variable and no AWS credentials but those that --env names. What is not as in Lambda:
+It runs from a read-only directory, with Lambda's `sys.path` and environment variables. It does not see installed
+packages, and no variables or AWS credentials of this environment except those passed by --env. Differences to Lambda:
 
 \b
-- /tmp is this machine's; a private, empty folder is where TMPDIR says
-- /var/task and /opt lie elsewhere: LAMBDA_TASK_ROOT and sys.path tell
-- boto3 is not there unless the zip or a layer has it
+- /tmp is this machine's; TMPDIR is a private, empty directory
+- /var/task and /opt are elsewhere: see LAMBDA_TASK_ROOT and sys.path
+- boto3 is missing unless the zip or a layer includes it
 - network, system libraries and speed are this machine's
-- memory is that of the function's own process, not of those it starts
+- memory is measured for the function's own process, without its children
 
 \b
 Examples:
@@ -48,13 +49,19 @@ Examples:
 """
 
 
-@click.command(help=_HELP, short_help="Run a function here as Lambda would")
+@click.command(help=_HELP, short_help="Run a function locally as Lambda would")
 @click.argument("code", metavar="ZIP", type=_ZIP)
-@click.option("--handler", required=True, metavar="MODULE.NAME", help="The function's handler: `orders.app.handler`.")
-@click.option("--event", default="{}", show_default=True, metavar="FILE|JSON|-", help="The event; `-` is stdin.")
-@click.option("--layer", "layers", multiple=True, metavar="ZIP", type=_ZIP, help="A layer; several merge in order.")
+@click.option("--handler", required=True, metavar="MODULE.NAME", help="The handler, for example `orders.app.handler`.")
+@click.option("--event", default="{}", show_default=True, metavar="FILE|JSON|-", help="The event; `-` reads stdin.")
 @click.option(
-    "--env", "variables", multiple=True, metavar="NAME[=VALUE]", help="A variable; without VALUE, as it is here."
+    "--layer", "layers", multiple=True, metavar="ZIP", type=_ZIP, help="A layer (repeatable; they merge in order)."
+)
+@click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="Set an environment variable (repeatable); without VALUE, pass on the current one.",
 )
 @click.option(
     "--timeout",
@@ -62,18 +69,18 @@ Examples:
     default=DEFAULT_TIMEOUT,
     show_default=True,
     metavar="SECONDS",
-    help="For the invocation; the init has 10 seconds.",
+    help="Timeout of the invocation; that of the init is 10 seconds.",
 )
 @click.option(
     "--memory",
     type=click.IntRange(128, 10240),
     metavar="MB",
-    help=f"A function that uses more fails. Without it, {DEFAULT_MEMORY} as in Lambda, and more is warned of.",
+    help=f"Fail if the function uses more. Default: Lambda's {DEFAULT_MEMORY} MB, exceeding which is only a warning.",
 )
 @click.option(
-    "--runtime", type=click.Choice(list(RUNTIMES)), help="Default: what the zip is for, by its name or files."
+    "--runtime", type=click.Choice(list(RUNTIMES)), help="Default: detected from the zip's name or its files."
 )
-@click.option("--python", metavar="PATH", help="The interpreter, where none of the runtime's version is found.")
+@click.option("--python", metavar="PATH", help="The interpreter, if none of the runtime's version is found.")
 def invoke(  # noqa: PLR0913 - options
     *,
     code: Path,
@@ -86,6 +93,11 @@ def invoke(  # noqa: PLR0913 - options
     runtime: str | None,
     python: str | None,
 ) -> None:
+    program = None
+    if python:
+        program = shutil.which(python)
+        if not program:
+            raise click.BadParameter(f"{python} is not a program or not on PATH", param_hint="--python")
     invocation = Invocation(
         code=code,
         handler=handler,
@@ -93,34 +105,31 @@ def invoke(  # noqa: PLR0913 - options
         layers=layers,
         environment=dict(map(_variable, variables)),
         runtime=runtime,
-        python=_program(python) if python else None,
+        python=Path(program).absolute() if program else None,
         timeout=timeout,
         memory=memory or DEFAULT_MEMORY,
-        memory_holds=memory is not None,
+        enforce_memory=memory is not None,
     )
     # End by an exception, which removes the function's directories.
     with handled(_exit, "SIGTERM", "SIGHUP"):
-        result = _run(invocation)
+        result = invoke_function(invocation, on_log=_log, ui=_Stderr())
+    for hint in _hints(invocation, result):
+        click.echo(hint, err=True)
     click.echo(result.payload)
     if result.error:
         sys.exit(1)
 
 
-def _run(invocation: Invocation) -> Result:
-    from hatch_lambda.invoke import invoke as invoke_here
-
-    result = invoke_here(invocation, on_log=_log, ui=_Stderr())
-    for hint in _hints(invocation, result):
-        click.echo(hint, err=True)
-    return result
+def _exit(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _log(line: str) -> None:
-    click.echo(line, err=True, color=True)  # whatever the function writes, colours and all
+    click.echo(line, err=True, color=True)  # unchanged, including the function's colours
 
 
 class _Stderr:
-    """Where progress goes: stdout is the response's."""
+    """Progress on stderr: stdout is for the response."""
 
     def status(self, message: str) -> None:
         click.echo(message, err=True)
@@ -132,16 +141,16 @@ _SDK = re.compile(r"No module named '((?:boto3|botocore|s3transfer|jmespath|date
 
 
 def _hints(invocation: Invocation, result: Result) -> Iterator[str]:
-    if not invocation.memory_holds and result.used_megabytes > invocation.memory:
+    if not invocation.enforce_memory and result.used_megabytes > invocation.memory:
         yield (
-            f"Warning: the function used {result.used_megabytes} MB here, and has {invocation.memory} MB by Lambda's "
-            "default. Give it more, and say so here: --memory MB"
+            f"Warning: the function used {result.used_megabytes} MB; Lambda's default is {invocation.memory} MB. "
+            "Configure more memory in Lambda, and pass it here by --memory MB"
         )
     if result.error and result.error.status == "timeout" and result.seconds is None:
-        yield "Lambda gives an init 10 seconds, too; then it begins it once more, within the timeout of the function."
+        yield "Lambda's init timeout is 10 seconds, too; Lambda then retries the init within the function's timeout."
     if result.error and (missing := _SDK.search(result.error.message)):
         yield (
-            f"{missing[1]} is a part of Lambda's runtimes, and not of what runs here. To stand in for it: "
+            f"{missing[1]} is included in Lambda's runtimes, but not here. To provide it: "
             "`pip install --target sdk/python boto3`, then `--layer sdk`"
         )
 
@@ -149,57 +158,38 @@ def _hints(invocation: Invocation, result: Result) -> Iterator[str]:
 def _variable(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or "\0" in text:
-        raise click.BadParameter(f"{text!r} is no NAME=VALUE", param_hint="--env")
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--env")
     if name in RESERVED:
-        raise click.BadParameter(f"{name} is reserved: it says how the function is run here", param_hint="--env")
+        raise click.BadParameter(f"{name} is reserved for the runtime and cannot be set", param_hint="--env")
     if equals:
         return name, value
     if name not in os.environ:
-        raise click.BadParameter(f"{name} is not set here, and no value is given: {name}=VALUE", param_hint="--env")
+        raise click.BadParameter(f"{name} is not set in this environment; pass {name}=VALUE", param_hint="--env")
     return name, os.environ[name]
 
 
-def _program(name: str) -> Path:
-    if found := shutil.which(name):
-        return Path(found).absolute()
-    raise click.BadParameter(f"{name} is no program, neither as a path nor on PATH", param_hint="--python")
-
-
 def _event(text: str) -> bytes:
-    """The event as UTF-8, with nothing in it that Lambda would not take for JSON."""
-    source, content = _event_text(text)
-    try:
-        json.loads(content, parse_constant=_refuse)
-        return content.encode("utf-8")
-    except json.JSONDecodeError as error:
-        advice = "" if source != _ARGUMENT or text.lstrip()[:1] in {*'{["'} else "; nor is there a file of that name"
-        raise click.BadParameter(
-            f"{source} is not JSON: {error.msg}: line {error.lineno} column {error.colno}{advice}", param_hint="--event"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise click.BadParameter(f"{source} is not JSON that Lambda takes: {error}", param_hint="--event") from None
-
-
-_ARGUMENT = "what is given"
-
-
-def _event_text(text: str) -> tuple[str, str]:
-    """Where it is from, for messages, and what it is."""
+    """The event as UTF-8. Lambda rejects the same JSON as this."""
+    source = "the value"
     try:
         if text == "-":
-            return "standard input", sys.stdin.buffer.read().decode("utf-8-sig")
-        if os.path.isfile(text):  # noqa: PTH113 - other than Path's, it takes any text for a name
-            return text, Path(text).read_bytes().decode("utf-8-sig")
+            source, content = "standard input", sys.stdin.buffer.read().decode("utf-8-sig")
+        elif os.path.isfile(text):  # noqa: PTH113 - other than Path's, it accepts any text as a name
+            source, content = text, Path(text).read_bytes().decode("utf-8-sig")
+        else:
+            content = text
+        json.loads(content, parse_constant=_refuse)
+        return content.encode("utf-8")
     except UnicodeDecodeError as error:
-        raise click.BadParameter(
-            f"{text} is not UTF-8: {error.reason} at byte {error.start}", param_hint="--event"
-        ) from None
-    return _ARGUMENT, text
+        message = f"{text} is not UTF-8: {error.reason} at byte {error.start}"
+    except json.JSONDecodeError as error:
+        message = f"{source} is not JSON: {error.msg}: line {error.lineno} column {error.colno}"
+        if source == "the value" and text.lstrip()[:1] not in {*'{["'}:
+            message += ", and there is no file of that name"
+    except (ValueError, RecursionError) as error:
+        message = f"{source} is not JSON that Lambda accepts: {error}"
+    raise click.BadParameter(message, param_hint="--event")
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is none of its values")
-
-
-def _exit(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
+    raise ValueError(f"{constant} is not a JSON value")

@@ -1,19 +1,20 @@
-"""What Lambda's Python runtimes do before they hand over to AWS's runtime client: the search path, `.pth` files.
+"""What Lambda's Python runtimes do before AWS's runtime client takes over: set up `sys.path` and read `.pth` files.
 
-Copied to where `/var/runtime/bootstrap.py` is in Lambda and started by an interpreter of the runtime's version, so it
-stands alone and its folder is the first on `sys.path`, as there. Its one argument is the folder that stands for `/opt`.
+It is copied to the place of Lambda's `/var/runtime/bootstrap.py` and run by an interpreter of the runtime's version, so
+it imports nothing of ours, and its directory is the first on `sys.path`, as in Lambda. Its argument is the directory
+that stands for `/opt`.
 """
 
 import os
 import site
 import sys
 
-# Before the function's own files are on the path, as in Lambda: they cannot replace what the client is made of.
+# Before the function's files are on the path, as in Lambda: they cannot replace the client's modules.
 from awslambdaric.__main__ import main  # type: ignore[import-untyped]
 
 
 def _put_on_path(task_root: str, opt: str) -> None:
-    """The function's files come first, then the layers, then the runtime's (see "Working with layers for Python")."""
+    """The function's files first, then the layers', then the runtime's (see "Working with layers for Python")."""
     version = "python{}.{}".format(*sys.version_info)
     layers = [f"{opt}/python/lib/{version}/site-packages", f"{opt}/python"]
     folders = [task_root] if "PYTHONPATH" in os.environ else [task_root, *layers]
@@ -23,15 +24,11 @@ def _put_on_path(task_root: str, opt: str) -> None:
     os.environ.setdefault("PYTHONPATH", os.environ["LAMBDA_RUNTIME_DIR"])
 
 
-def _add_builtins() -> None:
-    """What `site` does at the start of any Python: it was kept from it, as it would add this machine's packages."""
+if __name__ == "__main__":
+    opt = sys.argv.pop()
+    # The built-ins that `-S` leaves out together with this machine's packages.
     site.setquit()
     site.setcopyright()
     site.sethelper()
-
-
-if __name__ == "__main__":
-    opt = sys.argv.pop()
-    _add_builtins()
     _put_on_path(os.environ["LAMBDA_TASK_ROOT"], opt)
     main([os.environ["LAMBDA_TASK_ROOT"], os.environ["_HANDLER"]])

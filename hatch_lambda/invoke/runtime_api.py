@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 _API = "/2018-06-01/runtime"
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB each for request and response. Of the
-# response, Lambda's own message has another figure.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB each for request and response. For the
+# response, Lambda's own error message has another figure.
 REQUEST_LIMIT = 6 * 1024 * 1024
 RESPONSE_LIMIT = REQUEST_LIMIT + 100
 
 
 @dataclass(frozen=True)
-class Request:
-    """An event as it is handed to the runtime."""
+class Event:
+    """An event as the runtime gets it. `timeout`: in seconds."""
 
-    event: bytes
+    body: bytes
     function_arn: str
     timeout: float
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
     def trace_id(self) -> str:
-        """Of X-Ray, for an invocation that is not traced."""
+        """X-Ray's, for an invocation that is not traced."""
         root, parent = uuid.uuid4().hex, uuid.uuid4().hex
         return f"Root=1-{int(time.time()):08x}-{root[:24]};Parent={parent[:16]};Sampled=0"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the runtime has posted in the end; `at`: when, by `time.monotonic`."""
+class Response:
+    """What the runtime has posted, and when, by `time.monotonic`."""
 
     kind: Literal["response", "error", "init error"]
     body: bytes
@@ -51,23 +51,23 @@ class Answer:
 
 
 class RuntimeApi(TCPServer):
-    """Serves whoever calls `handle_request`, so there is no thread whose answers could come out of order.
+    """Handles requests in the thread that calls `handle_request`, so that log lines and requests stay in order.
 
-    `asked_at`, `given_at`: when, by `time.monotonic`, the runtime asked for the event first, which ends its init, and
-    when it got it. `before_event`, `before_answer`: are called while the runtime waits for a reply.
+    `asked_at`, `given_at`: when, by `time.monotonic`, the runtime first asked for the event, which ends its init, and
+    when it got it. `before_event`, `before_response`: called while the runtime waits for a reply.
     """
 
     timeout = 0
     request_queue_size = 16
 
-    def __init__(self, request: Request) -> None:
-        super().__init__(("127.0.0.1", 0), _Call)
-        self.request = request
-        self.before_event: Callable[[], None] = _nothing
-        self.before_answer: Callable[[], None] = _nothing
+    def __init__(self, event: Event) -> None:
+        super().__init__(("127.0.0.1", 0), _RequestHandler)
+        self.event = event
+        self.before_event: Callable[[], None] = lambda: None
+        self.before_response: Callable[[], None] = lambda: None
         self.asked_at: float | None = None
         self.given_at: float | None = None
-        self.answer: Answer | None = None
+        self.response: Response | None = None
 
     @property
     def address(self) -> str:
@@ -75,13 +75,11 @@ class RuntimeApi(TCPServer):
         return f"{host!s}:{port}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Nothing: a runtime that is killed leaves its call unfinished."""
+        """Ignore it: a runtime that is killed leaves its request unfinished."""
 
 
-class _Call(BaseHTTPRequestHandler):
-    """One call of the runtime."""
-
-    timeout = 10  # a runtime that ends amid a call must not hold us up
+class _RequestHandler(BaseHTTPRequestHandler):
+    timeout = 10  # in seconds, for a runtime that ends within a request
 
     @property
     def api(self) -> RuntimeApi:
@@ -95,21 +93,21 @@ class _Call(BaseHTTPRequestHandler):
         if self.api.asked_at is None:
             self.api.asked_at = now
             self.api.before_event()
-        request = self.api.request
+        event = self.api.event
         headers = {
-            "Lambda-Runtime-Aws-Request-Id": request.id,
-            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + request.timeout) * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": request.function_arn,
-            "Lambda-Runtime-Trace-Id": request.trace_id,
+            "Lambda-Runtime-Aws-Request-Id": event.id,
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + event.timeout) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": event.function_arn,
+            "Lambda-Runtime-Trace-Id": event.trace_id,
         }
         self.api.given_at = time.monotonic()
-        self._reply(HTTPStatus.OK, request.event, headers)
+        self._reply(HTTPStatus.OK, event.body, headers)
 
     def do_POST(self) -> None:
         now = time.monotonic()
         kinds: dict[str, Literal["response", "error", "init error"]] = {
-            f"{_API}/invocation/{self.api.request.id}/response": "response",
-            f"{_API}/invocation/{self.api.request.id}/error": "error",
+            f"{_API}/invocation/{self.api.event.id}/response": "response",
+            f"{_API}/invocation/{self.api.event.id}/error": "error",
             f"{_API}/init/error": "init error",
         }
         if self.path not in kinds:
@@ -118,13 +116,17 @@ class _Call(BaseHTTPRequestHandler):
         size = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(size)
         if len(body) < size:
-            return  # it ended while it was posting
-        self.api.before_answer()
-        if self.path.endswith("/response") and len(body) > RESPONSE_LIMIT:
-            self.api.answer = Answer("error", _too_large(len(body)), now)
+            return  # the runtime ended while it was posting
+        self.api.before_response()
+        if kinds[self.path] == "response" and size > RESPONSE_LIMIT:
+            message = (
+                f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
+            )
+            error = json.dumps({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message})
+            self.api.response = Response("error", error.encode(), now)
             self._reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"errorType": "RequestEntityTooLarge"}')
             return
-        self.api.answer = Answer(kinds[self.path], body, now)
+        self.api.response = Response(kinds[self.path], body, now)
         self._reply(HTTPStatus.ACCEPTED, b'{"status": "OK"}')
 
     def _reply(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str] | None = None) -> None:
@@ -137,12 +139,4 @@ class _Call(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        """Nothing: what the two say to each other is not the function's log."""
-
-
-def _nothing() -> None: ...
-
-
-def _too_large(size: int) -> bytes:
-    message = f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
-    return json.dumps({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message}).encode()
+        """Log nothing: requests do not belong to the function's log."""

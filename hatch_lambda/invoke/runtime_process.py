@@ -1,4 +1,4 @@
-"""The process of a runtime: started, listened to, measured, and ended with all that it has started."""
+"""The process of a runtime: starting it, reading its output, measuring its memory, and killing its session."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from hatch_lambda.common.process import kill_session
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+_PIPE_CAPACITY = 64 * 1024  # pipe(7)
+_LONGEST_LINE = 1024 * 1024
+
 
 class Pipe:
-    """Something to be read without waiting for it, and its other end."""
+    """A pipe with a non-blocking read end."""
 
     def __init__(self) -> None:
         self.read_end, self.write_end = os.pipe()
@@ -30,9 +33,9 @@ class Pipe:
         return self.read_end
 
     def read(self) -> bytes | None:
-        """What has been written; nothing where all who could write have ended, None where that is yet to come."""
+        """What has been written; empty at the end, once all writers have ended; None if there is nothing yet."""
         try:
-            return os.read(self.read_end, _CAPACITY)
+            return os.read(self.read_end, _PIPE_CAPACITY)
         except BlockingIOError:
             return None
 
@@ -50,73 +53,69 @@ class Pipe:
 
 
 class Log:
-    """What comes through a pipe, line by line; `say` adds a line to it."""
+    """The lines that come through a pipe; `write` adds one."""
 
     def __init__(self, pipe: Pipe, on_line: Callable[[str], None]) -> None:
         self._pipe = pipe
-        self.say = on_line
-        self._begun = b""
+        self.write = on_line
+        self._rest = b""
 
     def fileno(self) -> int:
         return self._pipe.fileno()
 
     def pump(self) -> bool:
-        """Hand on what has been written so far. Whether more may come.
+        """Pass on what has been written so far. Returns whether more may come.
 
-        It reads once, which takes all that a pipe holds: who writes without end must not keep us here.
+        It reads once, which empties a full pipe: a function that prints without end must not block the caller.
         """
         chunk = self._pipe.read()
-        *lines, self._begun = (self._begun + (chunk or b"")).split(b"\n")
+        *lines, self._rest = (self._rest + (chunk or b"")).split(b"\n")
         for line in lines:
-            self._tell(line)
-        if len(self._begun) > _LONG:
+            self._write_line(line)
+        if len(self._rest) > _LONGEST_LINE:
             self.flush()
         return chunk != b""
 
     def flush(self) -> None:
-        """Hand on a last line that nothing has ended."""
-        if self._begun:
-            self._tell(self._begun)
-            self._begun = b""
+        """Pass on a last line without a line break."""
+        if self._rest:
+            self._write_line(self._rest)
+            self._rest = b""
 
-    def _tell(self, raw_line: bytes) -> None:
+    def _write_line(self, raw_line: bytes) -> None:
         line = raw_line.decode(errors="replace")
         if line.startswith("[ERROR] "):
             # The runtime client writes errors for CloudWatch, which takes this for one entry of several lines.
             for part in line.split("\r"):
-                self.say(part.replace("\N{NO-BREAK SPACE}", " "))
+                self.write(part.replace("\N{NO-BREAK SPACE}", " "))
         else:
-            self.say(line.removesuffix("\r"))
-
-
-_CAPACITY = 64 * 1024  # pipe(7)
-_LONG = 1024 * 1024
+            self.write(line.removesuffix("\r"))
 
 
 @contextlib.contextmanager
 def started(
-    command: Sequence[str], environment: Mapping[str, str], folder: Path, *, log: Pipe, clock: Pipe
+    command: Sequence[str], environment: Mapping[str, str], directory: Path, *, log: Pipe, clock: Pipe
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A command as Lambda would start it, by way of `start_as_lambda`; in the end it is killed.
+    """Start a command as Lambda does, through `start_as_lambda`; kill it at the end of the `with` block.
 
-    `clock` gets the time, by `time.monotonic_ns`, when the command itself is executed.
+    `clock` gets the time, by `time.monotonic_ns`, at which the command itself is executed.
     """
     order = {"command": command, "environment": environment, "clock": clock.write_end, "parent": os.getpid()}
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-I", "-S", str(Path(__file__).with_name("start_as_lambda.py"))],
-        cwd=folder,
+        cwd=directory,
         stdin=subprocess.PIPE,
         stdout=log.write_end,
         stderr=log.write_end,
         pass_fds=(clock.write_end,),
-        # So that a Ctrl-C is for us alone, and that what the command starts can be ended with it.
+        # Ctrl-C reaches only hatch-lambda, and what the command starts can be killed with it.
         start_new_session=True,
     ) as process:
         try:
             log.close_write_end()
             clock.close_write_end()
-            assert process.stdin is not None  # noqa: S101 - asked for above
-            with contextlib.suppress(BrokenPipeError):  # if it has ended, that is what will be told
+            assert process.stdin is not None  # noqa: S101 - a pipe, see above
+            with contextlib.suppress(BrokenPipeError):  # it has ended, which the caller reports
                 process.stdin.write(json.dumps(order).encode())
                 process.stdin.close()
             yield process
@@ -125,17 +124,17 @@ def started(
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its session."""
+    """Kill a process and its session."""
     kill_session(process)
     process.wait()
 
 
 KILLED = "Runtime exited with error: signal: killed"
-"""How Lambda says that it has ended a runtime."""
+"""Lambda's words for a runtime that was killed."""
 
 
 def in_words(exit_code: int) -> str:
-    """How a process has ended, as Lambda says it."""
+    """How a process has ended, in Lambda's words."""
     if exit_code == 0:
         return "Runtime exited without providing a reason"
     if exit_code > 0:
@@ -144,9 +143,9 @@ def in_words(exit_code: int) -> str:
 
 
 def peak_memory(process: subprocess.Popen[bytes]) -> int:
-    """The most bytes that a process has held so far, proc(5); 0 of one that has ended.
+    """The peak memory of a process in bytes (VmHWM in proc(5)); 0 if it has ended.
 
-    Not what `wait4` says of it: that begins with what this process held when it started the other.
+    Not `wait4`'s figure: that starts from the memory of this process when it forked.
     """
     try:
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace")

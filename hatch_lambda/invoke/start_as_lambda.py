@@ -1,7 +1,7 @@
-"""Becomes the process of a Lambda runtime: gives up what a function does not have in Lambda, then executes it.
+"""Becomes the process of a Lambda runtime: drops the privileges that a function lacks in Lambda, then executes it.
 
-A program of its own since `subprocess`'s `preexec_fn` is not safe beside threads. It reads its order as JSON from
-standard input, so that no environment variable, which may be a secret, stands in a list of arguments or in a file.
+A separate program because `subprocess`'s `preexec_fn` is not safe with threads. It reads its order as JSON from
+standard input: environment variables may be secrets, and belong neither on a command line nor in a file.
 """
 
 import json
@@ -13,37 +13,7 @@ import time
 
 assert sys.platform == "linux"  # noqa: S101 - `require_linux` has checked it; this is for type checkers
 
-_TOO_LATE = 1
-
-
-def _start(command: list[str], environment: dict[str, str], *, clock: int, parent: int) -> None:
-    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
-    os.umask(0o022)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    problem = _give_up_privileges()
-    if os.getppid() != parent:
-        sys.exit(_TOO_LATE)
-    if problem:
-        os.write(sys.stderr.fileno(), f"hatch-lambda: {problem}\n".encode())
-    os.write(clock, str(time.monotonic_ns()).encode())
-    os.close(clock)
-    os.execve(command[0], command, environment)  # noqa: S606 - no shell is the point
-
-
-def _give_up_privileges() -> str | None:
-    """Ends with its parent from now on; and to root, modes of files mean something. Returns what could not be done."""
-    try:
-        import ctypes
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        _prctl(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.geteuid() == 0:
-            _give_up_capabilities(libc)
-    except (ImportError, AttributeError, OSError) as error:
-        if os.geteuid() == 0:
-            return f"the task root can be written to here, since this is root and it has to stay so: {error}"
-    return None
-
+_PARENT_IS_GONE = 1
 
 # linux/prctl.h and linux/capability.h
 _PR_SET_PDEATHSIG = 1
@@ -51,26 +21,44 @@ _PR_SET_NO_NEW_PRIVS = 38
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 
-def _prctl(libc: object, option: int, value: int) -> None:
-    import ctypes
+def _start(command: list[str], environment: dict[str, str], *, clock: int, parent: int) -> None:
+    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    problem = _drop_privileges()
+    if os.getppid() != parent:
+        sys.exit(_PARENT_IS_GONE)
+    if problem:
+        os.write(sys.stderr.fileno(), f"hatch-lambda: {problem}\n".encode())
+    os.write(clock, str(time.monotonic_ns()).encode())
+    os.close(clock)
+    os.execve(command[0], command, environment)  # noqa: S606 - no shell is the point
 
-    zero = ctypes.c_ulong(0)
-    if libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero):  # type: ignore[attr-defined]
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
+def _drop_privileges() -> str | None:
+    """End with the parent process from now on, and subject root to file modes. Returns what could not be done."""
+    is_root = os.geteuid() == 0
+    try:
+        import ctypes  # an interpreter may lack it
 
-def _give_up_capabilities(libc: object) -> None:
-    """Root passes over the modes of files by capabilities (capabilities(7)): empty sets, and no way back at execve.
+        libc, zero = ctypes.CDLL(None, use_errno=True), ctypes.c_ulong(0)
 
-    It stays root by name: the interpreter and the task root may lie where only root may go.
-    """
-    import ctypes
+        def check(failed: int) -> None:
+            if failed:
+                raise OSError(  # noqa: TRY301 - `except` is for the import as well
+                    ctypes.get_errno(), os.strerror(ctypes.get_errno())
+                )
 
-    _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
-    header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    if libc.capset(header, nothing):  # type: ignore[attr-defined]
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        check(libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), zero, zero, zero))
+        if is_root:
+            # Root ignores file modes through its capabilities (capabilities(7)): empty the sets, and let no `execve`
+            # fill them again. The user stays root: only root may reach the directories of some interpreters.
+            check(libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero))
+            check(libc.capset((ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()))
+    except (ImportError, AttributeError, OSError) as error:
+        if is_root:
+            return f"running as root and cannot drop its capabilities, so the task root is writable: {error}"
+    return None
 
 
 if __name__ == "__main__":

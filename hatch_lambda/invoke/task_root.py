@@ -1,4 +1,4 @@
-"""Zips and layers unpacked as Lambda unpacks them: for reading only, with the rights that a stranger has."""
+"""Zips and layers, unpacked as Lambda does it: read-only, with the permissions of another user."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hatch_lambda.common.errors import LambdaBuildError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_UNIX = 3  # APPNOTE.TXT, 4.4.2: who made the entry, and so whether it has a mode
+_UNIX = 3  # APPNOTE.TXT, 4.4.2: the entry's maker is a Unix, so the entry has a mode
 _READ_AND_EXECUTE = stat.S_IROTH | stat.S_IXOTH
 _FOR_ALL = 0o111
 
 
 class UnusableZipError(LambdaBuildError):
-    """Something that was to be unpacked, and is neither a zip nor a folder, or not a sound one."""
+    """Not a zip or directory, or a damaged one."""
 
 
 def unpack(sources: Sequence[Path], folder: Path) -> Mapping[Path, int]:
-    """Unpack zips, or copy folders, one over the other, as layers are. Returns what `protect` wants to know.
+    """Unpack zips, or copy directories, one over the other, as Lambda does with layers. Returns modes for `protect`.
 
     Raises `UnusableZipError`.
     """
@@ -37,9 +37,9 @@ def unpack(sources: Sequence[Path], folder: Path) -> Mapping[Path, int]:
 
 
 def protect(folder: Path, modes: Mapping[Path, int]) -> None:
-    """Leave to everything the rights of others, less writing: the user of a function owns none of its files.
+    """Give everybody the permissions of others without writing: in Lambda, a function's user owns none of its files.
 
-    So what only its owner may read is as unreadable as it is in Lambda.
+    A file that only its owner may read is as unreadable as in Lambda.
     """
     for parent, folders, names in os.walk(folder, topdown=False):
         for path in (Path(parent, name) for name in (*names, *folders)):
@@ -49,7 +49,7 @@ def protect(folder: Path, modes: Mapping[Path, int]) -> None:
 
 
 def make_removable(folder: Path) -> None:
-    """Take `protect` back as far as `shutil.rmtree` needs it."""
+    """Undo `protect` as far as `shutil.rmtree` requires."""
     folder.chmod(0o700)
     for parent, folders, _ in os.walk(folder):
         for name in folders:
@@ -71,12 +71,12 @@ def _unzipped(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
                     path.mkdir(parents=True, exist_ok=True)
                     yield path, mode or 0o755
                 else:
-                    with archive.open(entry) as content, _made_anew(path).open("wb") as file:
+                    with archive.open(entry) as content, _make_room(path).open("wb") as file:
                         shutil.copyfileobj(content, file, 1024 * 1024)
                     yield path, mode or 0o644
-            # Last, so that nothing is written through one of them to elsewhere.
+            # Last: no other entry may be written through a link.
             for entry, path in links:
-                _made_anew(path).symlink_to(os.fsdecode(archive.read(entry)))
+                _make_room(path).symlink_to(os.fsdecode(archive.read(entry)))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: encrypted, or unknown
         raise UnusableZipError(f"{source} cannot be unpacked: {error}") from None
 
@@ -89,25 +89,25 @@ def _copied(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
                 here.joinpath(name).mkdir(exist_ok=True)
                 yield here / name, Path(parent, name).stat().st_mode
         for name in (*names, *(name for name in folders if Path(parent, name).is_symlink())):
-            original, path = Path(parent, name), _made_anew(here / name)
+            original, path = Path(parent, name), _make_room(here / name)
             shutil.copyfile(original, path, follow_symlinks=False)
             if not path.is_symlink():
                 yield path, original.stat().st_mode
 
 
 def _raise(error: OSError) -> None:
-    raise error  # `os.walk` would pass over a folder that it cannot list
+    raise error  # `os.walk` would skip a directory that it cannot list
 
 
 def _below(name: str, source: Path) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise UnusableZipError(f"{source} cannot be unpacked: its entry {name!r} leads out of the folder")
+        raise UnusableZipError(f"{source} cannot be unpacked: its entry {name!r} has a path outside the directory")
     return path
 
 
-def _made_anew(path: Path) -> Path:
-    """A place for a file, of which an earlier layer may have one."""
+def _make_room(path: Path) -> Path:
+    """Make room for a file, which an earlier layer may have, too. Returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     return path

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from zipfile import ZipFile, ZipInfo
 
 import pytest
 
+from tests.support.functions import gone
 from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, pythons_at_hand, runtime_client
 
 if TYPE_CHECKING:
@@ -216,20 +216,7 @@ def test_a_function_that_hangs_is_ended_with_its_children(run_once: Run, tmp_pat
     assert facts(outcome.error)["errorType"] == "Sandbox.Timedout"
     started = [int(pid) for pid in outcome.logs.partition("started")[2].split()[:2]]
     assert len(started) == 2
-    assert all(_gone(pid) for pid in started)
-
-
-def _gone(pid: int) -> bool:
-    """A killed process is gone when whoever inherits it has looked, which can take a moment."""
-    for _ in range(50):
-        try:
-            with open(f"/proc/{pid}/stat") as status:  # noqa: PTH123 - may vanish at any time
-                if status.read().rpartition(")")[2].split()[0] == "Z":
-                    return True
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        time.sleep(0.05)
-    return False
+    assert all(gone(pid) for pid in started)
 
 
 def test_nothing_is_left_behind(run_once: Run, tmp_path: Path) -> None:

@@ -1,0 +1,162 @@
+"""The directories and environment variables in which Lambda runs a function, rebuilt on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hatch_lambda.common import tempfiles
+from hatch_lambda.common.ui import SilentUI
+from hatch_lambda.invoke import runtime_python, task_root
+from hatch_lambda.invoke.runtime_api import Event, RuntimeApi
+from hatch_lambda.invoke.runtime_process import Log, Pipe, started
+from hatch_lambda.invoke.supervisor import Supervisor
+from hatch_lambda.wheels import store
+from hatch_lambda.wheels.machine_code import scan_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hatch_lambda.common.ui import UI
+    from hatch_lambda.invoke.invocation import Invocation, Result
+    from hatch_lambda.invoke.runtime_python import RuntimePython
+
+SCRATCH = "hatch-lambda-invoke-"
+"""Prefix of the temporary directory that stands for a function's file system."""
+
+
+def invoke(invocation: Invocation, *, on_log: Callable[[str], None] | None = None, ui: UI | None = None) -> Result:
+    """Run a function on its event.
+
+    `on_log` gets the function's log line by line, including Lambda's own lines. Raises `LambdaBuildError` if the
+    function cannot be run on this machine.
+    """
+    with prepare(invocation, ui) as environment:
+        return environment.invoke(on_log)
+
+
+@contextlib.contextmanager
+def prepare(invocation: Invocation, ui: UI | None = None) -> Iterator[ExecutionEnvironment]:
+    """Set up an environment for any number of cold starts; it is removed at the end of the `with` block."""
+    runtime_python.require_linux()
+    invocation.check()
+    sources = (invocation.code, *invocation.layers)
+    python = runtime_python.runtime_python(sources, invocation.runtime, invocation.python)
+    tempfiles.sweep(Path(tempfile.gettempdir()), SCRATCH)
+    base = Path(tempfile.mkdtemp(prefix=tempfiles.marked(SCRATCH))).resolve()
+    try:
+        environment = ExecutionEnvironment(invocation, python, base)
+        environment.unpack()
+        cache = store.user_store(base).root / "runtime-clients"
+        environment.install_runtime(runtime_python.client_files(python, cache, ui or SilentUI()))
+        yield environment
+    finally:
+        task_root.make_removable(base)
+        shutil.rmtree(base)
+
+
+@dataclass(frozen=True)
+class ExecutionEnvironment:
+    """A function ready to be invoked, each time by a cold start: a new process and an empty `/tmp`.
+
+    `base` holds a directory for each that Lambda has at a fixed path.
+    """
+
+    invocation: Invocation
+    python: RuntimePython
+    base: Path
+
+    @property
+    def task_root(self) -> Path:
+        """`/var/task`"""
+        return self.base / "task"
+
+    @property
+    def opt(self) -> Path:
+        """`/opt`"""
+        return self.base / "opt"
+
+    @property
+    def runtime(self) -> Path:
+        """`/var/runtime`"""
+        return self.base / "runtime"
+
+    @property
+    def temporary(self) -> Path:
+        """`/tmp`"""
+        return self.base / "tmp"
+
+    def unpack(self) -> None:
+        """Unpack the code and the layers. Raises `UnusableZipError` or `NoRuntimeError`."""
+        for folder, sources in ((self.task_root, (self.invocation.code,)), (self.opt, self.invocation.layers)):
+            modes = task_root.unpack(sources, folder)
+            if sources:
+                names = " or ".join(source.name for source in sources)
+                runtime_python.check_loadable(scan_directory(folder), names, self.python)
+            task_root.protect(folder, modes)
+
+    def install_runtime(self, client: tuple[Path, ...]) -> None:
+        self.runtime.mkdir()
+        for path in client:
+            self.runtime.joinpath(path.name).symlink_to(path)
+        # A copy, not a link: the interpreter takes the directory of a link's target for `sys.path[0]`.
+        shutil.copyfile(Path(__file__).with_name("run_in_lambda.py"), self.runtime / "bootstrap.py")
+
+    def invoke(self, on_log: Callable[[str], None] | None = None) -> Result:
+        """Run the function on its event. `on_log` gets its log line by line, including Lambda's own lines."""
+        if self.temporary.exists():
+            task_root.make_removable(self.temporary)
+            shutil.rmtree(self.temporary)
+        self.temporary.mkdir()
+        name = re.sub(r"[^A-Za-z0-9_-]", "-", self.invocation.code.absolute().name.removesuffix(".zip"))[:64]
+        region = self.invocation.environment.get("AWS_REGION", "us-east-1")
+        arn = f"arn:aws:lambda:{region}:123456789012:function:{name}"
+        event = Event(self.invocation.event, arn, self.invocation.timeout)
+        # Without the packages of this machine (-S) and of its user (-s). Python's own variables apply, as in Lambda:
+        # the environment has only those that are set for the function.
+        command = [str(self.python.path), "-s", "-S", str(self.runtime / "bootstrap.py"), str(self.opt)]
+        with Pipe() as log, Pipe() as clock, RuntimeApi(event) as api:
+            variables = self._variables(name, region, api.address)
+            with started(command, variables, self.task_root, log=log, clock=clock) as process:
+                lines = Log(log, on_log or (lambda _line: None))
+                return Supervisor(self.invocation, api, process, lines, clock).result()
+
+    def _variables(self, name: str, region: str, api: str) -> dict[str, str]:
+        """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime"""
+        libraries = [self.runtime, self.runtime / "lib", self.task_root, self.task_root / "lib", self.opt / "lib"]
+        if self.python.prefix != Path("/usr"):
+            libraries.insert(0, self.python.prefix / "lib")  # Lambda's /var/lang/lib: an interpreter may need libpython
+        return {
+            "AWS_DEFAULT_REGION": region,
+            # Lambda has no such service; that of an EC2 machine would hand out the machine's credentials.
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.python.runtime}",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.invocation.memory),
+            "AWS_LAMBDA_FUNCTION_NAME": name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid.uuid4().hex}",
+            "AWS_LAMBDA_RUNTIME_API": api,
+            "AWS_REGION": region,
+            "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+            "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+            # Does not exist, as in Lambda. The user's own may hold AWS credentials.
+            "HOME": str(self.base / "home"),
+            "LAMBDA_RUNTIME_DIR": str(self.runtime),
+            "LAMBDA_TASK_ROOT": str(self.task_root),
+            "LANG": "en_US.UTF-8",
+            "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
+            "PATH": f"{self.python.path.parent}:/usr/local/bin:/usr/bin:/bin:{self.opt / 'bin'}",
+            "TMPDIR": str(self.temporary),
+            "TZ": ":UTC",
+            "_HANDLER": self.invocation.handler,
+            **self.invocation.environment,
+        }
