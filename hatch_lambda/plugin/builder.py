@@ -113,14 +113,14 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     def _write_papers(self, prepared: Prepared, zips: ZipSettings, path: Path) -> None:
         """What is left beside the zip for those who want to look into it."""
         if zips.report:
-            from hatch_lambda.inspect import report
+            from hatch_lambda.inspect import output, report
 
-            report.write(path, report.beside(path), prepared.settings.target)
+            report.write(path, output.next_to(path), prepared.settings.target)
         if zips.sbom:
-            from hatch_lambda.inspect import report, sbom
+            from hatch_lambda.inspect import output, sbom
 
             hashes = {wheel.distribution.partition(" ")[0]: wheel.sha256 for wheel in prepared.bundle.wheels}
-            sbom.write(path, report.beside(path, ".cdx.json"), prepared.settings.target, hashes)
+            sbom.write(path, output.next_to(path, ".cdx.json"), prepared.settings.target, hashes)
 
     @cached_property
     def _made(self) -> list[tuple[Prepared, Made]]:
@@ -193,9 +193,9 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
         source_date_epoch()
         if self._zip_settings().sbom:
-            from hatch_lambda.inspect.sbom import make_sure_that_the_library_is_there
+            from hatch_lambda.inspect.sbom import check_installed
 
-            make_sure_that_the_library_is_there()
+            check_installed()
         if HOOK not in self.config.hook_config:
             if HOOK in self.build_config.get("hooks", {}) or HOOK in self.target_config.get("hooks", {}):
                 raise LambdaBuildError("The target `lambda` needs its build hook, and Hatch was told not to run it.")

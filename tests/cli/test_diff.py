@@ -70,7 +70,7 @@ class TestForPeople:
         assert ["+", "big-bread", "1.0", "4"] in [line[:4] for line in lines]
         assert ["-", "pepper", "1.0", "4"] in [line[:4] for line in lines]
         assert ["~", "soup", "1.0", "->", "1.1"] in [line[:5] for line in lines]
-        assert ["~", "oil", "1.0,", "other", "files", "2", "0", "B"] in [line[:8] for line in lines]
+        assert ["~", "oil", "1.0,", "different", "files", "2", "0", "B"] in [line[:8] for line in lines]
         assert not any("salt" in line for line in lines)
 
     def test_files_of_ones_own_come_first(self, old: Path, new: Path) -> None:
@@ -83,7 +83,7 @@ class TestForPeople:
     def test_only_so_many_files_unless_asked_for(self, tmp_path: Path) -> None:
         old = make_zip(tmp_path / "old.zip", {f"{n}.py": "" for n in range(30)})
         new = make_zip(tmp_path / "new.zip")
-        assert diff(old, new).stdout.endswith("  and 10 more; --files lists them all\n")
+        assert diff(old, new).stdout.endswith("  and 10 more (list all with --files)\n")
         listed = diff(old, new, "--files").stdout
         assert "more" not in listed
         assert all(f"  {n}.py\n" in listed for n in range(30))
@@ -91,7 +91,7 @@ class TestForPeople:
     def test_no_difference(self, old: Path) -> None:
         result = diff(old, old)
         assert result.exit_code == 0
-        assert result.stdout.endswith("\nNo difference.\n")
+        assert result.stdout.endswith("\nNo differences.\n")
 
 
 class TestWhatIsADifference:
@@ -170,7 +170,7 @@ class TestMarkdown:
         assert "| own code | 10 B | 14 B | +4 B (+40.0%) |" in lines
         assert "**Distributions:** 1 added, 1 removed, 2 changed, 1 unchanged" in lines
         assert [line.split("|")[1:4] for line in lines if line.startswith("| soup")] == [[" soup ", " 1.0 ", " 1.1 "]]
-        assert any(line.startswith("| oil | 1.0 | 1.0 (other files) | 0 B |") for line in lines)
+        assert any(line.startswith("| oil | 1.0 | 1.0 (different files) | 0 B |") for line in lines)
         assert "! app.py (+3 B)" in lines
         assert "- gone.py (-4 B)" in lines
         assert lines[-1] == "</details>"
@@ -190,9 +190,9 @@ class TestMarkdown:
     def test_no_difference(self, old: Path) -> None:
         text = diff(old, old, "--markdown").stdout
         assert text.startswith("### old.zip\n")
-        assert text.endswith("\nNo difference.\n")
+        assert text.endswith("\nNo differences.\n")
 
     def test_is_not_json(self, old: Path) -> None:
         result = diff(old, old, "--markdown", "--json")
         assert result.exit_code == 2
-        assert "exclude each other" in result.stderr
+        assert "mutually exclusive" in result.stderr

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 
 from hatch_lambda.cli import main
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.inspect.contents import read, survey
-from hatch_lambda.inspect.contents.fitness import faults
+from hatch_lambda.inspect import survey
+from hatch_lambda.inspect.contents import read
+from hatch_lambda.inspect.fitness import faults
 from hatch_lambda.zip import writer
 from tests.support.elf import make_elf
 from tests.support.packages import make_wheel
@@ -65,7 +66,7 @@ class TestForPeople:
     def test_what_is_in_it(self, function: Path) -> None:
         text = inspect(function).stdout
         assert "f.zip  function, 7 files\n" in text
-        assert "What is in it  1 distribution\n" in text
+        assert "Contents  1 distribution\n" in text
         lines = [line.split() for line in text.splitlines()]
         assert ["own", "code", "2", "3.9", "kB"] in [line[:5] for line in lines]
         assert ["fast", "2.0", "5"] in [line[:3] for line in lines]
@@ -75,13 +76,13 @@ class TestForPeople:
     def test_machine_code_and_where_it_runs(self, function: Path) -> None:
         lines = [line.split() for line in inspect(function).stdout.splitlines()]
         assert ["fast", "2.0", "1", "Linux", "aarch64", "glibc", "2.28"] in lines
-        assert ["python3.13", "no,", "1", "fault", "yes"] in lines
-        assert ["python3.12", "no,", "1", "fault", "no,", "1", "fault"] in lines
-        assert "`--runtime python3.10 --architecture x86_64` says what does not fit" in inspect(function).stdout
+        assert ["python3.13", "no,", "1", "problem", "yes"] in lines
+        assert ["python3.12", "no,", "1", "problem", "no,", "1", "problem"] in lines
+        assert "for details: `--runtime python3.10 --architecture x86_64`" in inspect(function).stdout
 
     def test_pure_python_runs_everywhere(self, tmp_path: Path) -> None:
         text = inspect(make_zip(tmp_path / "f.zip", wheels=[make_wheel(tmp_path, "soup")])).stdout
-        assert "Machine code" not in text
+        assert "Native code" not in text
         assert "Bytecode" not in text
         assert "Handlers" not in text
         assert text.endswith("Runs on\n  every runtime from python3.10, on x86_64 and arm64\n")
@@ -89,7 +90,7 @@ class TestForPeople:
     def test_an_empty_zip(self, tmp_path: Path) -> None:
         result = inspect(make_zip(tmp_path / "f.zip"))
         assert result.exit_code == 0
-        assert "It holds no file." in result.stdout
+        assert "The archive is empty." in result.stdout
 
     def test_a_folder_has_no_zipped_sizes(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
@@ -105,7 +106,7 @@ class TestForPeople:
 
     def test_what_is_broken_is_named(self, tmp_path: Path) -> None:
         lines = inspect(make_zip(tmp_path / "f.zip", {"x.so": b"\x7fELF"})).stdout.splitlines()
-        assert ["x.so", "1", "unknown", "it", "is", "broken"] in [line.split() for line in lines]
+        assert ["x.so", "1", "unknown", "(corrupt)"] in [line.split() for line in lines]
 
     def test_damage_is_told_before_anything_is_shown(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x.so": make_elf()})
@@ -114,7 +115,7 @@ class TestForPeople:
         path.write_bytes(content)
         result = inspect(path)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "f.zip is damaged" in result.stderr
+        assert "f.zip is corrupt" in result.stderr
 
 
 class TestLimits:
@@ -125,10 +126,10 @@ class TestLimits:
 
     def test_too_large(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x": bytes(5000)})
-        assert "  1000 B more than Lambda takes\n" in inspect(path).stdout
+        assert "  exceeds Lambda's limit by 1000 B\n" in inspect(path).stdout
         result = inspect(path, "--runtime", "python3.13")
         assert result.exit_code == 1
-        assert "It has 4.9 kB unzipped (5,000 bytes); Lambda takes 3.9 kB, layers included." in result.stderr
+        assert "The unzipped size is 4.9 kB (5,000 bytes); Lambda's limit is 3.9 kB, layers included." in result.stderr
 
     def test_layers_count(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x": bytes(3000)})
@@ -141,9 +142,9 @@ class TestLimits:
 
     def test_too_large_for_a_direct_upload(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x": bytes(range(256)) * 5})
-        assert "goes by way of S3" not in inspect(path).stdout
+        assert "Amazon S3" not in inspect(path).stdout
         path.write_bytes(bytes(2000) + path.read_bytes())
-        assert "too large for a direct upload: it goes by way of S3" in inspect(path).stdout
+        assert "exceeds the direct-upload limit; upload it through Amazon S3" in inspect(path).stdout
 
 
 class TestJson:
@@ -250,7 +251,7 @@ class TestWhereItRuns:
         path = make_zip(tmp_path / "layer.zip", wheels=[wheel], root=root)
         assert self.of(path) == {"python3.12-x86_64"}
         assert self.why_not(path) == [
-            ("layer.zip", root, "the runtime python3.12, which alone looks for modules there")
+            ("layer.zip", root, "the runtime python3.12: no other has this directory on `sys.path`")
         ]
 
     def test_a_layer_for_several_runtimes(self, tmp_path: Path) -> None:
@@ -276,12 +277,16 @@ class TestWhereItRuns:
     def test_broken_machine_code(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x.so": b"\x7fELF"})
         assert self.why_not(path) == [
-            ("own code", "x.so", "to be whole: it starts as machine code, but it ends within its first header")
+            (
+                "own code",
+                "x.so",
+                "to be intact: it has the signature of machine code, but it ends within its first header",
+            )
         ]
 
     def test_files_that_only_their_owner_may_read(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"a.py": "", "b.py": "", "c.py": ""}, modes={"a.py": 0o600, "b.py": 0})
-        assert self.why_not(path) == [("own code", "a.py", "a reader who owns it: its mode is 0600")]
+        assert self.why_not(path) == [("own code", "a.py", "to be read by its owner: its mode is 0600")]
 
     def test_modes_of_a_folder_may_still_change(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
@@ -304,7 +309,7 @@ class TestWhereItRuns:
         }
         assert self.why_not(make_zip(tmp_path / "f.zip", files)) == [
             ("own code", "pkg/lone.pyc", "Python 3.12: it is bytecode without its source"),
-            ("own code", "pkg/odd.pyc", "a Python that knows its bytecode"),
+            ("own code", "pkg/odd.pyc", "an unknown Python: it is bytecode without its source"),
         ]
 
 

@@ -70,7 +70,7 @@ class TestExitCodes:
         done = run("inspect", tmp_path / "f.zip")
         assert done.returncode == 1
         assert done.stdout == b""
-        assert done.stderr.decode() == f"Error: {tmp_path / 'f.zip'} is no zip file.\n"
+        assert done.stderr.decode() == f"Error: {tmp_path / 'f.zip'} is not a zip file.\n"
 
     @pytest.mark.parametrize(
         ("error", "code", "words"),

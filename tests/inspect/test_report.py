@@ -25,16 +25,16 @@ from hatch_lambda.cli import main
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.inspect import contents, report
-from hatch_lambda.inspect.report.licences import licence_of
+from hatch_lambda.inspect.licences import licence_of
 from hatch_lambda.inspect.report.markup import tag
-from hatch_lambda.inspect.report.requirements import requirements
 from hatch_lambda.inspect.report.treemap import Rect, squarify
+from hatch_lambda.inspect.requirements import requirements
 from tests.support.elf import make_elf
 from tests.support.lambda_zips import HOSTILE, make_hostile, make_shop, make_zip
 from tests.support.packages import make_wheel
 
 if TYPE_CHECKING:
-    from hatch_lambda.inspect.report.requirements import Requirements
+    from hatch_lambda.inspect.requirements import Requirements
 
 VOID = {"meta", "input", "br"}
 
@@ -93,8 +93,8 @@ def test_it_says_what_is_in_the_zip_and_how_large(shop: Path) -> None:
     assert f"files{len(whole.entries)}" in text.replace(" ", "")
     for words in ("numbers-kit 1.4", "carts 2.5", "shop 1.0", "engine.so", "numbers_kit/data/table.bin"):
         assert words in text
-    assert "It fits python3.13 on x86_64" in text
-    assert "1 file for x86_64. The newest glibc that is needed is 2.17" in text
+    assert "Compatible with python3.13 on x86_64" in text
+    assert "1 file for x86_64. Requires glibc 2.17 or newer, because of " in text
 
 
 def test_a_layer_is_told_as_one_and_its_packages_are_seen(tmp_path: Path) -> None:
@@ -126,8 +126,8 @@ def test_a_folder_can_be_looked_at_before_it_is_zipped(tmp_path: Path, monkeypat
 def test_an_empty_zip_has_a_page(tmp_path: Path) -> None:
     text = page_of(make_zip(tmp_path / "empty.zip")).text
 
-    assert "It fits every runtime and architecture" in text
-    assert "There is none: nothing in here depends on a processor or a glibc." in text
+    assert "Compatible with every runtime and architecture" in text
+    assert "No native code." in text
 
 
 def test_what_does_not_fit_the_target_is_told_with_reason_and_remedy(tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ def test_what_does_not_fit_the_target_is_told_with_reason_and_remedy(tmp_path: P
 
     text = page_of(zip_path, graviton).text
 
-    assert "It does not fit: 1 fault" in text
-    assert "Why it does not fit python3.13 on arm64 foo 1.0 needs glibc 2.38" in text.replace("arm64foo", "arm64 foo")
+    assert "Incompatible with python3.13 on arm64: 1 problem" in text
+    assert "Why it is incompatible with python3.13 on arm64foo 1.0 needs glibc 2.38" in text
     assert "but the runtime has glibc 2.34" in text
     assert "foo/_c.so" in text
     assert "What you can do: take a wheel tagged manylinux_2_34 or lower" in text
@@ -150,7 +150,7 @@ def test_without_a_target_it_says_where_the_zip_fits(tmp_path: Path) -> None:
 
     page = page_of(make_zip(tmp_path / "function.zip", wheel))
 
-    assert "It fits every runtime on arm64" in page.text
+    assert "Compatible with every runtime on arm64" in page.text
     assert page.text.count("✓ yes") == len(RUNTIMES)
 
 
@@ -222,7 +222,7 @@ def test_what_is_missing_or_of_another_version_is_told(tmp_path: Path) -> None:
     text = page_of(make_zip(tmp_path / "function.zip", *made)).text
 
     assert "boto3, required by app" in text
-    assert "foo 1.0 (>=2) asks for another version" in text
+    assert "foo 1.0 (>=2) version conflict" in text
 
 
 def test_markers_that_nobody_can_evaluate_require_nothing(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_chain_without_end_is_cut(tmp_path: Path) -> None:
 
     text = page_of(make_zip(tmp_path / "chain.zip", files=files)).text
 
-    assert "· and so on" in text
+    assert "· truncated" in text
     assert "p400, required by p399" in text
 
 
@@ -380,7 +380,9 @@ def test_the_same_zip_gives_the_same_bytes(shop: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / shop.name
     elsewhere.parent.mkdir()
     elsewhere.write_bytes(shop.read_bytes())
-    program = "import sys, pathlib; from hatch_lambda import report; report.write(*map(pathlib.Path, sys.argv[1:]))"
+    program = (
+        "import sys, pathlib; from hatch_lambda.inspect import report; report.write(*map(pathlib.Path, sys.argv[1:]))"
+    )
     subprocess.run(
         [sys.executable, "-c", program, str(elsewhere), str(tmp_path / "second.html")],
         env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"},
@@ -398,7 +400,7 @@ def test_a_failure_leaves_the_former_page(tmp_path: Path) -> None:
     outcome = CliRunner().invoke(main, ["report", str(tmp_path / "broken.zip")])
 
     assert outcome.exit_code == 1
-    assert "cut short" in outcome.output
+    assert "truncated" in outcome.output
     assert "Traceback" not in outcome.output
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(("broken", ".broken"))) == [
         "broken.html",
@@ -419,14 +421,14 @@ def test_the_processor_goes_with_a_runtime(shop: Path) -> None:
     outcome = CliRunner().invoke(main, ["report", str(shop), "--architecture", "arm64"])
 
     assert outcome.exit_code == 2
-    assert "--architecture goes with --runtime" in outcome.output
+    assert "--architecture requires --runtime" in outcome.output
 
 
 def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "notes.zip"
     file.write_text("no zip", encoding="utf-8")
 
-    with pytest.raises(LambdaBuildError, match="is no zip file"):
+    with pytest.raises(LambdaBuildError, match="is not a zip file"):
         report.write(file, tmp_path / "page.html")
 
 
@@ -497,7 +499,7 @@ def test_every_byte_is_in_the_map(shop: Path) -> None:
     held = contents.read(shop)
     for found in held.installed:
         if found.name != "shop":
-            assert areas[str(found)] == pytest.approx(found.size / held.size, abs=0.002)
+            assert areas[str(found)] == pytest.approx(found.portion.size / held.size, abs=0.002)
 
 
 # --- colours ---

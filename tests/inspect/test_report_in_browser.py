@@ -242,8 +242,8 @@ def test_areas_are_as_the_sizes(browser: Browser, page: Path, shop: Path) -> Non
     """)
     areas = {found.name: area for text, area in boxes for found in held.installed if text.startswith(str(found))}
     for found in held.installed:
-        if found.size > held.size / 100:
-            assert areas[found.name] == pytest.approx(found.size / held.size, abs=0.003)
+        if found.portion.size > held.size / 100:
+            assert areas[found.name] == pytest.approx(found.portion.size / held.size, abs=0.003)
 
 
 def test_one_looks_into_a_tile_with_the_mouse_and_comes_back(browser: Browser, page: Path) -> None:
@@ -500,7 +500,7 @@ def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path) -> None:
     page = report.write(make_hostile(tmp_path), tmp_path / "page.html")
 
     browser.show(page)
-    browser.click(browser.tile("Files of no distribution"))
+    browser.click(browser.tile("Files outside distributions"))
     for tile in browser.all(".map.shown .tiles li > :first-child")[:6]:
         browser.point_at(tile)
 

@@ -1,4 +1,4 @@
-"""Where the space of a zip goes, and what of it Lambda could call: by kinds of file, folders, bytecode, handlers."""
+"""What takes the space in a zip: kinds of file, directories, bytecode; and its likely handlers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.target import PYTHON_OF_MAGIC_NUMBER
-from hatch_lambda.inspect.contents import ContentsError
+from hatch_lambda.inspect.contents import ContentsError, Portion, portion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,25 +17,12 @@ if TYPE_CHECKING:
     from hatch_lambda.inspect.contents import Contents, Entry
 
 
-class Portion(NamedTuple):
-    """A part of a zip. Sizes in bytes."""
-
-    name: str
-    files: int
-    size: int
-    compressed: int
-
-
-def portion(name: str, entries: Iterable[Entry]) -> Portion:
-    entries = tuple(entries)
-    return Portion(name, len(entries), sum(entry.size for entry in entries), sum(entry.compressed for entry in entries))
-
-
 # --- Kinds of file ---
 
 METADATA, MACHINE_CODE, TESTS = "metadata", "machine code", "tests"
 BYTECODE, SOURCE, STUBS, DATA = "bytecode", "Python source", "stubs and headers", "data"
 
+_SLASH = re.compile("/")
 _TESTS = re.compile(r"(?:^|/)(?:tests?|testing/tests)/")
 _BY_SUFFIX = {
     ".py": SOURCE,
@@ -51,28 +38,26 @@ def kinds(contents: Contents) -> tuple[Portion, ...]:
     return _portions(contents.entries, lambda entry: kind(entry.path))
 
 
+def label(kind: str) -> str:
+    """The name of a kind for people; JSON has the kind itself."""
+    return "native code" if kind == MACHINE_CODE else kind
+
+
 def kind_of(contents: Contents) -> Callable[[str], str]:
-    """A function that tells the kind of a file by its path."""
+    """A function from a path to the kind of file."""
     machine_code = frozenset(code.path for code in contents.machine_code)
-    metadata = tuple(f"{installed.dist_info}/" for installed in contents.installed)
-    folders = frozenset(metadata)
+    dist_infos = frozenset(installed.dist_info for installed in contents.installed)
 
     def kind(path: str) -> str:
         if path in machine_code:
             return MACHINE_CODE
-        if any(f"{above}/" in folders for above in _above(path)):
+        if any(path[: match.start()] in dist_infos for match in _SLASH.finditer(path)):
             return METADATA
         if _TESTS.search(path):
             return TESTS
         return _BY_SUFFIX.get(path[path.rfind(".") :] if "." in path.rpartition("/")[2] else "", DATA)
 
     return kind
-
-
-def _above(path: str) -> Iterator[str]:
-    while (slash := path.rfind("/")) > 0:
-        path = path[:slash]
-        yield path
 
 
 def _portions(entries: Iterable[Entry], name: Callable[[Entry], str]) -> tuple[Portion, ...]:
@@ -82,59 +67,52 @@ def _portions(entries: Iterable[Entry], name: Callable[[Entry], str]) -> tuple[P
     return tuple(sorted((portion(*group) for group in groups.items()), key=lambda part: (-part.size, part.name)))
 
 
-# --- Folders ---
+# --- Directories ---
 
 
 def folders(contents: Contents) -> tuple[Portion, ...]:
-    """What lies directly below the folders on `sys.path`, the largest first; a folder ends with a slash."""
-    return _portions(contents.entries, lambda entry: _top(entry.path, contents))
+    """What is directly below the directories on `sys.path`, the largest first; directories end with a slash."""
 
+    def top(entry: Entry) -> str:
+        within = contents.import_path(entry.path)
+        first, slash, _ = within.partition("/")
+        return entry.path.removesuffix(within) + first + slash
 
-def _top(path: str, contents: Contents) -> str:
-    within = contents.import_path(path)
-    root = path.removesuffix(within)
-    first, slash, _ = within.partition("/")
-    return root + first + slash
+    return _portions(contents.entries, top)
 
 
 class Branch(NamedTuple):
-    """A folder worth telling of. `depth`: how many such are above it."""
+    """A directory. `depth`: how many of its parents are shown."""
 
     portion: Portion
     depth: int
 
 
 def tree(contents: Contents, *, least_share: float = 0.04, deepest: int = 3) -> tuple[Branch, ...]:
-    """The folders that weigh something, each below the one that it is in, the largest first."""
-    ways = frozenset(contents.import_roots)
-    return tuple(_branches("", contents.entries, contents.size * least_share, ways, range(deepest + 1)))
+    """The large directories, each followed by those inside it, the largest first."""
+    least, roots = contents.size * least_share, frozenset(contents.import_roots)
 
+    def branches(above: str, entries: Iterable[Entry], depth: int) -> Iterator[Branch]:
+        groups: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            first, slash, _ = entry.path[len(above) :].partition("/")
+            if slash:
+                groups[f"{above}{first}/"].append(entry)
+        found = (portion(*group) for group in groups.items())
+        for part in sorted(found, key=lambda part: (-part.size, part.name)):
+            if part.size < least or not part.size:
+                continue
+            # A directory that only contains one directory is not worth a line.
+            inside = groups[part.name]
+            nexts = {entry.path[len(part.name) :].partition("/")[0::2] for entry in inside}
+            is_mere_parent = all(rest for _, rest in nexts) and len({first for first, _ in nexts}) == 1
+            is_shown = part.name not in roots and not is_mere_parent
+            if is_shown:
+                yield Branch(part, depth)
+            if not is_shown or depth < deepest:
+                yield from branches(part.name, inside, depth + is_shown)
 
-def _branches(
-    above: str, entries: tuple[Entry, ...], least: float, ways: frozenset[str], depths: range
-) -> Iterator[Branch]:
-    groups: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        first, slash, _ = entry.path[len(above) :].partition("/")
-        if slash:
-            groups[f"{above}{first}/"].append(entry)
-    found = sorted((portion(name, group) for name, group in groups.items()), key=lambda part: (-part.size, part.name))
-    for part in found:
-        if part.size < least or not part.size:
-            continue
-        inside = tuple(groups[part.name])
-        # A folder that only leads to another says nothing.
-        deeper = depths
-        if not (part.name in ways or _is_mere_way(part.name, inside)):
-            yield Branch(part, depths.start)
-            deeper = range(depths.start + 1, depths.stop)
-        if deeper:
-            yield from _branches(part.name, inside, least, ways, deeper)
-
-
-def _is_mere_way(folder: str, inside: tuple[Entry, ...]) -> bool:
-    nexts = {entry.path[len(folder) :].partition("/")[0::2] for entry in inside}
-    return all(rest for _, rest in nexts) and len({first for first, _ in nexts}) == 1
+    return tuple(branches("", contents.entries, 0))
 
 
 # --- Bytecode ---
