@@ -828,6 +828,7 @@ def test_the_hook_costs_other_targets_nothing(new_project: NewProject, tmp_path:
     assert ours <= {
         "hatch_lambda",
         "hatch_lambda.hooks",
+        "hatch_lambda.plugin",
         "hatch_lambda.plugin.build_hook",
         "hatch_lambda.plugin.builder",
     }
