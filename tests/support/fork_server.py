@@ -281,14 +281,12 @@ def main(path: str) -> int:
                     continue
                 pid = os.fork()
                 if pid == 0:
-                    for ours in (connection, *running.values(), listener, woken, wake):
+                    for ours in (*running.values(), listener, woken, wake):
                         ours.detach()
-                    become(request, fds)
+                    become(request, fds, connection)
                 for fd in fds:
                     os.close(fd)
                 running[pid] = connection
-                with contextlib.suppress(OSError):
-                    connection.sendall(struct.pack("!i", pid))
                 report_ended(running)
 
 
@@ -322,15 +320,17 @@ def report_ended(running: dict[int, socket.socket]) -> None:
             connection.sendall(struct.pack("!i", status))
 
 
-def become(request: Mapping[str, Any], fds: Sequence[int]) -> NoReturn:
+def become(request: Mapping[str, Any], fds: Sequence[int], connection: socket.socket) -> NoReturn:
     """What a started Python would be, from its first line to its exit code."""
+    if request["new_session"]:
+        os.setsid()
+    connection.sendall(struct.pack("!i", os.getpid()))  # from here on it may be killed
+    connection.detach()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for standard, fd in enumerate(fds):
         os.dup2(fd, standard)
     os.closerange(3, max(fds) + 64)
-    if request["new_session"]:
-        os.setsid()
     os.umask(request["umask"])
     os.chdir(request["directory"])
     environment = request["environment"]
