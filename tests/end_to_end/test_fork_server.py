@@ -40,7 +40,7 @@ def forked(process: subprocess.Popen[str]) -> bool:
     ],
     ids=["dependencies", "several targets", "a resolution that fails", "a wrong table", "no such target", "usage"],
 )
-def test_a_forked_build_gives_what_a_started_one_gives(
+def test_a_forked_build_gives_what_a_started_one_gives(  # noqa: PLR0917
     new_project: NewProject,
     index: Path,
     tmp_path: Path,

@@ -34,6 +34,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from typing_extensions import Self
+
 REPOSITORY = Path(__file__).parents[2]
 PIP_PROGRAM = str(REPOSITORY / "hatch_lambda" / "resolve" / "pip" / "for_target" / "__main__.py")
 MODULES = ("hatch_lambda", "hatchling")
@@ -46,7 +48,7 @@ REPRODUCED = frozenset({"PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITE
 
 PRELOADED = (
     *("hatchling.cli", "hatchling.cli.build", "hatchling.builders.sdist", "hatchling.builders.wheel"),
-    *("hatchling.metadata.core", "hatchling.metadata.plugin.hook", "hatchling.plugin.manager", "hatchling.version.core"),
+    *("hatchling.metadata.core", "hatchling.metadata.plugin.hook", "hatchling.plugin.manager"),
     *("pip._internal.build_env", "pip._internal.cli.main", "pip._internal.cli.main_parser"),
     *("pip._internal.commands.download", "pip._internal.commands.install", "pip._internal.commands.wheel"),
     *("pip._internal.cli.index_command", "pip._internal.network.session", "pip._internal.operations.prepare"),
@@ -219,7 +221,7 @@ class ForkServer:
                 raise RuntimeError("the fork server does not start")
         return str(Path(self._folder.name, "socket"))
 
-    def __enter__(self) -> ForkServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -252,8 +254,8 @@ def main(path: str) -> int:
     ForkingPopen.server = OwnServer(path)
     subprocess.Popen = ForkingPopen  # type: ignore[misc]
     woken, wake = socket.socketpair()
-    woken.setblocking(False)
-    wake.setblocking(False)
+    woken.settimeout(0)
+    wake.settimeout(0)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     running: dict[int, socket.socket] = {}
@@ -273,21 +275,26 @@ def main(path: str) -> int:
                             pass
                     report_ended(running)
                     continue
-                connection, _ = listener.accept()
-                try:
-                    request, fds = receive_request(connection)
-                except (EOFError, OSError):
-                    connection.close()
-                    continue
-                pid = os.fork()
-                if pid == 0:
-                    for ours in (*running.values(), listener, woken, wake):
-                        ours.detach()
-                    become(request, fds, connection)
-                for fd in fds:
-                    os.close(fd)
-                running[pid] = connection
-                report_ended(running)
+                accept(listener, running, (woken, wake))
+
+
+def accept(listener: socket.socket, running: dict[int, socket.socket], others: Sequence[socket.socket]) -> None:
+    """Take a request and fork for it."""
+    connection, _ = listener.accept()
+    try:
+        request, fds = receive_request(connection)
+    except (EOFError, OSError):
+        connection.close()
+        return
+    pid = os.fork()
+    if pid == 0:
+        for ours in (listener, *running.values(), *others):
+            ours.detach()
+        become(request, fds, connection)
+    for fd in fds:
+        os.close(fd)
+    running[pid] = connection
+    report_ended(running)
 
 
 def preload() -> None:
@@ -304,7 +311,7 @@ def preload() -> None:
 
 def receive_request(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     header, fds, _, _ = socket.recv_fds(connection, 4, 3)
-    if len(header) < 4 or len(fds) != 3:  # noqa: PLR2004
+    if len(header) < 4 or len(fds) != 3:
         raise EOFError
     body = receive(connection, struct.unpack("!I", header)[0])
     return json.loads(body.decode("utf-8", "surrogateescape")), fds
