@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.target import PYTHON_OF_MAGIC_NUMBER
 from hatch_lambda.inspect.contents import ContentsError, Portion, portion
+from hatch_lambda.zip.handler.modules import module_of
+from hatch_lambda.zip.handler.names import handlers_in, likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -161,90 +162,18 @@ def _python_and_validation(contents: Contents, path: str) -> tuple[str, str]:
 
 # --- Handlers ---
 
-_USUAL_NAMES = ("lambda_handler", "handler")
-_HANDLER = re.compile(r"(?:\w*_)?handler", re.IGNORECASE)
-_CONTEXT = re.compile(r"_*(?:lambda_?)?(?:context|ctx|cx)_*", re.IGNORECASE)
-# A module without any of this has no handler: spares parsing nearly all of them.
-_HINT = re.compile(
-    rb"^def\s+\w*handler\b|^def\s+\w+\s*\([^)]*\b_*(?:lambda_?)?(?:context|ctx|cx)|^\w*handler\s*[:=]",
-    re.IGNORECASE | re.MULTILINE,
-)
 _MOST_SOURCE = 1024 * 1024
 
 
 def handlers(contents: Contents) -> tuple[str, ...]:
-    """What looks as if Lambda were to call it, as the setting `handler` names it; the likeliest first.
-
-    Looked for are functions of an event and a context, and what `lambda_handler` or `handler` is set to, at the top of
-    the modules that no dependency brings. Nothing is imported.
-    """
+    """Functions of the project that look like handlers, in the form of the setting `handler`; the likeliest first."""
     if contents.kind == "layer":
         return ()
-    own = [*contents.unclaimed, *(contents.project.entries if contents.project else ())]
-    found = [
-        (_likelihood(name), path.count("/"), path, name)
-        for path in (entry.path for entry in own if entry.path.endswith(".py") and entry.size <= _MOST_SOURCE)
-        if not _TESTS.search(path)
-        for name in _handlers_in(contents, path)
-    ]
-    return tuple(f"{_module(path)}.{name}" for *_, path, name in sorted(found))
-
-
-def _module(path: str) -> str:
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-def _likelihood(name: str) -> int:
-    if name in _USUAL_NAMES:
-        return _USUAL_NAMES.index(name)
-    return 2 if _HANDLER.fullmatch(name) else 3
-
-
-def _handlers_in(contents: Contents, path: str) -> Iterator[str]:
-    try:
-        source = contents.read(path)
-    except ContentsError:
-        return  # the audit says what is damaged
-    if not _HINT.search(source):
-        return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on what the author's Python is to warn of
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    seen = set()
-    for statement in tree.body:
-        for name in _names_of_handlers(statement):
-            if name not in seen:
-                seen.add(name)
-                yield name
-
-
-def _names_of_handlers(statement: ast.stmt) -> Iterator[str]:
-    # Not `async def`: Lambda does not await what a handler returns.
-    if isinstance(statement, ast.FunctionDef):
-        if _takes_event_and_context(statement):
-            yield statement.name
-    elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and _makes_a_callable(statement.value):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        yield from (target.id for target in targets if isinstance(target, ast.Name) and target.id in _USUAL_NAMES)
-
-
-def _takes_event_and_context(function: ast.FunctionDef) -> bool:
-    arguments = function.args
-    positional = [*arguments.posonlyargs, *arguments.args]
-    required = len(positional) - len(arguments.defaults)
-    demanded = [default for default in arguments.kw_defaults if default is None]
-    if len(positional) < 2 or required > 2 or demanded:  # noqa: PLR2004 - the event and the context
-        return False
-    return bool(_HANDLER.fullmatch(function.name) or _CONTEXT.fullmatch(positional[1].arg))
-
-
-def _makes_a_callable(value: ast.expr | None) -> bool:
-    """`handler = Mangum(app)`, but not `handler = logging.StreamHandler()`."""
-    if not isinstance(value, ast.Call):
-        return False
-    called = value.func
-    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-    return not name.endswith("Handler")
+    found = []
+    for entry in (*contents.unclaimed, *(contents.project.entries if contents.project else ())):
+        path = entry.path
+        if path.endswith(".py") and entry.size <= _MOST_SOURCE and not _TESTS.search(path):
+            with suppress(ContentsError):  # the audit reports what is damaged
+                names = handlers_in(contents.read(path))
+                found += [(likelihood(name), path.count("/"), path, name) for name in names]
+    return tuple(f"{module_of(path)}.{name}" for *_, path, name in sorted(found))
