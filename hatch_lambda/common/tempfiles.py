@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRATCH = "hatch-lambda-"
-"""How folders of ours in the system's temporary folder begin."""
+"""How our folders in the system's temporary folder begin."""
+PART = ".part-"
+"""How files begin that are not complete yet."""
 
 _LONG_AGO = 24 * 60 * 60
 

@@ -9,7 +9,6 @@ Hatch: https://hatch.pypa.io/latest/config/environment/overview/ (`workspace` an
 from __future__ import annotations
 
 import os
-import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,12 +18,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.common.files import path_of_url
+from hatch_lambda.common.toml import tomllib
 from hatch_lambda.config.validators import listed
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -234,11 +230,5 @@ class _Neighbourhood:
 
 
 def _folder_of(url: str | None) -> Path | None:
-    from urllib.parse import unquote, urlsplit
-    from urllib.request import url2pathname
-
-    if not url or not url.startswith("file:"):
-        return None
-    path = urlsplit(url).path
-    folder = Path(url2pathname(path) if os.name == "nt" else unquote(path))
-    return folder if folder.is_dir() else None
+    folder = path_of_url(url) if url and url.startswith("file:") else None
+    return folder if folder and folder.is_dir() else None

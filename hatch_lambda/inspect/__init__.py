@@ -1,1 +1,1 @@
-"""For zips that exist: contents, comparison, report, SBOM."""
+"""Looking into a zip that is there: contents, report, SBOM."""

@@ -1,3 +1,1 @@
-"""The adapters to Hatch: its build hook and its build target, both named `lambda`. Hatch is imported nowhere else."""
-
-HOOK = TARGET = "lambda"
+"""Hatch on one side, our values on the other: the only code that imports hatchling."""

@@ -15,7 +15,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from hatch_lambda.common.interpreters import interpreter_to_build_with
 from hatch_lambda.common.process import telling_lines
 from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
-from hatch_lambda.resolve.fingerprint import build_environment_facts, is_no_source, this_machine
+from hatch_lambda.resolve.fingerprint import build_facts, is_no_source, this_machine
 from hatch_lambda.resolve.graph import required_names
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.wheels.compatibility import judge, requires_of
@@ -143,14 +143,15 @@ class _Build:
         return f"{name} @ {folder.as_uri()}{fragment}"
 
     def _recipe(self) -> str | None:
-        """A hash of what the wheel of an sdist depends on; none for sources that are not one file."""
-        if not isinstance(self.source, Sdist):
+        """A hash of what the wheel of an sdist depends on; None if that is not known."""
+        listened_to = build_facts(_build_environment(self.job), self.job.settings.root)
+        if not isinstance(self.source, Sdist) or listened_to is None:
             return None
         facts = [
             *(str(self.found), self.source.sha256, self.source.subdirectory, self.toolchain.stage),
             *(str(self.job.target), process.pip_version(), self.closure.index_options),
             *(os.path.realpath(self._interpreter.path), self._interpreter.python, *this_machine()),
-            build_environment_facts(_build_environment(self.job)),
+            listened_to,
             [
                 os.path.realpath(shutil.which(name) or name)
                 for name in ("cc", "c++", "gfortran", "rustc", "cargo", "go")

@@ -1,10 +1,11 @@
-"""What a resolution depends on, as one hash: same hash, same result, so pip need not even be started.
+"""What a resolution or a build depends on, as one hash: with the same hash, pip need not be started.
 
-Rather too much goes in than too little: a miss costs a resolution, a wrong hit costs a wrong bundle.
+When in doubt, a fact is included: a miss costs a resolution, a wrong hit costs a wrong bundle.
 """
 
 from __future__ import annotations
 
+import configparser
 import hashlib
 import json
 import os
@@ -13,9 +14,13 @@ import re
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any
 
+from platformdirs import site_config_path, user_config_path
+
+from hatch_lambda.common.files import path_of_url
+from hatch_lambda.config import requirements_files
+from hatch_lambda.config.requirements_files import CONSTRAINT, REQUIREMENT, Unread
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 
 if TYPE_CHECKING:
@@ -23,81 +28,36 @@ if TYPE_CHECKING:
 
     from hatch_lambda.config.settings import Settings
 
-
-class _Names(NamedTuple):
-    """Names of variables. (One large pattern of all takes longer to compile than most builds take to use it.)"""
-
-    exact: frozenset[str] = frozenset()
-    beginning: tuple[str, ...] = ()
-    ending: tuple[str, ...] = ()
-    having: tuple[str, ...] = ()
-
-    def match(self, name: str) -> bool:
-        return (
-            name in self.exact
-            or name.startswith(self.beginning)
-            or name.endswith(self.ending)
-            or any(part in name for part in self.having)
-        )
-
-
-# Of the environment: pip's own settings, and what compilers and build backends listen to.
-_TELLING = _Names(
-    frozenset(
-        {"CC", "CXX", "CPP", "FC", "F77", "AR", "LD", "LDSHARED", "CPATH", "LIBRARY_PATH", "_PYTHON_HOST_PLATFORM"}
-    ),
-    beginning=("PIP_", "PKG_CONFIG", "CMAKE_", "SKBUILD_", "CARGO_", "RUST", "PYO3_", "MATURIN_", "SETUPTOOLS_"),
-    ending=("FLAGS", "_INCLUDE_PATH"),
+# The environment variables that can change what is resolved or built, by the reason; `*` stands for any beginning or
+# end. All others (of terminals, CI jobs, sessions) differ between runs and change nothing.
+_RELEVANT = {
+    "pip's settings, for resolving and for installing build requirements": "PIP_*",
+    "how an index is reached": "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy",
+    "compilers (make, setuptools, cc, go)": "CC CXX CPP FC F77 F90 AR AS LD NM RANLIB STRIP LDSHARED LDCXXSHARED CGO_*",
+    "their flags": "*FLAGS",
+    "where they find headers and libraries": "CPATH LIBRARY_PATH *_INCLUDE_PATH *_INCLUDE_DIR *_INCLUDE_DIRS "
+    "*_LIBRARY_DIR *_LIBRARY_DIRS *_LIBS PKG_CONFIG*",
+    "build systems": "CMAKE_* MESON* NINJA* MAKE* SKBUILD_* CARGO* RUST* PYO3_* MATURIN_* SETUPTOOLS_* DISTUTILS_* "
+    "CYTHON* NPY_* HATCH_BUILD_* PDM_BUILD_*",
+    "the platform that a wheel is tagged for": "_PYTHON_HOST_PLATFORM MACOSX_DEPLOYMENT_TARGET",
+    "optional extensions (frozenlist, yarl, aiohttp, sqlalchemy)": "*_NO_EXTENSIONS *_CEXT *_CEXTS",
+}
+_EXACT, _PREFIXES, _SUFFIXES = (
+    tuple(name.strip("*") for names in _RELEVANT.values() for name in names.split() if kind(name))
+    for kind in (lambda name: "*" not in name, lambda name: name.endswith("*"), lambda name: name.startswith("*"))
 )
-_OF_NO_EFFECT = _Names(
-    frozenset(
-        {"PIP_CACHE_DIR", "PIP_NO_CACHE_DIR", "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"}
-        | {"PIP_RETRIES", "PIP_CERT", "PIP_LOG", "PIP_BUILD_TRACKER", "PIP_NO_COLOR", "PIP_NO_INPUT"}
-        | {"PIP_PROGRESS_BAR", "PIP_KEYRING_PROVIDER"}
-    )
+# pip's settings for how it runs, not for what comes of it.
+_NO_EFFECT = frozenset(
+    {"PIP_CACHE_DIR", "PIP_NO_CACHE_DIR", "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"}
+    | {"PIP_RETRIES", "PIP_CERT", "PIP_LOG", "PIP_BUILD_TRACKER", "PIP_NO_COLOR", "PIP_NO_INPUT"}
+    | {"PIP_PROGRESS_BAR", "PIP_KEYRING_PROVIDER"}
+    | NOT_FOR_US
 )
-# What differs from one terminal or CI job to the next, and what is secret.
-_NOISE = _Names(
-    frozenset(
-        {
-            "_",
-            "PWD",
-            "OLDPWD",
-            "SHLVL",
-            "COLORTERM",
-            "COLUMNS",
-            "LINES",
-            "LS_COLORS",
-            "TMPDIR",
-            "TEMP",
-            "TMP",
-            "WINDOWID",
-        }
-        | {
-            "STY",
-            "DISPLAY",
-            "PS1",
-            "PIP_BUILD_TRACKER",
-            "PIP_CACHE_DIR",
-            "PYTHONHASHSEED",
-            "USER",
-            "LOGNAME",
-            "HOSTNAME",
-        }
-        | {"PATH"}
-    ),
-    beginning=(
-        *("TERM", "TMUX", "SSH_", "XDG_", "VSCODE_", "GIT_", "CI_", "GITHUB_", "RUNNER_", "BUILD_", "JENKINS_"),
-        *("BUILDKITE", "CIRCLE_", "TRAVIS_", "HATCH_", "PYTEST_", "COVERAGE_", "COV_", "VIRTUAL_ENV", "AWS_"),
-    ),
-    having=("TOKEN", "SECRET", "PASSWORD"),
-)
+_NO_EFFECT_KEYS = frozenset({"cache-dir", "log", "cert", "client-cert"})
+_NAMING_FILES = ("constraint", "build-constraint", "requirement")
+_BUILD_CONSTRAINT = ("--build-constraint",)
 
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # as pip expands them in requirements files
-_INCLUDING = frozenset({"-r", "--requirement", "-c", "--constraint"})
-_URL = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-
-# What is in a project's folder and is no source: what builds and tools leave there.
+# Directories of a source tree that are not sources: what builds and tools leave there.
 _NOT_SOURCES_ANYWHERE = frozenset({"__pycache__", ".git", ".hg"})
 _NOT_SOURCES_AT_THE_TOP = frozenset(
     {"build", "dist", ".hatch", ".venv", "venv", ".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
@@ -106,18 +66,29 @@ _NOT_SOURCES_AT_THE_TOP = frozenset(
 
 
 def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
-    """A hash in hexadecimal; none where the result depends on something that only asking can tell."""
+    """A hash in hexadecimal; None if the result depends on a file behind a URL."""
+    inputs = _Inputs(settings.root)
     try:
-        inputs = _Inputs.of(settings, requirements)
-    except _OnlyTheNetworkKnowsError:
+        for path in (*settings.requirements, *settings.constraints):
+            inputs.include(str(path), settings.root)
+        if settings.lock_file:
+            inputs.take_file(settings.lock_file)
+        for line in requirements:
+            inputs.name(line.split(), settings.root)
+        for names in (REQUIREMENT, CONSTRAINT, _BUILD_CONSTRAINT):
+            for file in requirements_files.values_of(names, settings.pip_args):
+                inputs.include(file, settings.root)
+        inputs.name([part for word in settings.pip_args for part in (word, word.partition("=")[2])], settings.root)
+        inputs.take_pip_settings(os.environ)
+    except _RemoteFileError:
         return None
     facts = {
         "settings": settings.facts("resolution"),
         "requirements": list(requirements),
-        "files": {str(path): text for path, text in sorted(inputs.texts.items())},
+        "files": dict(sorted(inputs.files.items())),
         "variables": {name: os.environ.get(name) for name in sorted(inputs.variables)},
         "paths": {str(path): listing(path) for path in sorted(inputs.paths)},
-        "environment": telling_environment(os.environ),
+        "environment": relevant_environment(os.environ),
         # The interpreter itself, not the link to it that an environment has.
         "machine": [*this_machine(), os.path.realpath(sys.executable), sys.version],
         "versions": [installed_version("hatch-lambda"), installed_version("pip")],
@@ -125,21 +96,27 @@ def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8")).hexdigest()
 
 
-def telling_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that may change what is resolved or built, sorted."""
+def build_facts(environment: Mapping[str, str], root: Path) -> dict[str, Any] | None:
+    """What a build in an environment depends on: relevant variables, and the content of pip's constraints files.
+
+    None if one of these files is behind a URL.
+    """
+    inputs = _Inputs(root)
+    try:
+        inputs.take_pip_settings(environment, only_constraints=True)
+    except _RemoteFileError:
+        return None
+    # Builds get a time of ours, not the user's, which may be that of each commit.
+    time = environment.get("SOURCE_DATE_EPOCH")
+    return {"environment": relevant_environment(environment), "time": time, "files": dict(sorted(inputs.files.items()))}
+
+
+def relevant_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that can change what is resolved or built, sorted."""
     return {
         name: value
         for name, value in sorted(environment.items())
-        if _TELLING.match(name) and not _OF_NO_EFFECT.match(name) and name not in NOT_FOR_US
-    }
-
-
-def build_environment_facts(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a build may listen to: the whole environment, less what differs from one terminal or CI job to the next."""
-    return {
-        name: value
-        for name, value in sorted(environment.items())
-        if not _NOISE.match(name) and not _OF_NO_EFFECT.match(name)
+        if (name in _EXACT or name.startswith(_PREFIXES) or name.endswith(_SUFFIXES)) and name not in _NO_EFFECT
     }
 
 
@@ -149,108 +126,77 @@ def this_machine() -> list[str]:
 
 
 def installed_version(name: str) -> str:
-    """The version of a distribution beside this one. (`metadata.version` would parse its whole README for that.)"""
+    """The version of an installed distribution. (`metadata.version` would parse its whole README.)"""
     found = metadata.distribution(name)
     version = re.match(r"(?:.+\n)*?Version: (.+)\n", found.read_text("METADATA") or "")
     return version[1] if version else found.version
 
 
-class _OnlyTheNetworkKnowsError(Exception):
-    """A requirements or constraints file lies behind a URL."""
+class _RemoteFileError(Exception):
+    """A requirements or constraints file is behind a URL."""
 
 
 class _Inputs:
-    """Everything on this machine that a resolution may read: texts with all that they include, and what those name."""
+    """All that a resolution may read on this machine: files by path with their hash, and the paths that they name."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.texts: dict[Path, str] = {}
+        self.files: dict[str, str] = {}
         self.paths: set[Path] = set()
         self.variables: set[str] = set()
 
-    @classmethod
-    def of(cls, settings: Settings, requirements: Sequence[str]) -> _Inputs:
-        inputs = cls(settings.root)
-        for path in (*settings.requirements, *settings.constraints):
-            inputs.include(str(path), settings.root)
-        if settings.lock_file:
-            inputs.texts[settings.lock_file] = _read(settings.lock_file)
-        for line in requirements:
-            inputs.name(line.split(), settings.root)
-        inputs.take(settings.pip_args, settings.root)
-        for variable, value in telling_environment(os.environ).items():
-            if variable == "PIP_CONSTRAINT":
-                for file in value.split():
-                    inputs.include(file, settings.root)
-            elif variable.startswith("PIP_"):
-                inputs.name([value, *value.split()], settings.root)
-        for configuration in _pip_configuration_files():
-            inputs.take_configuration(configuration)
-        return inputs
-
     def include(self, name: str, folder: Path) -> None:
-        """A requirements or constraints file; what it includes is relative to its own folder."""
-        if _URL.match(name):
-            raise _OnlyTheNetworkKnowsError
-        path = _as_path(name, folder)
-        if path in self.texts:
-            return
-        self.texts[path] = text = _read(path)
-        self.variables.update(_VARIABLE.findall(text))
-        text = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), text)
-        for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-            self.take(_words(line), path.parent)
+        """A requirements or constraints file with all that it includes."""
+        for file in requirements_files.walk(name, folder):
+            if isinstance(file, Unread):
+                if file.reason is None:
+                    raise _RemoteFileError
+                self.files[file.name] = file.reason  # pip will say so
+                continue
+            self.files[str(file.path)] = hashlib.sha256(file.content).hexdigest()
+            self.variables |= file.variables
+            for line in file.lines:
+                values = [word.partition("=")[2] for word in line.options]
+                self.name([line.requirement, *line.requirement.split(), *line.options, *values], file.path.parent)
 
-    def take(self, arguments: Sequence[str], folder: Path) -> None:
-        """Arguments of pip's, on a command line or in a line of a file."""
-        waiting = list(arguments)
-        while waiting:
-            word = waiting.pop(0)
-            option, equals, value = word.partition("=")
-            if option in _INCLUDING and (equals or waiting):
-                self.include(value if equals else waiting.pop(0), folder)
-            elif word[:2] in {"-r", "-c"} and len(word) > 2:  # noqa: PLR2004 - `-rfile`
-                self.include(word[2:].lstrip("= "), folder)
-            else:
-                self.name([word, value], folder)
+    def take_file(self, path: Path) -> bytes:
+        content = _read(path)
+        self.files[str(path)] = "missing" if content is None else hashlib.sha256(content).hexdigest()
+        return content or b""
 
-    def take_configuration(self, path: Path) -> None:
-        import configparser
-
-        self.texts[path] = text = _read(path)
-        parser = configparser.RawConfigParser(strict=False)
-        try:
-            parser.read_string(text)
-        except configparser.Error:
-            return  # pip will say so
-        for section in parser.sections():
-            for key, value in parser.items(section):
-                if key in {"constraint", "requirement"}:
-                    for file in value.split():
-                        self.include(file, self.root)
-                elif key not in {"cache-dir", "log", "cert", "client-cert"}:
-                    self.name([value, *value.split()], self.root)
+    def take_pip_settings(self, environment: Mapping[str, str], *, only_constraints: bool = False) -> None:
+        """What pip's variables and configuration files say and name."""
+        settings = [
+            (name.removeprefix("PIP_").lower().replace("_", "-"), value)
+            for name, value in relevant_environment(environment).items()
+            if name.startswith("PIP_")
+        ]
+        for path in _pip_configuration_files(environment):
+            content = (_read(path) or b"") if only_constraints else self.take_file(path)
+            parser = configparser.RawConfigParser(strict=False)
+            try:
+                parser.read_string(content.decode("utf-8", errors="surrogateescape"))
+            except configparser.Error:
+                continue  # pip will say so
+            settings += [item for section in parser.sections() for item in parser.items(section)]
+        for key, value in settings:
+            if key in _NAMING_FILES:
+                for file in value.split():
+                    self.include(file, self.root)
+            elif not only_constraints and key not in _NO_EFFECT_KEYS:
+                self.name([value, *value.split()], self.root)
 
     def name(self, words: Iterable[str], folder: Path) -> None:
-        """Words that may name a file or folder of this machine: where there is one, what is in it counts."""
+        """Words that may name a file or directory of this machine; if so, its content counts."""
         for word in words:
             bare = re.sub(r"[\[#;].*", "", word) if not word.startswith("file:") else word
             for candidate in {word, bare, *re.findall(r"file:\S+", word)} - {""}:
-                self.paths.update(
-                    path
-                    for path in (_as_path(candidate, folder), _as_path(candidate, self.root))
-                    if _exists(path) and path != Path(os.devnull)
-                )
-
-
-def _as_path(name: str, folder: Path) -> Path:
-    if name.startswith("file:"):
-        name = unquote(urlsplit(name).path)
-        if os.name == "nt":
-            from urllib.request import url2pathname  # and with it everything that HTTP takes
-
-            name = url2pathname(name)
-    return Path(os.path.abspath(folder / os.path.expanduser(name)))  # noqa: PTH100, PTH111 - pip does it this way
+                path = path_of_url(candidate) if candidate.startswith("file:") else Path(candidate)
+                for place in (folder, self.root):
+                    # As pip does it: without following links.
+                    found = Path(os.path.abspath(place / os.path.expanduser(path)))  # noqa: PTH100, PTH111
+                    if found != Path(os.devnull) and _exists(found):
+                        self.paths.add(found)
 
 
 def _exists(path: Path) -> bool:
@@ -260,34 +206,22 @@ def _exists(path: Path) -> bool:
         return False  # too long for a name, or with a NUL in it
 
 
-def _words(line: str) -> list[str]:
-    import shlex
-
-    line = re.sub(r"(^|\s+)#.*$", "", line)
+def _read(path: Path) -> bytes | None:
     try:
-        return shlex.split(line)
-    except ValueError:
-        return line.split()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", errors="surrogateescape")
+        return path.read_bytes()
     except OSError:
-        return ""
+        return None
 
 
-def _pip_configuration_files() -> Iterator[Path]:
-    """Wherever pip may look for its configuration (https://pip.pypa.io/en/stable/topics/configuration/)."""
-    from platformdirs import site_config_path, user_config_path
-
-    named = os.environ.get("PIP_CONFIG_FILE")
+def _pip_configuration_files(environment: Mapping[str, str]) -> Iterator[Path]:
+    """The configuration files that pip reads (https://pip.pypa.io/en/stable/topics/configuration/)."""
+    named = environment.get("PIP_CONFIG_FILE")
     name = "pip.ini" if os.name == "nt" else "pip.conf"
     home = Path.home()
     candidates = [
         *([Path(named)] if named else []),
         *(Path("/etc", name), Path(sys.prefix, name), home / ".pip" / name, home / "pip" / name),
-        *(Path(folder, "pip", name) for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep)),
+        *(Path(folder, "pip", name) for folder in environment.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep)),
         user_config_path("pip", appauthor=False, roaming=True) / name,
         site_config_path("pip", appauthor=False) / name,
     ]
@@ -295,18 +229,18 @@ def _pip_configuration_files() -> Iterator[Path]:
 
 
 def is_no_source(name: str, *, at_the_top: bool) -> bool:
-    """Whether a folder of a source tree is no part of the sources: below the top, `build` may well be a package."""
+    """Whether a directory of a source tree is not part of the sources; `build` below the top may be a package."""
     if name in _NOT_SOURCES_ANYWHERE or name.endswith(".egg-info"):
         return True
     return at_the_top and name in _NOT_SOURCES_AT_THE_TOP
 
 
 def listing(path: Path) -> list[tuple[str, str]]:
-    """What is at a path: of a source tree the content, of other folders and files name, size and time."""
+    """What is at a path: for a source tree each file's hash; for other directories and files size and time."""
     if path.is_file():
         return [("", _size_and_time(path))]
     if not path.is_dir():
-        return []  # a device, say
+        return []  # a device, for example
     if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
         with os.scandir(path) as entries:
             return sorted(
@@ -319,7 +253,7 @@ def listing(path: Path) -> list[tuple[str, str]]:
         folders[:] = sorted(name for name in folders if not is_no_source(name, at_the_top=Path(folder) == path))
         for name in sorted(names):
             file = Path(folder, name)
-            digest = hashlib.sha256(_read(file).encode("utf-8", "surrogateescape")).hexdigest()
+            digest = hashlib.sha256(_read(file) or b"").hexdigest()
             executable = "x" if os.access(file, os.X_OK) else "-"
             found.append((str(file.relative_to(path)), f"{executable} {digest}"))
     return found

@@ -106,7 +106,42 @@ class TestWheelsBuiltFromSdists:
 
         assert workshop.built == 2
 
-    @pytest.mark.parametrize("name", ["PIP_CACHE_DIR", "PIP_TIMEOUT", "GITHUB_RUN_ID", "TMPDIR"])
+    @pytest.mark.parametrize("by", ["variable", "pip.conf"])
+    def test_after_a_change_of_build_constraints_it_is(
+        self, by: str, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        constraints = workshop.tmp / "build.txt"
+        constraints.write_text("setuptools<80\n")
+        if by == "variable":
+            monkeypatch.setenv("PIP_BUILD_CONSTRAINT", str(constraints))
+        else:
+            (workshop.tmp / "pip.conf").write_text(f"[global]\nbuild-constraint = {constraints}\n")
+            monkeypatch.setenv("PIP_CONFIG_FILE", str(workshop.tmp / "pip.conf"))
+        workshop.build()
+        workshop.build()
+        assert workshop.built == 1
+        constraints.write_text("setuptools<70\n")
+
+        workshop.build()
+
+        assert workshop.built == 2
+
+    def test_with_build_constraints_behind_a_url_it_is(
+        self, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PIP_BUILD_CONSTRAINT", "https://example.org/build.txt")
+        workshop.build()
+        workshop.build()
+
+        assert workshop.built == 2
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("PIP_CACHE_DIR", "PIP_TIMEOUT", "GITHUB_RUN_ID", "TMPDIR", "GPG_TTY", "WT_SESSION"),
+            *("CODEBUILD_BUILD_ID", "DBUS_SESSION_BUS_ADDRESS", "SOURCE_DATE_EPOCH"),
+        ],
+    )
     def test_after_a_change_of_something_else_it_is_not(
         self, name: str, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib.metadata
 import os
 import sys
@@ -60,6 +61,42 @@ def included_by_what_is_included(now: Situation) -> Iterator[None]:
     now.table["requirements"] = ["requirements.txt"]
     yield
     now.write("deep/deeper/two.txt", "foo<2\n")
+
+
+def encoded(encoding: str, mark: bytes, line: str) -> Callable[[Situation], Iterator[None]]:
+    """A file that one in another encoding includes."""
+
+    def story(now: Situation) -> Iterator[None]:
+        path = now.write("requirements.txt", "")
+        path.write_bytes(mark + f"{line}-r more.txt\nfoo  # ü\n".encode(encoding))
+        now.write("more.txt", "foo\n")
+        now.table["requirements"] = ["requirements.txt"]
+        yield
+        now.write("more.txt", "foo<2\n")
+
+    return story
+
+
+def included_file_that_was_missing(now: Situation) -> Iterator[None]:
+    now.write("requirements.txt", "-r more.txt\nfoo\n")
+    now.table["requirements"] = ["requirements.txt"]
+    yield
+    now.write("more.txt", "")
+
+
+def build_constraint_of_the_configuration(now: Situation) -> Iterator[None]:
+    constraints = now.write("build.txt", "setuptools<80\n")
+    now.setenv("PIP_CONFIG_FILE", now.write("pip.conf", f"[global]\nbuild-constraint = {constraints}\n"))
+    yield
+    now.write("build.txt", "setuptools<70\n")
+
+
+def build_constraint_by_variable(now: Situation) -> Iterator[None]:
+    now.write("build.txt", "-c more.txt\n")
+    now.write("more.txt", "setuptools<80\n")
+    now.setenv("PIP_BUILD_CONSTRAINT", "build.txt")
+    yield
+    now.write("more.txt", "setuptools<70\n")
 
 
 def constraints_file(now: Situation) -> Iterator[None]:
@@ -262,6 +299,10 @@ MISSES: dict[str, Callable[[Situation], Iterator[None]]] = {
     "-c": included("-c more.txt", "more.txt"),
     "--constraint": included("--constraint ../more.txt", "../more.txt"),
     "-r of -r": included_by_what_is_included,
+    "-r in UTF-16": encoded("utf-16-le", codecs.BOM_UTF16_LE, ""),
+    "-r after a byte-order mark": encoded("utf-8", codecs.BOM_UTF8, ""),
+    "-r in latin-1": encoded("latin-1", b"", "# coding: latin-1\n"),
+    "that there is an included file": included_file_that_was_missing,
     "a constraints file": constraints_file,
     "-c of a constraints file": included_by_a_constraints_file,
     "a variable in a requirements file": variable_in_a_requirements_file,
@@ -292,6 +333,7 @@ MISSES: dict[str, Callable[[Situation], Iterator[None]]] = {
             ("SETUPTOOLS_SCM_PRETEND_VERSION", "1.0", "1.1"),
             ("_PYTHON_HOST_PLATFORM", None, "linux-aarch64"),
             ("PKG_CONFIG_PATH", None, "/opt/lib/pkgconfig"),
+            ("HTTPS_PROXY", None, "http://proxy.example:3128"),
         )
     },
     "what pip.conf says": content_of_the_configuration,
@@ -299,6 +341,8 @@ MISSES: dict[str, Callable[[Situation], Iterator[None]]] = {
     "that there is a pip.conf of the environment": configuration_of_the_environment,
     "a file in a folder that pip.conf names": named_in_the_configuration,
     "a constraints file that pip.conf names": constraint_of_the_configuration,
+    "a build constraints file that pip.conf names": build_constraint_of_the_configuration,
+    "-c of PIP_BUILD_CONSTRAINT": build_constraint_by_variable,
     "--find-links of a whole path": linked_folder("pip-args", "{}", "wheels"),
     "--find-links of a relative path": linked_folder("pip-args", "./wheels", "wheels"),
     "--find-links of a bare name": linked_folder("pip-args", "wheels", "wheels"),
@@ -392,6 +436,11 @@ HITS: dict[str, Callable[[Situation], Iterator[None]]] = {
     **{
         name: of_no_effect(name)
         for name in ("PIP_DISABLE_PIP_VERSION_CHECK", "GITHUB_RUN_ID", "PIPX_HOME", "TZ", "LC_ALL", "PYTHONHASHSEED")
+    },
+    # Of terminals, sessions and CI jobs
+    **{
+        name: of_no_effect(name)
+        for name in ("GPG_TTY", "WT_SESSION", "CODEBUILD_BUILD_ID", "DBUS_SESSION_BUS_ADDRESS", "SOURCE_DATE_EPOCH")
     },
     # Kept from pip, or of another pip that this build runs under
     **{name: of_no_effect(name) for name in ("PIP_QUIET", "PIP_VERBOSE", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET")},

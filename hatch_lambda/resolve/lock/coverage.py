@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.redact import redact, without_credentials
+from hatch_lambda.config import requirements_files
+from hatch_lambda.config.requirements_files import Unread
 from hatch_lambda.resolve.curated import AWS_SDK, SDK_ITSELF
 from hatch_lambda.resolve.lock.lock_file import LockFileError, how_to_lock, label
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from hatch_lambda.config.request import Request
+    from hatch_lambda.config.requirements_files import RequirementsFile
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.lock.lock_file import Locked, LockFile
 
@@ -77,11 +79,16 @@ def check(lock: LockFile, members: Iterable[Member], request: Request) -> Covera
 def _cover(members: list[Member], request: Request) -> Coverage:
     settings = request.settings
     by_name = {member.locked.name: member for member in members}
-    wanted = list(_wanted_by_project(request))
+    files = _files_of(settings)
+    unread = [file for file in files if isinstance(file, Unread)]
+    wanted = list(_wanted_by_project(request, files))
     waiting = [need for need in wanted if _holds(need.requirement, "", settings)]
     reached: dict[NormalizedName, set[str]] = {}
-    faults = list(_against_constraints(by_name, settings))
-    doubts: list[str] = []
+    faults = [f"{label(Path(file.name), settings)} cannot be read: {file.reason}" for file in unread if file.reason]
+    faults += _against_constraints(by_name, settings, files)
+    doubts = [
+        f"{redact(file.name)} is not checked: the build does not download it" for file in unread if not file.reason
+    ]
     for need in waiting:  # grows while it is read
         name = canonicalize_name(need.requirement.name)
         member = by_name.get(name)
@@ -136,12 +143,34 @@ def _wanted_by(member: Member, extra: str, settings: Settings) -> Iterator[_Need
             yield _Need(str(member), requirement, by_project=False)
 
 
-def _wanted_by_project(request: Request) -> Iterator[_Need]:
+def _wanted_by_project(request: Request, files: Iterable[RequirementsFile | Unread]) -> Iterator[_Need]:
     for text in request.requirements:
         yield _Need(request.subject, Requirement(text), by_project=True)
-    for path in request.settings.requirements:
-        for requirement in plain_requirements(path):
-            yield _Need(label(path, request.settings), requirement, by_project=True)
+    for file, requirement in _requirements_by_name(files):
+        if not file.is_constraints:
+            yield _Need(label(file.path, request.settings), requirement, by_project=True)
+
+
+def _files_of(settings: Settings) -> list[RequirementsFile | Unread]:
+    """The requirements and constraints files with all that they include."""
+    return [
+        file
+        for paths, constrain in ((settings.requirements, False), (settings.constraints, True))
+        for path in paths
+        for file in requirements_files.walk(str(path), settings.root, is_constraints=constrain)
+    ]
+
+
+def _requirements_by_name(files: Iterable[RequirementsFile | Unread]) -> Iterator[tuple[RequirementsFile, Requirement]]:
+    """What is required by name; paths and editables are for pip."""
+    for file in files:
+        if isinstance(file, Unread):
+            continue
+        for line in file.lines:
+            try:
+                yield file, Requirement(line.requirement)
+            except InvalidRequirement:
+                continue
 
 
 def _mismatch(need: _Need, member: Member) -> str | None:
@@ -175,39 +204,12 @@ def _other_place(url: str, member: Member) -> str | None:
     return None
 
 
-def _against_constraints(by_name: Mapping[NormalizedName, Member], settings: Settings) -> Iterator[str]:
-    for path in settings.constraints:
-        for requirement in plain_requirements(path):
-            member = by_name.get(canonicalize_name(requirement.name))
-            if member is None or member.version is None or not _holds(requirement, "", settings):
-                continue
-            if not requirement.specifier.contains(member.version, prereleases=True):
-                yield f"{label(path, settings)} allows {_shown(requirement)} only: the lock has {member}"
-
-
-# https://pip.pypa.io/en/stable/reference/requirements-file-format/
-_CONTINUED = re.compile(r"\\\r?\n")
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_INCLUDING = re.compile(r"(?:-r|--requirement)[\s=]*(\S.*)$")
-_OPTIONS_OF_A_LINE = re.compile(r"\s--?[a-z].*$")
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-
-
-def plain_requirements(path: Path, seen: frozenset[Path] = frozenset()) -> Iterator[Requirement]:
-    """The requirements by name of a requirements file and those that it includes; the rest of it is pip's business."""
-    try:
-        text = _CONTINUED.sub(" ", path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return  # behind a URL, say
-    for raw_line in text.splitlines():
-        line = _COMMENT.sub("", raw_line).strip()
-        line = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), line)
-        if included := _INCLUDING.match(line):
-            other = Path(os.path.abspath(path.parent / included[1].strip()))  # noqa: PTH100 - as pip does, links and all
-            if other not in seen:
-                yield from plain_requirements(other, seen | {path, other})
+def _against_constraints(
+    by_name: Mapping[NormalizedName, Member], settings: Settings, files: Iterable[RequirementsFile | Unread]
+) -> Iterator[str]:
+    for file, requirement in _requirements_by_name(files):
+        member = by_name.get(canonicalize_name(requirement.name))
+        if not file.is_constraints or member is None or member.version is None:
             continue
-        try:
-            yield Requirement(_OPTIONS_OF_A_LINE.sub("", line))
-        except InvalidRequirement:
-            continue
+        if _holds(requirement, "", settings) and not requirement.specifier.contains(member.version, prereleases=True):
+            yield f"{label(file.path, settings)} allows {_shown(requirement)} only: the lock has {member}"

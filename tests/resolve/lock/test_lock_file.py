@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import shutil
@@ -554,8 +555,51 @@ class TestCoverage:
         write_lock(project_root, foo)
         message = refuse(build, requirements=["requirements.txt"])
         assert "- requirements.txt requires `foo==1.0`: the lock has foo 2.0\n" in message
-        assert "- requirements.txt requires `bar>=1.0`: the lock does not have it\n" in message
+        assert "- more.txt requires `bar>=1.0`: the lock does not have it\n" in message
         assert "win" not in message
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            codecs.BOM_UTF16_LE + "foo\nbar\n".encode("utf-16-le"),
+            codecs.BOM_UTF8 + b"foo\nbar\n",
+            "# coding: latin-1 ü\nfoo\nbar\n".encode("latin-1"),
+        ],
+        ids=["UTF-16", "byte-order mark", "PEP 263"],
+    )
+    def test_requirements_files_in_other_encodings(
+        self, content: bytes, build: BundleOf, project_root: Path, wheels: Path
+    ) -> None:
+        (project_root / "requirements.txt").write_bytes(content)
+        write_lock(project_root, package(make_wheel(wheels, "foo"), root=project_root))
+        message = refuse(build, requirements=["requirements.txt"])
+        assert "- requirements.txt requires `bar`: the lock does not have it\n" in message
+
+    @pytest.mark.parametrize(("line", "file"), [("-r gone.txt", "gone.txt"), ("-r broken.txt", "broken.txt")])
+    def test_a_requirements_file_that_cannot_be_read_is_not_empty(
+        self, line: str, file: str, build: BundleOf, project_root: Path, wheels: Path
+    ) -> None:
+        (project_root / "requirements.txt").write_text(f"{line}\nfoo\n", encoding="utf-8")
+        (project_root / "broken.txt").write_bytes(codecs.BOM_UTF8 + b"\xff")
+        write_lock(project_root, package(make_wheel(wheels, "foo"), root=project_root))
+        assert f"- {file} cannot be read: " in refuse(build, requirements=["requirements.txt"])
+
+    def test_a_requirements_file_behind_a_url_is_told(
+        self, build: BundleOf, project_root: Path, wheels: Path, ui: RecordingUI
+    ) -> None:
+        text = "-r https://alice:secret@example.org/more.txt\nfoo\n"
+        (project_root / "requirements.txt").write_text(text, encoding="utf-8")
+        write_lock(project_root, package(make_wheel(wheels, "foo"), root=project_root))
+        assert distributions(build(requirements=["requirements.txt"])) == {"foo 1.0"}
+        assert "https://****@example.org/more.txt is not checked: the build does not download it" in ui.text
+
+    def test_constraints_files_that_others_include(self, build: BundleOf, project_root: Path, wheels: Path) -> None:
+        write_lock(project_root, package(make_wheel(wheels, "foo", "2.0"), root=project_root))
+        (project_root / "requirements.txt").write_text("-c one.txt\nfoo\n", encoding="utf-8")
+        (project_root / "one.txt").write_text("-c two.txt\n", encoding="utf-8")
+        (project_root / "two.txt").write_text("foo<2\n", encoding="utf-8")
+        message = refuse(build, requirements=["requirements.txt"])
+        assert "- two.txt allows `foo<2` only: the lock has foo 2.0\n" in message
 
     def test_constraints(self, build: BundleOf, project_root: Path, wheels: Path) -> None:
         write_lock(project_root, package(make_wheel(wheels, "foo", "2.0"), root=project_root))

@@ -1,0 +1,182 @@
+"""Requirements and constraints files, read as pip reads them.
+
+https://pip.pypa.io/en/stable/reference/requirements-file-format/
+"""
+
+from __future__ import annotations
+
+import codecs
+import locale
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from hatch_lambda.common.files import path_of_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# UTF-32 first: its little-endian mark begins with that of UTF-16.
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+)
+_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")  # PEP 263
+_COMMENT = re.compile(r"(?:^|\s+)#.*$")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_REMOTE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+REQUIREMENT, CONSTRAINT, EDITABLE, HASH = (
+    ("-r", "--requirement"),
+    ("-c", "--constraint"),
+    ("-e", "--editable"),
+    ("--hash",),
+)
+
+
+class Line(NamedTuple):
+    """A logical line. `requirement`: with its marker; empty if there are only options."""
+
+    number: int
+    requirement: str
+    options: tuple[str, ...]
+
+    @property
+    def editable(self) -> str | None:
+        return None if self.requirement else next(iter(values_of(EDITABLE, self.options)), None)
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        return tuple(values_of(HASH, self.options))
+
+
+class Unread(NamedTuple):
+    """A file that is not read: `reason` says why; None for a URL, which pip alone reads."""
+
+    name: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class RequirementsFile:
+    """A file with all that it includes. `variables`: those it names as `${NAME}`, set or not."""
+
+    path: Path
+    is_constraints: bool
+    content: bytes
+    lines: tuple[Line, ...]
+    variables: frozenset[str]
+    includes: tuple[RequirementsFile | Unread, ...]
+
+    def walk(self) -> Iterator[RequirementsFile | Unread]:
+        """The file and, in order, all that it includes."""
+        yield self
+        for included in self.includes:
+            if isinstance(included, Unread):
+                yield included
+            else:
+                yield from included.walk()
+
+
+def walk(name: str, folder: Path, *, is_constraints: bool = False) -> Iterator[RequirementsFile | Unread]:
+    """A file with all that it includes. `name`: a path relative to the folder, or a URL."""
+    found = read(name, folder, is_constraints=is_constraints)
+    return iter((found,)) if isinstance(found, Unread) else found.walk()
+
+
+def read(
+    name: str, folder: Path, *, is_constraints: bool = False, above: frozenset[Path] = frozenset()
+) -> RequirementsFile | Unread:
+    """Read a file and what it includes. `above`: the files that include it."""
+    if _REMOTE.match(name):
+        return Unread(name, None)
+    path = path_of_url(name) if name.startswith("file:") else folder / name
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - as pip does, which follows no links here
+    if path in above:
+        return Unread(str(path), "it includes itself")
+    try:
+        content = path.read_bytes()
+        text = decode(content)
+    except OSError as error:
+        return Unread(str(path), error.strerror or str(error))
+    except (UnicodeError, LookupError) as error:
+        return Unread(str(path), str(error))
+    lines, variables, includes = [], set(), []
+    for number, raw in _logical_lines(text):
+        variables.update(_VARIABLE.findall(raw))
+        line = _parsed(number, _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[0], raw))
+        lines.append(line)
+        if line.requirement or line.editable:
+            continue
+        # Of several, pip takes the first `-r`, or else the first `-c`.
+        for names, constrains in ((REQUIREMENT, False), (CONSTRAINT, True)):
+            if found := list(values_of(names, line.options)):
+                includes.append(read(found[0], path.parent, is_constraints=constrains, above=above | {path}))
+                break
+    return RequirementsFile(path, is_constraints, content, tuple(lines), frozenset(variables), tuple(includes))
+
+
+def decode(content: bytes) -> str:
+    """By its byte-order mark, a PEP 263 comment, as UTF-8 or by the locale. Raises `UnicodeError` or `LookupError`."""
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return content[len(mark) :].decode(encoding)
+    for line in content.split(b"\n", 2)[:2]:
+        if line.startswith(b"#") and (coding := _CODING.search(line)):
+            return content.decode(coding[1].decode("ascii"))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode(locale.getpreferredencoding(do_setlocale=False))
+
+
+def values_of(names: tuple[str, ...], words: Sequence[str]) -> Iterator[str]:
+    """The values of an option, by its short and long names; long ones may be abbreviated (optparse)."""
+    waiting = iter(words)
+    for word in waiting:
+        name, equals, value = word.partition("=")
+        if word in names or (not equals and _abbreviates(name, names)):
+            value = next(waiting, "")
+        elif not _abbreviates(name, names):
+            if word.startswith("--") or not word.startswith(names[0]):
+                continue
+            value = word[len(names[0]) :]
+        if value:
+            yield value
+
+
+def _abbreviates(word: str, names: tuple[str, ...]) -> bool:
+    return len(word) > len("--xx") and names[-1].startswith(word)
+
+
+def _parsed(number: int, line: str) -> Line:
+    """Cut into requirement and options, as pip does it: at the first word that begins with `-`."""
+    words = line.split(" ")
+    first = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
+    options = " ".join(words[first:])
+    try:
+        split = shlex.split(options)
+    except ValueError:
+        split = options.split()  # pip will say so
+    return Line(number, " ".join(words[:first]).strip(), tuple(split))
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines that are not empty, with continuations joined and without comments; a comment line ends a continuation."""
+    joined, first = "", 0
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        first = first or number
+        is_comment = _COMMENT.match(line)
+        joined += f" {line}" if is_comment else line.strip("\\") if line.endswith("\\") else line
+        if line.endswith("\\") and not is_comment and number < len(lines):
+            continue
+        if stripped := _COMMENT.sub("", joined).strip():
+            yield first, stripped
+        joined, first = "", 0
