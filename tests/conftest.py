@@ -14,6 +14,7 @@ from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
+from tests.support.fork_server import ForkingPopen, ForkServer
 from tests.support.packages import make_wheel
 from tests.support.projects import HOOK, PACKAGE, NewProject, Project, write_project
 from tests.support.recording_ui import RecordingUI
@@ -21,14 +22,34 @@ from tests.support.simple_index import SimpleIndex
 from tests.support.situation import Situation, request_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from hatch_lambda.bundle.files import Bundle
 
 
+AMBIENT = dict(os.environ)
+"""The environment that the tests were started in."""
+
 # By these the logs of CI are folded, and have lines for that.
 CONTINUOUS_INTEGRATION = frozenset({"CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE"})
+
+
+@pytest.fixture(scope="session")
+def _fork_server() -> Iterator[ForkServer]:
+    with ForkServer(AMBIENT) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _forks_instead_of_starts(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _fork_server: ForkServer
+) -> None:
+    """Builds and pips of this Python are forked, unless a test is marked with `real_processes`."""
+    real = os.name != "posix" or "REAL_PROCESSES" in AMBIENT or request.node.get_closest_marker("real_processes")
+    if not real:
+        monkeypatch.setattr(ForkingPopen, "server", _fork_server)
+        monkeypatch.setattr(subprocess, "Popen", ForkingPopen)
 
 
 @pytest.fixture(autouse=True)

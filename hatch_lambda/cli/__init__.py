@@ -1,4 +1,4 @@
-"""The command `hatch-lambda`: what a zip holds, where it fits, and what goes with it. A module per subcommand."""
+"""The command `hatch-lambda`, with one module per subcommand."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import click
 
 from hatch_lambda.common.errors import LambdaBuildError
 
-# In the order of the help; a module of each name has a click command of that name.
+# In the order of `--help`. Each is a click command in the module of that name.
 COMMANDS = {
-    "inspect": "Show what a zip, a layer or a folder holds and where it runs",
-    "diff": "Show what changed from one zip to another",
-    "report": "Write a page about a zip: sizes, audit, dependencies",
-    "sbom": "Write a software bill of materials of a zip",
-    "invoke": "Run a function here as Lambda would",
-    "lock": "Write or renew the lock file of the dependencies",
-    "cache": "Show or clear what is kept between builds",
+    "inspect": "Show what a zip, layer or directory contains and where it runs",
+    "diff": "Show what changed between two zips",
+    "report": "Write an HTML report on a zip: sizes, compatibility, dependencies",
+    "sbom": "Write the SBOM (CycloneDX) of a zip",
+    "invoke": "Run a function locally as Lambda would",
+    "lock": "Create or update the lock file",
+    "cache": "Show or clear the cache",
 }
-_INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
+_INTERRUPTED = 130  # as in shells: 128 + SIGINT
 
 
 class _Commands(click.Group):
-    """Commands that are imported when they are called, and errors of ours as messages."""
+    """Imports commands when they are called, and prints errors without a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -47,7 +47,9 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        _make_printable()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # the encoding may lack characters of names in a zip
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except LambdaBuildError as error:
@@ -57,31 +59,17 @@ class _Commands(click.Group):
             ctx.exit(_INTERRUPTED)
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise  # click's business: whoever read has enough
-            raise _Failure(_words_of(error)) from None
+                raise  # click handles closed pipes
+            reason = error.strerror or str(error)
+            raise _Failure(f"{os.fsdecode(error.filename)}: {reason}" if error.filename else reason) from None
 
 
 class _Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
-        from rich.text import Text
-
-        from hatch_lambda.cli.terminal import console, printable
+        from hatch_lambda.cli.terminal import print_error  # rich: `--help` does without
 
         del file
-        text = "\n".join(map(printable, f"Error: {self.message}".splitlines()))
-        console(stderr=True).print(Text(text, "red"), soft_wrap=True)
-
-
-def _words_of(error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return f"{os.fsdecode(error.filename)}: {reason}" if error.filename else reason
-
-
-def _make_printable() -> None:
-    """Names out of a zip may hold what the terminal's encoding has no letters for."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        print_error(self.message)
 
 
 @click.group(
@@ -90,8 +78,8 @@ def _make_printable() -> None:
 )
 @click.version_option(package_name="hatch-lambda", prog_name="hatch-lambda")
 def main() -> None:
-    """Look into Lambda zips: what they hold, where they run, what changed.
+    """Build tools for AWS Lambda zips: inspect, compare, report, run and lock.
 
-    Any zip will do, a layer's too, whoever made it, and so will an unpacked folder. Each command says more with
-    `--help`. Exit codes: 0 where all is well, 1 where something is not, 2 where the command cannot be understood.
+    The commands work on any zip of a function or layer, whatever tool built it, and on unzipped directories. Run a
+    command with `--help` for details. Exit codes: 0 for success, 1 for errors and failed checks, 2 for usage errors.
     """

@@ -1,4 +1,4 @@
-"""`hatch-lambda diff`: what changed from one zip to another."""
+"""`hatch-lambda diff`: what changed between two zips."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.text import Text
+
+from hatch_lambda.cli.terminal import console, heading, is_narrow, printable, size, table
+from hatch_lambda.inspect.comparison import ADDED, CHANGED, REMOVED, Comparison
+from hatch_lambda.inspect.contents import OWN, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console
 
+    from hatch_lambda.inspect.comparison import FileChange, PartChange
     from hatch_lambda.inspect.contents import Contents
-    from hatch_lambda.inspect.contents.comparison import Comparison, FileChange, PartChange
 
 _SHOWN_FILES = 20
-_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
-_COLOURS = {"added": "green", "removed": "red", "changed": "yellow"}
+_SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
+_COLOURS = {ADDED: "green", REMOVED: "red", CHANGED: "yellow"}
 
 
 @click.command
 @click.argument("old", type=click.Path(exists=True, path_type=Path))
 @click.argument("new", type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, with sizes in bytes and every file.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Write Markdown, for a pull request's comment.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Write Markdown, for a pull request comment.")
 @click.option("--files", "all_files", is_flag=True, help=f"List every file, not only {_SHOWN_FILES}.")
-@click.option("--exit-code", is_flag=True, help="Exit with 1 if the two differ.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are differences.")
 @click.pass_context
-def diff(  # noqa: PLR0913 - click hands over each option
+def diff(  # noqa: PLR0913 - click passes each option
     ctx: click.Context, *, old: Path, new: Path, as_json: bool, as_markdown: bool, all_files: bool, exit_code: bool
 ) -> None:
     """Show what changed from OLD to NEW: distributions, sizes and files.
 
-    Each is a zip or a folder. Files are compared by content; times do not matter, nor does how well a zip is packed.
+    Both are zips or directories. Files are compared by content and permissions; timestamps and compression are
+    ignored.
     """
     if as_json and as_markdown:
-        raise click.UsageError("--json and --markdown exclude each other.")
-    from hatch_lambda.inspect.contents import read
-    from hatch_lambda.inspect.contents.comparison import Comparison
-
+        raise click.UsageError("--json and --markdown are mutually exclusive.")
     comparison = Comparison(read(old), read(new))
     if as_json:
         click.echo(json.dumps(_as_json(comparison), indent=2))
@@ -53,41 +56,36 @@ def diff(  # noqa: PLR0913 - click hands over each option
         ctx.exit(1)
 
 
-# --- Figures that all forms have ---
+# --- Figures of every format ---
 
 
-class _Totals:
-    """Sizes of both sides, each with its name."""
-
-    def __init__(self, comparison: Comparison) -> None:
-        old, new = comparison.old, comparison.new
-        own_old, own_new = comparison.own_sizes
-        self.rows: list[tuple[str, int, int]] = [("unzipped", old.size, new.size)]
-        if old.kind == "function" or new.kind == "function":
-            self.rows.append(("own code", own_old, own_new))
-            self.rows.append(("dependencies", old.size - own_old, new.size - own_new))
-        if old.zipped is not None and new.zipped is not None:
-            self.rows.append(("zipped", old.zipped, new.zipped))
+def _totals(comparison: Comparison) -> Iterator[tuple[str, int, int]]:
+    """Sizes, old and new."""
+    old, new = comparison.old, comparison.new
+    own_old, own_new = comparison.own_sizes
+    yield "unzipped", old.size, new.size
+    if old.kind == "function" or new.kind == "function":
+        yield OWN, own_old, own_new
+        yield "dependencies", old.size - own_old, new.size - own_new
+    if old.zipped is not None and new.zipped is not None:
+        yield "zipped", old.zipped, new.zipped
 
 
 def _summary(comparison: Comparison) -> str:
-    from hatch_lambda.inspect.contents.comparison import OWN
-
     found = [part.how for part in comparison.parts if part.name != OWN]
     counts = [f"{found.count(how)} {how}" for how in _SIGNS if how in found]
     return ", ".join([*counts, f"{comparison.unchanged} unchanged"])
 
 
-def _versions(part: PartChange) -> str:
-    old, new = part.old.version if part.old else "", part.new.version if part.new else ""
-    if part.is_rebuilt:
-        return f"{old}, other files" if old else ""
-    return " -> ".join(filter(None, [old, new]))
+def _file_counts(comparison: Comparison) -> str:
+    return ", ".join(f"{count:,} {how}" for how, count in comparison.counts.items() if count)
+
+
+def _versions(part: PartChange) -> tuple[str, str]:
+    return part.old.version if part.old else "", part.new.version if part.new else ""
 
 
 def _signed(count: int) -> str:
-    from hatch_lambda.cli.terminal import size
-
     return f"{'+' if count > 0 else '-' if count < 0 else ''}{size(abs(count))}"
 
 
@@ -96,14 +94,14 @@ def _percentage(old: int, new: int) -> str:
 
 
 def _listed(comparison: Comparison, *, all_files: bool) -> tuple[Sequence[FileChange], int]:
-    """The files to list, and how many are left out: the function's own come first, metadata last."""
+    """The files to list, and how many are omitted: the function's own come first, metadata last."""
     if all_files:
         return comparison.files, 0
-    telling = sorted(
+    files = sorted(
         comparison.files,
         key=lambda change: (change.owner not in comparison.own, ".dist-info/" in change.path, -abs(change.size)),
     )
-    return telling[:_SHOWN_FILES], max(0, len(telling) - _SHOWN_FILES)
+    return files[:_SHOWN_FILES], max(0, len(files) - _SHOWN_FILES)
 
 
 # --- JSON ---
@@ -159,59 +157,22 @@ def _side_as_json(contents: Contents) -> dict[str, Any]:
 
 
 def _show(comparison: Comparison, *, all_files: bool) -> None:
-    from rich.text import Text
-
-    from hatch_lambda.cli.terminal import console, printable
-
     out = console()
-    old, new = (printable(contents.path.name or str(contents.path)) for contents in (comparison.old, comparison.new))
+    old, new = printable(comparison.old.name), printable(comparison.new.name)
     out.print(Text.assemble((old, "bold"), " -> ", (new, "bold")), soft_wrap=True)
-    _show_totals(out, comparison)
-    if not comparison:
-        out.print("\nNo difference.")
-        return
-    _show_parts(out, comparison)
-    _show_files(out, comparison, all_files=all_files)
-
-
-def _show_totals(out: Console, comparison: Comparison) -> None:
-    from hatch_lambda.cli.terminal import size, table
-
     grid = table("", "old", "new", "difference", "%")
     grid.columns[4].header = ""
-    for name, old, new in _Totals(comparison).rows:
-        indent = "    " if name in {"own code", "dependencies"} else "  "
-        grid.add_row(f"{indent}{name}", size(old), size(new), _signed(new - old), _percentage(old, new))
+    for name, before, after in _totals(comparison):
+        indent = "    " if name in {OWN, "dependencies"} else "  "
+        difference = _signed(after - before)
+        grid.add_row(f"{indent}{name}", size(before), size(after), difference, _percentage(before, after))
     out.print(grid)
-
-
-def _show_parts(out: Console, comparison: Comparison) -> None:
-    from rich.text import Text
-
-    from hatch_lambda.cli.terminal import heading, is_narrow, printable, table
-
+    if not comparison:
+        out.print("\nNo differences.")
+        return
     heading(out, "Distributions", _summary(comparison))
-    has_counts = not is_narrow(out)
-    grid = table("", "version", *(["files"] if has_counts else []), "unzipped", "zipped")
-    grid.columns[1].justify, grid.columns[1].no_wrap, grid.columns[1].overflow = "left", False, "fold"
-    for part in comparison.parts:
-        label = f"  {_SIGNS[part.how]} {printable(part.name)}"
-        grid.add_row(
-            Text(label, _COLOURS[part.how]),
-            printable(_versions(part)),
-            *([f"{len(part.files):,}"] if has_counts else []),
-            _signed(part.size),
-            _signed(part.compressed) if comparison.are_zips else "",
-        )
     if comparison.parts:
-        out.print(grid)
-
-
-def _show_files(out: Console, comparison: Comparison, *, all_files: bool) -> None:
-    from rich.text import Text
-
-    from hatch_lambda.cli.terminal import heading, printable
-
+        _show_parts(out, comparison)
     heading(out, "Files", _file_counts(comparison))
     shown, more = _listed(comparison, all_files=all_files)
     figures = [_signed(change.size) for change in shown]
@@ -220,87 +181,77 @@ def _show_files(out: Console, comparison: Comparison, *, all_files: bool) -> Non
         line = f"  {_SIGNS[change.how]} {figure:>{width}}  {printable(change.path)}"
         out.print(Text(line, _COLOURS[change.how]), soft_wrap=True)
     if more:
-        out.print(Text(f"  and {more:,} more; --files lists them all", "dim"))
+        out.print(Text(f"  and {more:,} more (list all with --files)", "dim"))
 
 
-def _file_counts(comparison: Comparison) -> str:
-    return ", ".join(f"{count:,} {how}" for how, count in comparison.counts.items() if count)
+def _show_parts(out: Console, comparison: Comparison) -> None:
+    has_counts = not is_narrow(out)
+    grid = table("", "version", *(["files"] if has_counts else []), "unzipped", "zipped")
+    grid.columns[1].justify, grid.columns[1].no_wrap, grid.columns[1].overflow = "left", False, "fold"
+    for part in comparison.parts:
+        old, new = _versions(part)
+        if part.is_rebuilt:
+            versions = f"{old}, different files" if old else ""
+        else:
+            versions = " -> ".join(filter(None, [old, new]))
+        grid.add_row(
+            Text(f"  {_SIGNS[part.how]} {printable(part.name)}", _COLOURS[part.how]),
+            printable(versions),
+            *([f"{len(part.files):,}"] if has_counts else []),
+            _signed(part.size),
+            _signed(part.compressed) if comparison.are_zips else "",
+        )
+    out.print(grid)
 
 
 # --- Markdown ---
 
 
 def _markdown(comparison: Comparison, *, all_files: bool) -> Iterator[str]:
-    from hatch_lambda.cli.terminal import size
-
-    old, new = (_escaped(contents.path.name or str(contents.path)) for contents in (comparison.old, comparison.new))
+    old, new = _escaped(comparison.old.name), _escaped(comparison.new.name)
     yield f"### {new}" if old == new else f"### {old} → {new}"
     yield ""
-    yield from _rows(
-        ["", "old", "new", "difference"],
-        (
-            [
-                name,
-                size(before),
-                size(after),
-                " ".join(filter(None, [_signed(after - before), _in_brackets(before, after)])),
-            ]
-            for name, before, after in _Totals(comparison).rows
-        ),
-    )
+    totals = []
+    for name, before, after in _totals(comparison):
+        percentage = f" ({text})" if (text := _percentage(before, after)) else ""
+        totals.append([name, size(before), size(after), f"{_signed(after - before)}{percentage}"])
+    yield from _rows(["", "old", "new", "difference"], totals)
     yield ""
     if not comparison:
-        yield "No difference."
+        yield "No differences."
         return
     yield f"**Distributions:** {_summary(comparison)}"
     yield ""
     if comparison.parts:
-        yield from _markdown_parts(comparison)
+        parts = []
+        for part in comparison.parts:
+            before_version, after_version = map(_escaped, _versions(part))
+            parts.append(
+                [
+                    _escaped(part.name),
+                    before_version,
+                    after_version + (" (different files)" if part.is_rebuilt else ""),
+                    _signed(part.size),
+                    _signed(part.compressed) if comparison.are_zips else "",
+                ]
+            )
+        yield from _rows(["", "old", "new", "unzipped", "zipped"], parts)
         yield ""
-    yield from _markdown_files(comparison, all_files=all_files)
-
-
-def _in_brackets(old: int, new: int) -> str:
-    return f"({percentage})" if (percentage := _percentage(old, new)) else ""
-
-
-def _markdown_parts(comparison: Comparison) -> Iterator[str]:
-    yield from _rows(
-        ["", "old", "new", "unzipped", "zipped"],
-        (
-            [
-                _escaped(part.name),
-                _escaped(part.old.version if part.old else ""),
-                _escaped(part.new.version if part.new else "") + (" (other files)" if part.is_rebuilt else ""),
-                _signed(part.size),
-                _signed(part.compressed) if comparison.are_zips else "",
-            ]
-            for part in comparison.parts
-        ),
-    )
-
-
-def _markdown_files(comparison: Comparison, *, all_files: bool) -> Iterator[str]:
-    from hatch_lambda.cli.terminal import printable
-
+    # In a diff block, `!` marks a changed line.
+    signs = {**_SIGNS, CHANGED: "!"}
     shown, more = _listed(comparison, all_files=all_files)
-    lines = [f"{_SIGNS[change.how]} {printable(change.path)} ({_signed(change.size)})" for change in shown]
+    lines = [f"{signs[change.how]} {printable(change.path)} ({_signed(change.size)})" for change in shown]
     if more:
         lines.append(f"# and {more:,} more")
-    # A fence has to be longer than any within it.
+    # A fence must be longer than any inside it.
     longest = max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     yield f"<details><summary>Files: {_file_counts(comparison)}</summary>"
-    yield from ["", f"{fence}diff", *(_in_diff(line) for line in lines), fence, "", "</details>"]
-
-
-def _in_diff(line: str) -> str:
-    """`!` is what a highlighter of diffs has for a changed line."""
-    return f"!{line[1:]}" if line.startswith("~") else line
+    yield from ["", f"{fence}diff", *lines, fence, "", "</details>"]
 
 
 def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A table, its first column to the left."""
+    """A table with its first column aligned left."""
     yield f"| {' | '.join(header)} |"
     yield f"|---|{'--:|' * (len(header) - 1)}"
     for row in rows:
@@ -308,8 +259,6 @@ def _rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
 
 
 def _escaped(text: str) -> str:
-    """A name out of a zip, so that Markdown, HTML and mentions make nothing of it."""
-    from hatch_lambda.cli.terminal import printable
-
+    """A name from a zip without any meaning in Markdown or HTML, and without mentioning anyone."""
     escaped = re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", printable(text))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")

@@ -1,4 +1,4 @@
-"""`hatch-lambda report`: a page about a zip."""
+"""`hatch-lambda report`: an HTML report on a zip."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from hatch_lambda.cli.target_options import named_target, target_options
+from hatch_lambda.cli.target_options import target_of, target_options
+from hatch_lambda.inspect.output import next_to
+from hatch_lambda.inspect.report import write
 
 
 @click.command
@@ -15,19 +17,16 @@ from hatch_lambda.cli.target_options import named_target, target_options
     "--output",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write the page.  [default: NAME.html beside PATH]",
+    help="The output file.  [default: NAME.html next to PATH]",
 )
-@target_options("The runtime that it is to run on.")
+@target_options("The runtime it is for.")
 def report(*, path: Path, output: Path | None, runtime: str | None, architecture: str | None) -> None:
-    """Write a page about PATH that any browser shows.
+    """Write an HTML report on PATH.
 
-    PATH is the zip of a function or of a layer, whoever made it, or a folder that is yet to be zipped. The page has a
-    map of what takes the space, to click into; tables of distributions and files; Lambda's limits; where it runs, and
-    why not; and who requires whom. It is one file and asks nothing of the network.
+    PATH is the zip of a function or a layer, whatever tool built it, or an unzipped directory. The report has a
+    clickable treemap of sizes, tables of distributions and files, Lambda's limits, the runtimes that can run it or why
+    they cannot, and the dependency tree. It is a single file that loads nothing from the network.
 
-    Without --runtime it goes by the name of the zip where that ends as in `-python3.13-arm64.zip`.
+    Without --runtime, the target is taken from file names like `NAME-python3.13-arm64.zip`.
     """
-    target = named_target(runtime, architecture)
-    from hatch_lambda.inspect.report import beside, write
-
-    click.echo(write(path, output or beside(path), target))
+    click.echo(write(path, output or next_to(path), target_of(runtime, architecture)))

@@ -1,4 +1,4 @@
-"""`hatch-lambda sbom`: a bill of materials of a zip."""
+"""`hatch-lambda sbom`: the software bill of materials of a zip."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from hatch_lambda.cli.target_options import named_target, target_options
+from hatch_lambda.cli.target_options import target_of, target_options
+from hatch_lambda.inspect.sbom import document, write
 
 
 @click.command
@@ -15,22 +16,20 @@ from hatch_lambda.cli.target_options import named_target, target_options
     "--output",
     "-o",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write it.  [default: standard output]",
+    help="The output file.  [default: stdout]",
 )
-@target_options("The runtime that it is to run on.")
+@target_options("The runtime it is for.")
 def sbom(*, path: Path, output: Path | None, runtime: str | None, architecture: str | None) -> None:
-    """Write a software bill of materials of PATH: CycloneDX 1.6, as JSON.
+    """Write the software bill of materials (SBOM) of PATH as CycloneDX 1.6 JSON.
 
-    PATH is the zip of a function or of a layer, whoever made it, or a folder that is yet to be zipped. It lists the
-    distributions with version, package URL and licence, and who requires whom. The same zip gives the same document;
-    it has a time only where `SOURCE_DATE_EPOCH` is set. Needs the extra `sbom`: `pip install 'hatch-lambda[sbom]'`.
+    PATH is the zip of a function or a layer, whatever tool built it, or an unzipped directory. The SBOM lists the
+    distributions with version, package URL and licence, and the dependency graph. The same zip gives the same SBOM; it
+    only has a timestamp if `SOURCE_DATE_EPOCH` is set. Requires `pip install 'hatch-lambda[sbom]'`.
 
-    Who requires whom depends on the runtime. Without --runtime the name of the zip says which where it ends as in
-    `-python3.13-arm64.zip`.
+    The dependency graph depends on the runtime. Without --runtime, the target is taken from file names like
+    `NAME-python3.13-arm64.zip`.
     """
-    target = named_target(runtime, architecture)
-    from hatch_lambda.inspect.sbom import document, write
-
+    target = target_of(runtime, architecture)
     if output:
         click.echo(write(path, output, target))
     else:

@@ -1,4 +1,4 @@
-"""`--runtime` and `--architecture`, which several commands take."""
+"""`--runtime` and `--architecture`, options of several commands."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
-def target_options(about_runtime: str) -> Callable[[Command], Command]:
-    """The two options of a command; `about_runtime` is what its help says of the first."""
+def target_options(runtime_help: str) -> Callable[[Command], Command]:
+    """Add both options to a command; `runtime_help` is the help text of `--runtime`."""
 
     def decorate(command: Command) -> Command:
         command = click.option(
             "--architecture",
             type=click.Choice(list(ARCHITECTURES)),
-            help="The processor that --runtime is meant for.  [default: x86_64]",
+            help="The architecture for --runtime.  [default: x86_64]",
         )(command)
-        return click.option("--runtime", type=click.Choice(list(RUNTIMES)), help=about_runtime)(command)
+        return click.option("--runtime", type=click.Choice(list(RUNTIMES)), help=runtime_help)(command)
 
     return decorate
 
 
-def named_target(runtime: str | None, architecture: str | None) -> Target | None:
-    """What the two options mean; none where neither is given. Raises `click.UsageError`."""
+def target_of(runtime: str | None, architecture: str | None) -> Target | None:
+    """The target that the options name; None if neither is given. Raises `click.UsageError`."""
     if runtime:
         return Target(RUNTIMES[runtime], ARCHITECTURES[architecture or "x86_64"])
     if architecture:
-        raise click.UsageError("--architecture goes with --runtime: which one is the zip to run on?")
+        raise click.UsageError("--architecture requires --runtime.")
     return None

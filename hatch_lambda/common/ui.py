@@ -208,3 +208,13 @@ def megabytes(size: int) -> str:
     if size < 1024 * 1024:
         return f"{size / 1024:.1f} kB"
     return f"{size / (1024 * 1024):.1f} MB"
+
+
+def printable(text: str) -> str:
+    """Escape control characters and those that change the direction of writing (https://trojansource.codes).
+
+    A name from a zip can then neither move the cursor, nor colour what follows, nor appear as another name.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

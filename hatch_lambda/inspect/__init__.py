@@ -1,1 +1,1 @@
-"""Looking into a zip that is there: contents, report, SBOM."""
+"""For zips that exist: contents, comparison, report, SBOM."""

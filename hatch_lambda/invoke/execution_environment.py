@@ -99,7 +99,7 @@ class ExecutionEnvironment:
             modes = task_root.unpack(sources, folder)
             if sources:
                 names = " or ".join(source.name for source in sources)
-                runtime_python.check_loadable(scan_directory(folder), names, self.python)
+                runtime_python.check_machine(scan_directory(folder), names, self.python)
             task_root.protect(folder, modes)
 
     def install_runtime(self, client: tuple[Path, ...]) -> None:

@@ -176,7 +176,7 @@ def _describe(python: Path) -> RuntimePython:
     return RuntimePython(Path(path), runtime, machine, abi, Path(prefix))
 
 
-def check_loadable(machine_code: Sequence[MachineCode], source: str, python: RuntimePython) -> None:
+def check_machine(machine_code: Sequence[MachineCode], source: str, python: RuntimePython) -> None:
     """Raise `NoRuntimeError` if most of the native code is for another machine than the interpreter's.
 
     Most, because some packages include helpers for every machine.

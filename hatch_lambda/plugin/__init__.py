@@ -1,1 +1,3 @@
-"""Hatch on one side, our values on the other: the only code that imports hatchling."""
+"""The adapters to Hatch: its build hook and its build target, both named `lambda`. Hatch is imported nowhere else."""
+
+HOOK = TARGET = "lambda"

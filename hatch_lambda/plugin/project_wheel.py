@@ -1,4 +1,4 @@
-"""The project itself as a wheel, made by Hatch's own wheel builder with what `targets.lambda` says of files."""
+"""The project's own wheel, built by Hatch with the file selection of `targets.lambda`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hatchling.builders.plugin.interface import BuilderInterface
 
-# Modules that tools look for in a project's root.
+# Modules in a project's root that are meant for tools.
 _NOT_FOR_LAMBDA = frozenset({"conftest.py", "hatch_build.py", "noxfile.py", "setup.py", "tasks.py"})
 
 # Hatch's options that select files: https://hatch.pypa.io/latest/config/build/#file-selection
@@ -38,45 +38,40 @@ HATCH_KEYS = (
 
 
 def build_wheel(builder: BuilderInterface[Any, Any], directory: Path, build_data: dict[str, Any]) -> Path:
-    """Build the project's wheel into a directory: what it ships, the zip ships.
+    """Build the project's wheel into a directory: what the wheel ships, the zip ships.
 
-    Hooks of the wheel target run as for any wheel; files that hooks of the target `lambda` asked for come on top.
+    Hooks of the wheel target run as for any wheel. `build_data`: of the target `lambda`, whose hooks may add files.
     Raises `LambdaBuildError` for faults in the configuration.
     """
-    wheel_builder = _ProjectWheelBuilder.of(builder, build_data)
-    with wheel_builder.explaining_faults(), _temporary_files_in(directory), _epoch_within_bounds():
+    wheel_builder = ProjectWheelBuilder.of(builder, build_data)
+    with wheel_builder.explaining_faults(), _surroundings(directory):
         (wheel,) = wheel_builder.build(
             directory=str(directory), versions=["standard"], hooks_only=False, clean=False, clean_hooks_after=False
         )
     return Path(wheel)
 
 
-def is_made_for_a_zip(builder: object) -> bool:
-    """Whether a wheel builder is ours, and not one that somebody wants a wheel of."""
-    return isinstance(builder, _ProjectWheelBuilder)
-
-
 def check_selection(builder: BuilderInterface[Any, Any]) -> None:
-    """Say before anything is resolved that Hatch will not find the project's files; hooks may still supply them.
+    """Report before anything is resolved that Hatch will find no files of the project, unless hooks may add some.
 
     Raises `LambdaBuildError`.
     """
-    wheel_builder = _ProjectWheelBuilder.of(builder, {})
+    wheel_builder = ProjectWheelBuilder.of(builder, {})
     with wheel_builder.explaining_faults():
         hooks = {*builder.config.hook_config, *wheel_builder.config.hook_config}
         if hooks <= {builder.PLUGIN_NAME} and not wheel_builder.config.get_force_include():
             _ = wheel_builder.config.default_file_selection_options
 
 
-class _ProjectWheelBuilder(WheelBuilder):
-    """Hatch's wheel builder with the file selection of another target over its own."""
+class ProjectWheelBuilder(WheelBuilder):
+    """Hatch's wheel builder with the file selection of another target on top of its own."""
 
     overriding: dict[str, Any]
     contributed: dict[str, Any]
 
     @classmethod
-    def of(cls, builder: BuilderInterface[Any, Any], contributed: dict[str, Any]) -> _ProjectWheelBuilder:
-        """`contributed`: build data of the other target's hooks."""
+    def of(cls, builder: BuilderInterface[Any, Any], contributed: dict[str, Any]) -> ProjectWheelBuilder:
+        """`contributed`: the build data of the other target."""
         self = cls(builder.root, plugin_manager=builder.plugin_manager, metadata=builder.metadata, app=builder.app)
         self.overriding = {key: builder.target_config[key] for key in FILE_SELECTION if key in builder.target_config}
         self.contributed = contributed
@@ -93,7 +88,7 @@ class _ProjectWheelBuilder(WheelBuilder):
 
     @contextmanager
     def explaining_faults(self) -> Iterator[None]:
-        """Turn what Hatch finds wrong into our errors, with the table that it stands in."""
+        """Turn Hatch's configuration errors into ours, with the path of the table that the user wrote."""
         try:
             yield
         except (TypeError, ValueError) as error:
@@ -119,32 +114,27 @@ class _ProjectWheelBuilder(WheelBuilder):
         )
         selected = ", ".join(f'"{path}"' for path in own)
         return (
-            f"Hatch cannot tell which files are the project's: there is no package or module named `{name}`.\n"
-            f"Say which ones belong into the zip, in pyproject.toml:\n\n"
+            f"Hatch cannot determine the project's files: there is no package or module named `{name}`.\n"
+            f"Select the files for the zip in pyproject.toml:\n\n"
             f"[{TARGET_TABLE}]\n"
             f"only-include = [{selected}]"
         )
 
 
 @contextmanager
-def _epoch_within_bounds() -> Iterator[None]:
-    """Hatch keeps `SOURCE_DATE_EPOCH` from being too early for a zip, but not from being too late."""
-    former = os.environ.get(EPOCH_VARIABLE)
-    if former is not None:
+def _surroundings(directory: Path) -> Iterator[None]:
+    """Change two globals while Hatch builds its wheel, for which `WheelArchive` offers no argument or method.
+
+    Its temporary file, which Hatch leaves behind when a build fails, goes to the directory. `SOURCE_DATE_EPOCH`, which
+    Hatch limits to what a zip can hold at the lower end only, is limited at the upper end, too.
+    """
+    former_directory, former_epoch = tempfile.tempdir, os.environ.get(EPOCH_VARIABLE)
+    tempfile.tempdir = str(directory)
+    if former_epoch is not None:
         os.environ[EPOCH_VARIABLE] = str(source_date_epoch())
     try:
         yield
     finally:
-        if former is not None:
-            os.environ[EPOCH_VARIABLE] = former
-
-
-@contextmanager
-def _temporary_files_in(directory: Path) -> Iterator[None]:
-    """Where Hatch begins its wheel; it leaves the file there when a build fails."""
-    former = tempfile.tempdir
-    tempfile.tempdir = str(directory)
-    try:
-        yield
-    finally:
-        tempfile.tempdir = former
+        tempfile.tempdir = former_directory
+        if former_epoch is not None:
+            os.environ[EPOCH_VARIABLE] = former_epoch

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.closure import Closure, Distribution
-    from hatch_lambda.wheels.store import Store, StoredWheel
+    from hatch_lambda.wheels.store import StoredWheel
 
 LOCK_NAME = "pylock.toml"
 _AUDIT_NAME = "audit.json"
@@ -39,17 +39,9 @@ class Earlier(NamedTuple):
     """The files, by gitignore patterns, that the audit has left out; none if there is no word of an audit."""
 
 
-def look_ahead(folders: Iterable[Path], store: Store) -> set[Path]:
-    """Begin with what takes longest where nothing has changed: to make sure of the wheels that a build chose before.
-
-    Gives the folders for which there was such a build.
-    """
-    found = {}
-    for folder in folders:
-        with contextlib.suppress(*_IS_NO_LOCK):
-            found[folder] = _wheels_of(_table_of(folder))
-    store.look_ahead(wheel for wheels in found.values() for wheel in wheels)
-    return set(found)
+def exists(folder: Path) -> bool:
+    """Whether an earlier build has kept a resolution in a folder, be it for what is needed now or not."""
+    return (folder / LOCK_NAME).is_file()
 
 
 def recall(folder: Path, key: str) -> Earlier | None:

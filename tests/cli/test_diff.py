@@ -1,4 +1,4 @@
-"""`hatch-lambda diff`: what it finds, and how it says so to people, to programs and in a comment."""
+"""`hatch-lambda diff`: differences as text, JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def new(tmp_path: Path) -> Path:
     )
 
 
-class TestForPeople:
+class TestText:
     def test_distributions_and_sizes(self, old: Path, new: Path) -> None:
         result = diff(old, new)
         assert result.exit_code == 0
@@ -70,37 +70,37 @@ class TestForPeople:
         assert ["+", "big-bread", "1.0", "4"] in [line[:4] for line in lines]
         assert ["-", "pepper", "1.0", "4"] in [line[:4] for line in lines]
         assert ["~", "soup", "1.0", "->", "1.1"] in [line[:5] for line in lines]
-        assert ["~", "oil", "1.0,", "other", "files", "2", "0", "B"] in [line[:8] for line in lines]
+        assert ["~", "oil", "1.0,", "different", "files", "2", "0", "B"] in [line[:8] for line in lines]
         assert not any("salt" in line for line in lines)
 
-    def test_files_of_ones_own_come_first(self, old: Path, new: Path) -> None:
+    def test_own_files_come_first(self, old: Path, new: Path) -> None:
         after = diff(old, new).stdout.partition("Files  ")[2]
         counts, *lines = after.splitlines()
         assert counts == "8 added, 8 removed, 4 changed"
         assert [line.split()[-1] for line in lines[:4]] == ["come.py", "gone.py", "app.py", "big_bread.py"]
         assert lines[0].split() == ["+", "+5", "B", "come.py"]
 
-    def test_only_so_many_files_unless_asked_for(self, tmp_path: Path) -> None:
+    def test_at_most_20_files_without_option(self, tmp_path: Path) -> None:
         old = make_zip(tmp_path / "old.zip", {f"{n}.py": "" for n in range(30)})
         new = make_zip(tmp_path / "new.zip")
-        assert diff(old, new).stdout.endswith("  and 10 more; --files lists them all\n")
+        assert diff(old, new).stdout.endswith("  and 10 more (list all with --files)\n")
         listed = diff(old, new, "--files").stdout
         assert "more" not in listed
         assert all(f"  {n}.py\n" in listed for n in range(30))
 
-    def test_no_difference(self, old: Path) -> None:
+    def test_no_differences(self, old: Path) -> None:
         result = diff(old, old)
         assert result.exit_code == 0
-        assert result.stdout.endswith("\nNo difference.\n")
+        assert result.stdout.endswith("\nNo differences.\n")
 
 
-class TestWhatIsADifference:
+class TestDifferences:
     def test_exit_code(self, old: Path, new: Path) -> None:
         assert diff(old, new, "--exit-code").exit_code == 1
         assert diff(old, new, "--exit-code", "--json").exit_code == 1
         assert diff(old, old, "--exit-code").exit_code == 0
 
-    def test_not_how_it_is_packed_or_when(self, tmp_path: Path) -> None:
+    def test_compression_and_timestamps_are_ignored(self, tmp_path: Path) -> None:
         one, other = make_zip(tmp_path / "a.zip", {"app.py": "x" * 100}), tmp_path / "b.zip"
         with zipfile.ZipFile(other, "w", zipfile.ZIP_STORED) as opened:
             opened.writestr(zipfile.ZipInfo("app.py", (2001, 1, 1, 0, 0, 0)), "x" * 100)
@@ -110,19 +110,19 @@ class TestWhatIsADifference:
         assert diff(one, tmp_path / "folder", "--exit-code").exit_code == 0
         assert as_json(one, tmp_path / "folder")["distributions"] == []
 
-    def test_same_size_and_other_content(self, tmp_path: Path) -> None:
+    def test_same_size_different_content(self, tmp_path: Path) -> None:
         one, other = make_zip(tmp_path / "a.zip", {"app.py": "one"}), make_zip(tmp_path / "b.zip", {"app.py": "two"})
         assert as_json(one, other)["file_counts"] == {"added": 0, "removed": 0, "changed": 1}
 
     @pytest.mark.parametrize(("mode", "differ"), [(0o755, True), (0o640, True), (0o664, False), (0, False)])
-    def test_modes_as_far_as_lambda_sees_them(self, tmp_path: Path, mode: int, differ: bool) -> None:  # noqa: FBT001
+    def test_modes_relevant_to_lambda(self, tmp_path: Path, mode: int, differ: bool) -> None:  # noqa: FBT001
         one = make_zip(tmp_path / "a.zip", {"run": ""})
         other = make_zip(tmp_path / "b.zip", {"run": ""}, modes={"run": mode})
         assert as_json(one, other)["differ"] is differ
 
 
 class TestJson:
-    def test_all_of_it(self, old: Path, new: Path) -> None:
+    def test_all_keys(self, old: Path, new: Path) -> None:
         found = as_json(old, new)
         assert (found["format"], found["differ"]) == (1, True)
         assert found["old"]["path"] == str(old)
@@ -151,7 +151,7 @@ class TestJson:
             "new_size": None,
         } in found["files"]
 
-    def test_the_project_is_ones_own(self, tmp_path: Path) -> None:
+    def test_project_counts_as_own_code(self, tmp_path: Path) -> None:
         soup = make_wheel(tmp_path, "soup")
         zips = [
             make_zip(
@@ -170,12 +170,12 @@ class TestMarkdown:
         assert "| own code | 10 B | 14 B | +4 B (+40.0%) |" in lines
         assert "**Distributions:** 1 added, 1 removed, 2 changed, 1 unchanged" in lines
         assert [line.split("|")[1:4] for line in lines if line.startswith("| soup")] == [[" soup ", " 1.0 ", " 1.1 "]]
-        assert any(line.startswith("| oil | 1.0 | 1.0 (other files) | 0 B |") for line in lines)
+        assert any(line.startswith("| oil | 1.0 | 1.0 (different files) | 0 B |") for line in lines)
         assert "! app.py (+3 B)" in lines
         assert "- gone.py (-4 B)" in lines
         assert lines[-1] == "</details>"
 
-    def test_names_make_nothing_of_the_comment(self, tmp_path: Path) -> None:
+    def test_names_are_escaped(self, tmp_path: Path) -> None:
         evil = "x|@all <img src=y> `a` [b](c)"
         files = {
             "e.dist-info/METADATA": f"Name: {evil}\nVersion: 1\n",
@@ -187,12 +187,12 @@ class TestMarkdown:
         assert "\n````diff\n" in text
         assert "+ ```\\n</details>@all (0 B)\n" in text
 
-    def test_no_difference(self, old: Path) -> None:
+    def test_no_differences(self, old: Path) -> None:
         text = diff(old, old, "--markdown").stdout
         assert text.startswith("### old.zip\n")
-        assert text.endswith("\nNo difference.\n")
+        assert text.endswith("\nNo differences.\n")
 
-    def test_is_not_json(self, old: Path) -> None:
+    def test_excludes_json(self, old: Path) -> None:
         result = diff(old, old, "--markdown", "--json")
         assert result.exit_code == 2
-        assert "exclude each other" in result.stderr
+        assert "mutually exclusive" in result.stderr

@@ -1,4 +1,4 @@
-"""`hatch-lambda inspect`: what it says of a zip, to people and to programs, and whether it fits."""
+"""`hatch-lambda inspect`: text, JSON and the check."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from click.testing import CliRunner
 
 from hatch_lambda.cli import main
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.inspect.contents import read, survey
-from hatch_lambda.inspect.contents.fitness import faults
+from hatch_lambda.inspect import survey
+from hatch_lambda.inspect.contents import read
+from hatch_lambda.inspect.fitness import faults
 from hatch_lambda.zip import writer
 from tests.support.elf import make_elf
 from tests.support.packages import make_wheel
@@ -61,27 +62,27 @@ def function(tmp_path: Path, native: Path) -> Path:
     return make_zip(tmp_path / "f.zip", {"app.py": app, "data/x.bin": "x" * 4000}, wheels=[native])
 
 
-class TestForPeople:
-    def test_what_is_in_it(self, function: Path) -> None:
+class TestText:
+    def test_contents(self, function: Path) -> None:
         text = inspect(function).stdout
         assert "f.zip  function, 7 files\n" in text
-        assert "What is in it  1 distribution\n" in text
+        assert "Contents  1 distribution\n" in text
         lines = [line.split() for line in text.splitlines()]
         assert ["own", "code", "2", "3.9", "kB"] in [line[:5] for line in lines]
         assert ["fast", "2.0", "5"] in [line[:3] for line in lines]
         assert ["data/", "1", "3.9", "kB"] in [line[:4] for line in lines]
         assert ["Python", "source", "2", "42", "B"] in [line[:5] for line in lines]
 
-    def test_machine_code_and_where_it_runs(self, function: Path) -> None:
+    def test_native_code_and_runtimes(self, function: Path) -> None:
         lines = [line.split() for line in inspect(function).stdout.splitlines()]
         assert ["fast", "2.0", "1", "Linux", "aarch64", "glibc", "2.28"] in lines
-        assert ["python3.13", "no,", "1", "fault", "yes"] in lines
-        assert ["python3.12", "no,", "1", "fault", "no,", "1", "fault"] in lines
-        assert "`--runtime python3.10 --architecture x86_64` says what does not fit" in inspect(function).stdout
+        assert ["python3.13", "no,", "1", "problem", "yes"] in lines
+        assert ["python3.12", "no,", "1", "problem", "no,", "1", "problem"] in lines
+        assert "for details: `--runtime python3.10 --architecture x86_64`" in inspect(function).stdout
 
     def test_pure_python_runs_everywhere(self, tmp_path: Path) -> None:
         text = inspect(make_zip(tmp_path / "f.zip", wheels=[make_wheel(tmp_path, "soup")])).stdout
-        assert "Machine code" not in text
+        assert "Native code" not in text
         assert "Bytecode" not in text
         assert "Handlers" not in text
         assert text.endswith("Runs on\n  every runtime from python3.10, on x86_64 and arm64\n")
@@ -89,32 +90,32 @@ class TestForPeople:
     def test_an_empty_zip(self, tmp_path: Path) -> None:
         result = inspect(make_zip(tmp_path / "f.zip"))
         assert result.exit_code == 0
-        assert "It holds no file." in result.stdout
+        assert "The archive is empty." in result.stdout
 
-    def test_a_folder_has_no_zipped_sizes(self, tmp_path: Path) -> None:
+    def test_directory_has_no_zipped_sizes(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "app.py").write_text("x = 1")
         text = inspect(tmp_path / "folder").stdout
         assert text.startswith("folder  function, not zipped yet, 1 file\n")
         assert "zipped" not in text.replace("unzipped", "").replace("not zipped yet", "")
 
-    def test_many_handlers_are_not_all_shown(self, tmp_path: Path) -> None:
+    def test_at_most_eight_handlers(self, tmp_path: Path) -> None:
         files = {f"f{n}.py": "def handler(event, context): ..." for n in range(10)}
         text = inspect(make_zip(tmp_path / "f.zip", files)).stdout
         assert "  f7.handler\n  and 2 more\n" in text
 
-    def test_what_is_broken_is_named(self, tmp_path: Path) -> None:
+    def test_corrupt_native_code(self, tmp_path: Path) -> None:
         lines = inspect(make_zip(tmp_path / "f.zip", {"x.so": b"\x7fELF"})).stdout.splitlines()
-        assert ["x.so", "1", "unknown", "it", "is", "broken"] in [line.split() for line in lines]
+        assert ["x.so", "1", "unknown", "(corrupt)"] in [line.split() for line in lines]
 
-    def test_damage_is_told_before_anything_is_shown(self, tmp_path: Path) -> None:
+    def test_errors_come_before_any_output(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x.so": make_elf()})
         content = bytearray(path.read_bytes())
         content[60] ^= 1
         path.write_bytes(content)
         result = inspect(path)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "f.zip is damaged" in result.stderr
+        assert "f.zip is corrupt" in result.stderr
 
 
 class TestLimits:
@@ -125,12 +126,12 @@ class TestLimits:
 
     def test_too_large(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x": bytes(5000)})
-        assert "  1000 B more than Lambda takes\n" in inspect(path).stdout
+        assert "  exceeds Lambda's limit by 1000 B\n" in inspect(path).stdout
         result = inspect(path, "--runtime", "python3.13")
         assert result.exit_code == 1
-        assert "It has 4.9 kB unzipped (5,000 bytes); Lambda takes 3.9 kB, layers included." in result.stderr
+        assert "The unzipped size is 4.9 kB (5,000 bytes); Lambda's limit is 3.9 kB, layers included." in result.stderr
 
-    def test_layers_count(self, tmp_path: Path) -> None:
+    def test_layers_count_towards_the_limit(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x": bytes(3000)})
         layer = make_zip(tmp_path / "layer.zip", {"python/y.py": bytes(3000)})
         assert inspect(path, "--runtime", "python3.13").exit_code == 0
@@ -139,15 +140,15 @@ class TestLimits:
         assert any(line.split()[:5] == ["with", "layers", "5.9", "kB", "150%"] for line in result.stdout.splitlines())
         assert as_json(path, "--layer", layer)["unzipped_with_layers"] == 6000
 
-    def test_too_large_for_a_direct_upload(self, tmp_path: Path) -> None:
+    def test_exceeds_the_direct_upload_limit(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x": bytes(range(256)) * 5})
-        assert "goes by way of S3" not in inspect(path).stdout
+        assert "Amazon S3" not in inspect(path).stdout
         path.write_bytes(bytes(2000) + path.read_bytes())
-        assert "too large for a direct upload: it goes by way of S3" in inspect(path).stdout
+        assert "exceeds the direct-upload limit; upload it through Amazon S3" in inspect(path).stdout
 
 
 class TestJson:
-    def test_of_a_function(self, function: Path) -> None:
+    def test_function(self, function: Path) -> None:
         found = as_json(function)
         assert (found["format"], found["path"], found["kind"], found["files"]) == (1, str(function), "function", 7)
         assert found["zipped"] == function.stat().st_size
@@ -175,14 +176,14 @@ class TestJson:
         assert found["handlers"] == ["app.handler"]
         assert fitting(found) == {"python3.13-arm64"}
 
-    def test_of_a_folder_has_no_zipped_sizes(self, tmp_path: Path) -> None:
+    def test_directory_has_no_zipped_sizes(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "app.py").write_text("x = 1")
         found = as_json(tmp_path / "folder")
         assert found["zipped"] is None
         assert found["kinds"] == [{"kind": "Python source", "files": 1, "unzipped": 5, "zipped": None}]
 
-    def test_of_our_own_zip(self, index: Path, bundle_of: Callable[..., Bundle], tmp_path: Path) -> None:
+    def test_zip_built_by_hatch_lambda(self, index: Path, bundle_of: Callable[..., Bundle], tmp_path: Path) -> None:
         make_wheel(index, "soup", requires=["salt"])
         make_wheel(index, "salt")
         made = writer.write(tmp_path / "f.zip", bundle_of("soup").files)
@@ -193,11 +194,11 @@ class TestJson:
 
 
 class TestCheck:
-    def test_0_where_it_fits(self, function: Path) -> None:
+    def test_0_if_compatible(self, function: Path) -> None:
         result = inspect(function, "--runtime", "python3.13", "--architecture", "arm64")
         assert (result.exit_code, result.stderr) == (0, "")
 
-    def test_1_where_it_does_not(self, function: Path) -> None:
+    def test_1_with_reasons_if_not(self, function: Path) -> None:
         result = inspect(function, "--runtime", "python3.13")
         assert result.exit_code == 1
         assert "Runs on" in result.stdout
@@ -211,36 +212,36 @@ class TestCheck:
             "  what you can do: take a wheel for python3.13-x86_64, or leave the file out if nothing needs it",
         ]
 
-    def test_json_stays_json(self, function: Path) -> None:
+    def test_json_is_valid_if_the_check_fails(self, function: Path) -> None:
         result = inspect(function, "--runtime", "python3.13", "--json")
         assert result.exit_code == 1
         assert json.loads(result.stdout)["kind"] == "function"
 
     @pytest.mark.parametrize("arguments", [["--architecture", "arm64"], ["--runtime", "python2.7"]])
-    def test_2_where_the_target_is_none(self, function: Path, arguments: list[str]) -> None:
+    def test_2_for_invalid_targets(self, function: Path, arguments: list[str]) -> None:
         assert inspect(function, *arguments).exit_code == 2
 
-    def test_2_for_more_layers_than_lambda_takes(self, function: Path) -> None:
+    def test_2_for_too_many_layers(self, function: Path) -> None:
         result = inspect(function, *(["--layer", function] * 6))
         assert result.exit_code == 2
         assert "A function can have 5 layers, not 6." in result.stderr
 
 
-class TestWhereItRuns:
+class TestCompatibility:
     def of(self, path: Path, *layers: Path) -> set[str]:
         return fitting(as_json(path, *(word for layer in layers for word in ("--layer", layer))))
 
     def why_not(self, path: Path) -> list[tuple[str, str, str]]:
         return [(fault.distribution, fault.path, fault.needs) for fault in faults(read(path), PYTHON313)]
 
-    def test_a_library_that_a_layer_brings(self, tmp_path: Path) -> None:
+    def test_shared_library_from_a_layer(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"tool.so": make_elf(needed=["libpq.so.5"])})
         layer = make_zip(tmp_path / "layer.zip", {"lib/libpq.so.5": make_elf(), "python/x.py": ""})
         assert self.of(path) == set()
         assert self.why_not(path) == [("own code", "tool.so", "the library libpq.so.5")]
         assert self.of(path, layer) == {name for name in EVERYWHERE if name.endswith("x86_64")}
 
-    def test_a_layer_in_pythons_own_folder(self, tmp_path: Path) -> None:
+    def test_layer_directory_of_one_runtime(self, tmp_path: Path) -> None:
         extension: dict[str, str | bytes] = {
             "fast/__init__.py": "",
             "fast/core.cpython-312-x86_64-linux-gnu.so": make_elf(),
@@ -250,10 +251,10 @@ class TestWhereItRuns:
         path = make_zip(tmp_path / "layer.zip", wheels=[wheel], root=root)
         assert self.of(path) == {"python3.12-x86_64"}
         assert self.why_not(path) == [
-            ("layer.zip", root, "the runtime python3.12, which alone looks for modules there")
+            ("layer.zip", root, "the runtime python3.12: no other has this directory on `sys.path`")
         ]
 
-    def test_a_layer_for_several_runtimes(self, tmp_path: Path) -> None:
+    def test_layer_directories_of_several_runtimes(self, tmp_path: Path) -> None:
         files = {
             f"python/lib/python3.{minor}/site-packages/core.cpython-3{minor}-x86_64-linux-gnu.so": make_elf()
             for minor in (12, 13)
@@ -261,7 +262,7 @@ class TestWhereItRuns:
         path = make_zip(tmp_path / "layer.zip", files)
         assert self.of(path) == {"python3.12-x86_64", "python3.13-x86_64"}
 
-    def test_faults_name_files_as_the_zip_has_them(self, tmp_path: Path, native: Path) -> None:
+    def test_faults_have_the_paths_of_the_zip(self, tmp_path: Path, native: Path) -> None:
         path = make_zip(tmp_path / "layer.zip", wheels=[native], root="python/")
         assert [fault[1] for fault in self.why_not(path)] == ["python/fast/core.cpython-313-aarch64-linux-gnu.so"]
 
@@ -276,20 +277,24 @@ class TestWhereItRuns:
     def test_broken_machine_code(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x.so": b"\x7fELF"})
         assert self.why_not(path) == [
-            ("own code", "x.so", "to be whole: it starts as machine code, but it ends within its first header")
+            (
+                "own code",
+                "x.so",
+                "to be intact: it has the signature of machine code, but it ends within its first header",
+            )
         ]
 
-    def test_files_that_only_their_owner_may_read(self, tmp_path: Path) -> None:
+    def test_files_readable_by_their_owner_only(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"a.py": "", "b.py": "", "c.py": ""}, modes={"a.py": 0o600, "b.py": 0})
-        assert self.why_not(path) == [("own code", "a.py", "a reader who owns it: its mode is 0600")]
+        assert self.why_not(path) == [("own code", "a.py", "to be read by its owner: its mode is 0600")]
 
-    def test_modes_of_a_folder_may_still_change(self, tmp_path: Path) -> None:
+    def test_modes_in_a_directory_are_not_checked(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
         (tmp_path / "folder" / "a.py").touch(mode=0o600)
         assert self.why_not(tmp_path / "folder") == []
 
     @pytest.mark.parametrize("name", ["../a.py", "/a.py", "pkg\\a.py"])
-    def test_names_that_lambda_unpacks_elsewhere(self, tmp_path: Path, name: str) -> None:
+    def test_unsafe_paths(self, tmp_path: Path, name: str) -> None:
         assert [fault[1] for fault in self.why_not(make_zip(tmp_path / "f.zip", {name: ""}))] == [name]
 
     def test_bytecode_without_its_source(self, tmp_path: Path) -> None:
@@ -304,7 +309,7 @@ class TestWhereItRuns:
         }
         assert self.why_not(make_zip(tmp_path / "f.zip", files)) == [
             ("own code", "pkg/lone.pyc", "Python 3.12: it is bytecode without its source"),
-            ("own code", "pkg/odd.pyc", "a Python that knows its bytecode"),
+            ("own code", "pkg/odd.pyc", "an unknown Python: it is bytecode without its source"),
         ]
 
 
@@ -317,7 +322,7 @@ class TestBytecode:
             (py_compile.PycInvalidationMode.UNCHECKED_HASH, "never (hash-based)"),
         ],
     )
-    def test_of_this_python(self, tmp_path: Path, mode: py_compile.PycInvalidationMode, validation: str) -> None:
+    def test_running_python(self, tmp_path: Path, mode: py_compile.PycInvalidationMode, validation: str) -> None:
         (tmp_path / "x.py").write_text("x = 1\n")
         py_compile.compile(str(tmp_path / "x.py"), cfile=str(tmp_path / "x.pyc"), invalidation_mode=mode)
         path = make_zip(tmp_path / "f.zip", {"x.py": "", "x.pyc": (tmp_path / "x.pyc").read_bytes()})
@@ -327,7 +332,7 @@ class TestBytecode:
         assert f"  Python {python}" in inspect(path).stdout
         assert as_json(path)["bytecode"][0]["python"] == python
 
-    def test_of_no_known_python(self, tmp_path: Path) -> None:
+    def test_unknown_python(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "f.zip", {"x.py": "", "x.pyc": "", "y.py": "", "y.pyc": b"\1\0\r\n" + bytes(12)})
         assert [(one["python"], one["validated"]) for one in as_json(path)["bytecode"]] == [
             (None, None),
@@ -336,8 +341,8 @@ class TestBytecode:
         assert "an unknown Python" in inspect(path).stdout
 
 
-class TestKindsAndFolders:
-    def test_each_file_counts_once(self, tmp_path: Path) -> None:
+class TestKindsAndDirectories:
+    def test_each_file_has_one_kind(self, tmp_path: Path) -> None:
         files: dict[str, str | bytes] = {
             "soup/__init__.py": "12",
             "soup/core.so": make_elf(),
@@ -352,7 +357,7 @@ class TestKindsAndFolders:
         assert sizes.pop("metadata")[0] == 3
         assert sizes == {"Python source": (1, 2), "tests": (1, 3), "stubs and headers": (1, 4), "data": (2, 11)}
 
-    def test_folders_that_lead_to_one_other_are_passed_over(self, tmp_path: Path) -> None:
+    def test_directories_with_one_subdirectory_are_skipped(self, tmp_path: Path) -> None:
         files = {"a/b/c/x": "x" * 50, "a/b/d/x": "x" * 40, "a/b/e/x": "x", "lone": "x" * 100}
         branches = survey.tree(read(make_zip(tmp_path / "f.zip", files)))
         assert [(branch.portion.name, branch.depth) for branch in branches] == [
@@ -361,7 +366,7 @@ class TestKindsAndFolders:
             ("a/b/d/", 1),
         ]
 
-    def test_a_layers_root_is_no_folder_to_tell_of(self, tmp_path: Path) -> None:
+    def test_root_of_a_layer_is_skipped(self, tmp_path: Path) -> None:
         contents = read(make_zip(tmp_path / "layer.zip", {"python/a/x": "xx", "python/b.py": "x"}))
         assert [branch.portion.name for branch in survey.tree(contents)] == ["python/a/"]
         assert {part.name for part in survey.folders(contents)} == {"python/a/", "python/b.py"}

@@ -139,7 +139,7 @@ class TestWriting:
 
     def test_files_that_only_this_machine_has_are_told(self, project: Project) -> None:
         ended = project.command()
-        assert "locked as files of this machine, which others may not have: bar 1.0, foo 1.0" in ended.stderr
+        assert "locked as local files, which other machines may not have: bar 1.0, foo 1.0" in ended.stderr
 
     def test_vendored_files_are_everybodys(self, project: Project) -> None:
         make_wheel(project.root / "vendor", "foo", requires=["bar"])
@@ -158,9 +158,9 @@ class TestRenewing:
         make_wheel(index, "baz")
         assert project.lock() == f"{LOCK}: unchanged, 2 distributions\n"
         project.write("foo", "baz")
-        assert project.lock() == f"{LOCK}: renewed, 3 distributions\n  + baz 1.0\n"
+        assert project.lock() == f"{LOCK}: updated, 3 distributions\n  + baz 1.0\n"
         project.write("baz")
-        assert project.lock() == f"{LOCK}: renewed, 1 distribution\n  - bar 1.0\n  - foo 1.0\n"
+        assert project.lock() == f"{LOCK}: updated, 1 distribution\n  - bar 1.0\n  - foo 1.0\n"
 
     def test_only_what_stands_in_the_way_is_let_go(self, project: Project, index: Path) -> None:
         make_wheel(index, "baz")
@@ -170,29 +170,29 @@ class TestRenewing:
         make_wheel(index, "bar", "2.0")
         make_wheel(index, "baz", "2.0")
         project.write("foo>=2", "baz")
-        assert project.lock() == f"{LOCK}: renewed, 3 distributions\n  ~ bar 1.0 -> 2.0\n  ~ foo 1.0 -> 2.0\n"
+        assert project.lock() == f"{LOCK}: updated, 3 distributions\n  ~ bar 1.0 -> 2.0\n  ~ foo 1.0 -> 2.0\n"
 
     def test_a_version_that_is_gone_is_let_go(self, project: Project, index: Path) -> None:
         project.lock()
         (index / "bar-1.0-py3-none-any.whl").unlink()
         make_wheel(index, "bar", "1.1")
         make_wheel(index, "foo", "2.0", requires=["bar"])
-        assert project.lock() == f"{LOCK}: renewed, 2 distributions\n  ~ bar 1.0 -> 1.1\n"
+        assert project.lock() == f"{LOCK}: updated, 2 distributions\n  ~ bar 1.0 -> 1.1\n"
 
     def test_upgrades(self, project: Project, index: Path) -> None:
         project.lock()
         make_wheel(index, "foo", "2.0", requires=["bar"])
         make_wheel(index, "bar", "2.0")
-        assert project.lock("--upgrade-package", "Bar") == f"{LOCK}: renewed, 2 distributions\n  ~ bar 1.0 -> 2.0\n"
-        assert project.lock("--upgrade") == f"{LOCK}: renewed, 2 distributions\n  ~ foo 1.0 -> 2.0\n"
+        assert project.lock("--upgrade-package", "Bar") == f"{LOCK}: updated, 2 distributions\n  ~ bar 1.0 -> 2.0\n"
+        assert project.lock("--upgrade") == f"{LOCK}: updated, 2 distributions\n  ~ foo 1.0 -> 2.0\n"
         ended = project.command("-P", "nobody")
-        assert "not locked, so there is no version of it to let go: nobody" in ended.stderr
+        assert "not locked, so there is nothing to upgrade: nobody" in ended.stderr
 
     def test_a_file_that_is_broken_is_replaced(self, project: Project) -> None:
         (project.root / LOCK).write_text("nonsense", encoding="utf-8")
         ended = project.command()
         assert ended.returncode == 0
-        assert f"no version is kept: {LOCK} is not a valid lock file" in ended.stderr
+        assert f"existing pins are ignored: {LOCK} is not a valid lock file" in ended.stderr
         assert project.versions() == {"foo": "1.0", "bar": "1.0"}
 
 
@@ -227,7 +227,7 @@ class TestChecking:
     def test_what_it_could_not_look_at_is_told(self, project: Project) -> None:
         project.lock()
         shown = project.lock("--check", HATCH_LAMBDA_CACHE_DIR=str(project.root / "empty"))
-        assert "What 2 of them need in turn is left to the build" in shown
+        assert "2 of them are not cached, so only a build can check what they require" in shown
 
     def test_it_upgrades_nothing(self, project: Project) -> None:
         ended = project.command("--check", "--upgrade")
@@ -264,7 +264,7 @@ class TestFunctions:
         assert "`api` and `worker` resolve differently" in project.fail()
 
     def test_names_that_there_are_not(self, project: Project) -> None:
-        assert "There is no web in this project; it has function, layer, code" in project.fail("--function", "web")
+        assert "This project has no web; it has function, layer, code" in project.fail("--function", "web")
 
 
 class TestSettings:

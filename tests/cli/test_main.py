@@ -1,4 +1,4 @@
-"""The command itself: help, errors, exit codes, and what it writes where there is no terminal."""
+"""The command: help, errors, exit codes, and output with and without a terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """The command in a process of its own, with its output in a pipe."""
+    """Run the command in a subprocess with its output in pipes."""
     return subprocess.run(
         [sys.executable, "-m", "hatch_lambda", *map(str, arguments)],
         env={**os.environ, **environment},
@@ -35,7 +35,7 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
 
 
 class TestHelp:
-    def test_names_every_command_without_importing_one(self) -> None:
+    def test_lists_commands_without_importing_them(self) -> None:
         code = (
             "import sys\nfrom hatch_lambda.cli import main\nmain(['--help'], standalone_mode=False)\n"
             "assert not [name for name in sys.modules if name.startswith(('rich', 'hatch_lambda.cli.'))]"
@@ -54,23 +54,23 @@ class TestHelp:
         result = CliRunner().invoke(main, ["--version"])
         assert result.output.startswith("hatch-lambda, version ")
 
-    def test_without_a_command_it_is_shown(self) -> None:
+    def test_is_shown_without_a_command(self) -> None:
         assert "Commands:" in CliRunner().invoke(main, []).output
 
 
 class TestExitCodes:
-    def test_2_for_what_cannot_be_understood(self, tmp_path: Path) -> None:
+    def test_2_for_usage_errors(self, tmp_path: Path) -> None:
         for arguments in (["no-such-command"], ["inspect"], ["inspect", str(tmp_path / "nowhere.zip")]):
             result = CliRunner().invoke(main, arguments)
             assert result.exit_code == 2
             assert "Error: " in result.output
 
-    def test_1_and_no_traceback_for_an_error_of_ours(self, tmp_path: Path) -> None:
+    def test_1_without_traceback_for_errors(self, tmp_path: Path) -> None:
         (tmp_path / "f.zip").write_bytes(b"garbage")
         done = run("inspect", tmp_path / "f.zip")
         assert done.returncode == 1
         assert done.stdout == b""
-        assert done.stderr.decode() == f"Error: {tmp_path / 'f.zip'} is no zip file.\n"
+        assert done.stderr.decode() == f"Error: {tmp_path / 'f.zip'} is not a zip file.\n"
 
     @pytest.mark.parametrize(
         ("error", "code", "words"),
@@ -82,7 +82,7 @@ class TestExitCodes:
             (click.Abort(), 130, "Interrupted.\n"),
         ],
     )
-    def test_whatever_a_command_raises(
+    def test_exceptions_of_a_command(
         self, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, words: str
     ) -> None:
         @click.command
@@ -93,7 +93,7 @@ class TestExitCodes:
         result = CliRunner().invoke(main, ["failing"])
         assert (result.exit_code, result.stderr) == (code, words)
 
-    def test_130_when_it_is_interrupted(self, tmp_path: Path) -> None:
+    def test_130_when_interrupted(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         (tmp_path / "folder").mkdir()
         code = (
@@ -115,7 +115,7 @@ class TestExitCodes:
             assert process.wait(10) == 130
             assert process.stderr.read() == b"Interrupted.\n"
 
-    def test_silence_where_the_reader_has_enough(self, tmp_path: Path) -> None:
+    def test_closed_pipe_is_not_an_error(self, tmp_path: Path) -> None:
         files = {f"module_{n}.py": "def handler(event, context): ..." for n in range(3000)}
         path = make_zip(tmp_path / "f.zip", files)
         with subprocess.Popen(
@@ -137,7 +137,7 @@ class TestOutput:
     def odd(self, tmp_path: Path) -> Path:
         return make_zip(tmp_path / "odd.zip", dict.fromkeys(self.NAMES, "def handler(event, context): ..."))
 
-    def test_in_a_pipe_is_plain_and_names_stay_whole(self, odd: Path) -> None:
+    def test_pipe_gets_plain_text_with_unbroken_names(self, odd: Path) -> None:
         done = run("inspect", odd, PYTHONUTF8="1")
         assert done.returncode == 0
         assert b"\x1b" not in done.stdout
@@ -145,37 +145,37 @@ class TestOutput:
         for name in ("\\x1b[31mred/", "[bold]x[/", "\\u202egnp/", "naïve/", f"{'long' * 30}/"):
             assert f"  {name}" in text
 
-    def test_where_there_are_no_such_letters(self, odd: Path) -> None:
+    def test_characters_missing_in_the_encoding_are_escaped(self, odd: Path) -> None:
         done = run("inspect", odd, PYTHONIOENCODING="ascii")
         assert done.returncode == 0
         assert b"  na\\xefve/" in done.stdout
         assert b"####" in done.stdout
 
     @pytest.mark.parametrize("environment", [{"NO_COLOR": "1", "TERM": "xterm-256color"}, {"TERM": "dumb"}])
-    def test_on_a_terminal_that_is_to_have_no_colours(
+    def test_terminal_without_colours(
         self, on_terminal: Callable[..., str], odd: Path, environment: dict[str, str]
     ) -> None:
         text = on_terminal("inspect", odd, **environment)
         assert "odd.zip  function, 5 files" in text
         assert "\x1b" not in text
 
-    def test_on_a_terminal_with_colours(self, on_terminal: Callable[..., str], odd: Path) -> None:
+    def test_terminal_with_colours(self, on_terminal: Callable[..., str], odd: Path) -> None:
         text = on_terminal("inspect", odd, TERM="xterm-256color")
         assert "\x1b[1modd.zip\x1b[0m" in text
 
     @pytest.mark.parametrize("width", [60, 80, 120])
-    def test_fits_the_terminal(self, on_terminal: Callable[..., str], odd: Path, width: int) -> None:
+    def test_tables_fit_the_terminal(self, on_terminal: Callable[..., str], odd: Path, width: int) -> None:
         lines = on_terminal("inspect", odd, TERM="dumb", COLUMNS=str(width)).splitlines()
         tables = [line for line in lines if "%" in line]
         assert len(tables) > 5
         assert max(map(len, tables)) <= width
 
-    def test_an_error_on_a_terminal(self, on_terminal: Callable[..., str], tmp_path: Path) -> None:
+    def test_errors_are_red_on_a_terminal(self, on_terminal: Callable[..., str], tmp_path: Path) -> None:
         (tmp_path / "f.zip").write_bytes(b"garbage")
         text = on_terminal("inspect", tmp_path / "f.zip", TERM="xterm")
         assert text.startswith("\x1b[31mError: ")
 
-    def test_words(self) -> None:
+    def test_sizes_percentages_and_escapes(self) -> None:
         assert [percent(share) for share in (0, 0.001, 0.01, 1.5)] == ["0%", "<1%", "1%", "150%"]
         assert [size(count) for count in (0, 1023, 1024, 3 * 1024**2)] == ["0 B", "1023 B", "1.0 kB", "3.0 MB"]
         assert printable("plain, naïve") == "plain, naïve"
@@ -189,7 +189,7 @@ class TestOutput:
 
 @pytest.fixture
 def on_terminal() -> Callable[..., str]:
-    """Run the command on a terminal and return what it writes there."""
+    """Run the command on a pseudo-terminal and return its output."""
     pty = pytest.importorskip("pty")
 
     def run_there(*arguments: str | Path, **environment: str) -> str:

@@ -1,4 +1,4 @@
-"""The page in a real browser: Debian's Chromium, as its users have it, without a screen."""
+"""The report in Debian's Chromium, headless."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FLAGS = (
 
 
 class Browser:
-    """A browser with a page in it."""
+    """A browser with an open page."""
 
     def __init__(self, profile: Path, *, javascript: bool = True) -> None:
         from selenium import webdriver
@@ -165,7 +165,7 @@ NUMBERS = f"{WHOLE} > numbers-kit 1.4"
 CORE = f"{NUMBERS} > core/"
 
 
-def test_it_renders_without_a_complaint_and_asks_for_nothing(browser: Browser, page: Path) -> None:
+def test_renders_without_errors_or_requests(browser: Browser, page: Path) -> None:
     browser.show(page)
 
     assert browser.driver.title == WHOLE
@@ -175,7 +175,7 @@ def test_it_renders_without_a_complaint_and_asks_for_nothing(browser: Browser, p
     assert browser.requests() == [page.as_uri()]
 
 
-def test_served_by_http_it_asks_for_nothing_else(browser: Browser, page: Path) -> None:
+def test_makes_no_requests_when_served_by_http(browser: Browser, page: Path) -> None:
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -206,7 +206,7 @@ def test_served_by_http_it_asks_for_nothing_else(browser: Browser, page: Path) -
     assert [path for path in asked if path != "/favicon.ico"] == ["/page.html"]
 
 
-def test_the_policy_holds_off_what_is_not_the_pages_own(browser: Browser, page: Path) -> None:
+def test_policy_blocks_foreign_scripts_and_styles(browser: Browser, page: Path) -> None:
     browser.show(page)
 
     blocked = browser.driver.execute_async_script("""
@@ -229,7 +229,7 @@ def test_the_policy_holds_off_what_is_not_the_pages_own(browser: Browser, page: 
     assert browser.one("h1").is_displayed()
 
 
-def test_areas_are_as_the_sizes(browser: Browser, page: Path, shop: Path) -> None:
+def test_areas_are_proportional_to_sizes(browser: Browser, page: Path, shop: Path) -> None:
     browser.show(page)
 
     held = contents.read(shop)
@@ -242,11 +242,11 @@ def test_areas_are_as_the_sizes(browser: Browser, page: Path, shop: Path) -> Non
     """)
     areas = {found.name: area for text, area in boxes for found in held.installed if text.startswith(str(found))}
     for found in held.installed:
-        if found.size > held.size / 100:
-            assert areas[found.name] == pytest.approx(found.size / held.size, abs=0.003)
+        if found.portion.size > held.size / 100:
+            assert areas[found.name] == pytest.approx(found.portion.size / held.size, abs=0.003)
 
 
-def test_one_looks_into_a_tile_with_the_mouse_and_comes_back(browser: Browser, page: Path) -> None:
+def test_click_zooms_in_and_out(browser: Browser, page: Path) -> None:
     browser.show(page)
 
     browser.click(browser.tile("numbers-kit 1.4"))
@@ -263,7 +263,7 @@ def test_one_looks_into_a_tile_with_the_mouse_and_comes_back(browser: Browser, p
     assert browser.console() == []
 
 
-def test_a_click_on_a_file_leads_into_its_folder(browser: Browser, page: Path) -> None:
+def test_click_on_a_file_opens_its_directory(browser: Browser, page: Path) -> None:
     browser.show(page)
 
     browser.click(browser.tile("engine.so"))
@@ -271,7 +271,7 @@ def test_a_click_on_a_file_leads_into_its_folder(browser: Browser, page: Path) -
     assert browser.way == CORE
 
 
-def test_the_page_stays_where_it_is_while_one_looks_round(browser: Browser, page: Path) -> None:
+def test_zooming_does_not_scroll(browser: Browser, page: Path) -> None:
     browser.show(page, height=500)
     browser.run("scrollTo(0, 260)")
 
@@ -280,7 +280,7 @@ def test_the_page_stays_where_it_is_while_one_looks_round(browser: Browser, page
     assert browser.run("return scrollY") == 260
 
 
-def test_the_address_leads_to_what_was_looked_at(browser: Browser, page: Path) -> None:
+def test_url_restores_the_view(browser: Browser, page: Path) -> None:
     browser.show(page)
     browser.click(browser.tile("core/"))
     address = browser.driver.current_url
@@ -292,7 +292,7 @@ def test_the_address_leads_to_what_was_looked_at(browser: Browser, page: Path) -
     assert browser.way == CORE
 
 
-def test_the_map_obeys_the_keyboard(browser: Browser, page: Path) -> None:
+def test_keyboard_navigation(browser: Browser, page: Path) -> None:
     from selenium.webdriver import Keys
 
     browser.show(page)
@@ -323,14 +323,14 @@ def test_the_map_obeys_the_keyboard(browser: Browser, page: Path) -> None:
     assert browser.console() == []
 
 
-def test_the_map_is_one_stop_of_the_tab_key(browser: Browser, page: Path) -> None:
+def test_map_is_one_tab_stop(browser: Browser, page: Path) -> None:
     browser.show(page)
 
     assert browser.run("return document.querySelectorAll('.map.shown .tiles [tabindex=\"0\"]').length") == 1
     assert browser.run("return document.querySelectorAll('.map.shown .tiles :not([tabindex])[href]').length") == 0
 
 
-def test_a_tile_tells_of_itself_under_the_mouse_and_in_focus(browser: Browser, page: Path, shop: Path) -> None:
+def test_tooltip_on_hover_and_focus(browser: Browser, page: Path, shop: Path) -> None:
     from selenium.webdriver import Keys
 
     entry = next(
@@ -364,7 +364,7 @@ def column(browser: Browser, number: int) -> list[str]:
     return browser.texts(f"#distributions tbody tr > :nth-child({number})")
 
 
-def test_a_table_sorts(browser: Browser, page: Path) -> None:
+def test_tables_sort(browser: Browser, page: Path) -> None:
     from selenium.webdriver import Keys
 
     browser.show(page)
@@ -389,7 +389,7 @@ def test_a_table_sorts(browser: Browser, page: Path) -> None:
     assert size.get_attribute("aria-sort") == "ascending"
 
 
-def test_a_table_filters(browser: Browser, page: Path) -> None:
+def test_tables_filter(browser: Browser, page: Path) -> None:
     browser.show(page)
     field = browser.one("#distributions input")
 
@@ -409,7 +409,7 @@ def test_a_table_filters(browser: Browser, page: Path) -> None:
     assert browser.one("#distributions output").text == ""
 
 
-def test_tables_lead_to_the_map_and_to_each_other(browser: Browser, page: Path) -> None:
+def test_links_between_tables_and_map(browser: Browser, page: Path) -> None:
     browser.show(page, height=500)
 
     browser.one("#d-carts th a").click()
@@ -423,7 +423,7 @@ def test_tables_lead_to_the_map_and_to_each_other(browser: Browser, page: Path) 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [320, 360, 768, 1280, 1920])
-def test_nothing_sticks_out(browser: Browser, page: Path, width: int, dark: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
+def test_nothing_overflows(browser: Browser, page: Path, width: int, dark: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
     browser.show(page, width=width, dark=dark)
 
     assert browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
@@ -437,7 +437,7 @@ def test_nothing_sticks_out(browser: Browser, page: Path, width: int, dark: bool
     assert cut_off == []
 
 
-def test_dark_is_dark_and_light_is_light(browser: Browser, page: Path) -> None:
+def test_dark_and_light_mode(browser: Browser, page: Path) -> None:
     ground = "return getComputedStyle(document.body).backgroundColor"
 
     browser.show(page, dark=False)
@@ -447,7 +447,7 @@ def test_dark_is_dark_and_light_is_light(browser: Browser, page: Path) -> None:
     assert (light, browser.run(ground)) == ("rgb(246, 247, 249)", "rgb(18, 21, 26)")
 
 
-def test_nothing_jumps_while_it_loads(browser: Browser, page: Path) -> None:
+def test_no_layout_shift(browser: Browser, page: Path) -> None:
     browser.show(page)
 
     shifts = browser.driver.execute_async_script("""
@@ -461,7 +461,7 @@ def test_nothing_jumps_while_it_loads(browser: Browser, page: Path) -> None:
     assert shifts == 0
 
 
-def test_it_prints(browser: Browser, page: Path) -> None:
+def test_print(browser: Browser, page: Path) -> None:
     browser.show(page)
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
 
@@ -471,7 +471,7 @@ def test_it_prints(browser: Browser, page: Path) -> None:
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")
 
 
-def test_without_javascript_all_is_there(without_javascript: Browser, page: Path) -> None:
+def test_everything_is_visible_without_javascript(without_javascript: Browser, page: Path) -> None:
     browser = without_javascript
     browser.show(page)
 
@@ -483,7 +483,7 @@ def test_without_javascript_all_is_there(without_javascript: Browser, page: Path
     assert browser.tile("engine.so").get_attribute("title")
 
 
-def test_without_javascript_one_can_walk_through_the_maps(without_javascript: Browser, page: Path) -> None:
+def test_navigation_without_javascript(without_javascript: Browser, page: Path) -> None:
     browser = without_javascript
     browser.show(page)
 
@@ -496,11 +496,11 @@ def test_without_javascript_one_can_walk_through_the_maps(without_javascript: Br
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the file system takes no such name")
-def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path) -> None:
+def test_hostile_names_are_harmless(browser: Browser, tmp_path: Path) -> None:
     page = report.write(make_hostile(tmp_path), tmp_path / "page.html")
 
     browser.show(page)
-    browser.click(browser.tile("Files of no distribution"))
+    browser.click(browser.tile("Files outside distributions"))
     for tile in browser.all(".map.shown .tiles li > :first-child")[:6]:
         browser.point_at(tile)
 
@@ -511,7 +511,7 @@ def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path) -> None:
     assert browser.requests() == [page.as_uri()]
 
 
-def test_a_single_file_is_a_map_too(browser: Browser, tmp_path: Path) -> None:
+def test_single_file(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "app.py").write_text("x = 1\n" * 100, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The bill of materials: valid CycloneDX, the same for the same zip, true to what the zip says of itself."""
+"""SBOMs: valid CycloneDX, reproducible, consistent with the metadata."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def document(zip_path: Path, target: Target | None = None, hashes: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What was written, once the library's own validator has found nothing wrong with it."""
+    """The SBOM, after the library has validated it."""
     text = sbom.document(zip_path, target, hashes)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     content: dict[str, Any] = json.loads(text)
@@ -46,7 +46,7 @@ def shop(tmp_path: Path) -> Path:
     return make_shop(tmp_path)
 
 
-def test_it_lists_the_zip_and_its_distributions(shop: Path) -> None:
+def test_zip_and_distributions(shop: Path) -> None:
     content = document(shop)
 
     root = content["metadata"]["component"]
@@ -65,7 +65,7 @@ def test_it_lists_the_zip_and_its_distributions(shop: Path) -> None:
     }
 
 
-def test_the_graph_is_that_of_the_runtime(shop: Path) -> None:
+def test_dependency_graph(shop: Path) -> None:
     assert dependencies(document(shop)) == {
         f"lambda:{shop.name}": ["pkg:pypi/shop@1.0"],
         "pkg:pypi/shop@1.0": ["pkg:pypi/carts@2.5"],
@@ -74,7 +74,7 @@ def test_the_graph_is_that_of_the_runtime(shop: Path) -> None:
     }
 
 
-def test_markers_decide_who_requires_whom(tmp_path: Path) -> None:
+def test_dependency_graph_depends_on_the_runtime(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     made = [make_wheel(wheels, "app", requires=["old; python_version < '3.11'"]), make_wheel(wheels, "old")]
     zip_path = make_zip(tmp_path / "function.zip", *made)
@@ -110,7 +110,7 @@ def test_licences(tmp_path: Path, fields: str, expected: list[object] | None) ->
 WHEELS_HASH, ARCHIVES_HASH = "a" * 64, "b" * 64
 
 
-def test_hashes_are_those_of_the_wheels_where_they_are_known(shop: Path) -> None:
+def test_hashes_of_wheels(shop: Path) -> None:
     content = components(document(shop, hashes={"Numbers_Kit": WHEELS_HASH}))
 
     assert content["numbers-kit"]["hashes"] == [{"alg": "SHA-256", "content": WHEELS_HASH}]
@@ -128,7 +128,7 @@ def test_hashes_are_those_of_the_wheels_where_they_are_known(shop: Path) -> None
         (b"\xff\xfe\x00", False),
     ],
 )
-def test_an_installer_may_have_left_the_hash(tmp_path: Path, direct_url: str | bytes, expected: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
+def test_hash_from_direct_url_json(tmp_path: Path, direct_url: str | bytes, expected: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
     wheel = make_wheel(tmp_path / "wheels", "foo")
     zip_path = make_zip(tmp_path / "f.zip", wheel, files={"foo-1.0.dist-info/direct_url.json": direct_url})
     text = sbom.document(zip_path)
@@ -138,7 +138,7 @@ def test_an_installer_may_have_left_the_hash(tmp_path: Path, direct_url: str | b
     assert "/home/me" not in text
 
 
-def test_the_same_zip_gives_the_same_document(shop: Path, tmp_path: Path) -> None:
+def test_reproducible(shop: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / shop.name
     elsewhere.parent.mkdir()
     elsewhere.write_bytes(shop.read_bytes())
@@ -149,20 +149,20 @@ def test_the_same_zip_gives_the_same_document(shop: Path, tmp_path: Path) -> Non
     assert "timestamp" not in first
 
 
-def test_another_zip_has_another_serial_number(tmp_path: Path) -> None:
+def test_serial_number_depends_on_the_content(tmp_path: Path) -> None:
     one = make_zip(tmp_path / "one" / "f.zip", make_wheel(tmp_path / "wheels", "foo", "1.0"))
     other = make_zip(tmp_path / "other" / "f.zip", make_wheel(tmp_path / "wheels", "foo", "1.1"))
 
     assert document(one)["serialNumber"] != document(other)["serialNumber"]
 
 
-def test_the_time_is_that_of_source_date_epoch(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timestamp_from_source_date_epoch(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
 
     assert document(shop)["metadata"]["timestamp"] == "2023-11-14T22:13:20+00:00"
 
 
-def test_a_layer(tmp_path: Path) -> None:
+def test_layer(tmp_path: Path) -> None:
     root = document(make_zip(tmp_path / "layer.zip", make_wheel(tmp_path / "wheels", "foo"), below="python/"))[
         "metadata"
     ]
@@ -171,7 +171,7 @@ def test_a_layer(tmp_path: Path) -> None:
     assert root["component"]["properties"] == [{"name": "hatch-lambda:package-type", "value": "layer"}]
 
 
-def test_a_folder_has_no_hash(tmp_path: Path) -> None:
+def test_directory_has_no_hash(tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     folder.mkdir()
     (folder / "app.py").write_text("", encoding="utf-8")
@@ -180,18 +180,18 @@ def test_a_folder_has_no_hash(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("files", [{}, {"app.py": "x"}], ids=["empty", "without distributions"])
-def test_a_zip_without_distributions(tmp_path: Path, files: dict[str, str]) -> None:
+def test_no_distributions(tmp_path: Path, files: dict[str, str]) -> None:
     assert document(make_zip(tmp_path / "f.zip", files=files)).get("components", []) == []
 
 
-def test_what_is_in_there_twice_is_listed_once(tmp_path: Path) -> None:
+def test_distribution_installed_twice_is_one_component(tmp_path: Path) -> None:
     text = metadata("foo", "1.0")
     files = {f"{folder}foo-1.0.dist-info/METADATA": text for folder in ("", "vendor/")}
 
     assert len(document(make_zip(tmp_path / "f.zip", files=files))["components"]) == 1
 
 
-def test_circles(tmp_path: Path) -> None:
+def test_cycles(tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     made = [make_wheel(wheels, "a", requires=["b", "a"]), make_wheel(wheels, "b", requires=["a"])]
 
@@ -204,7 +204,7 @@ def test_circles(tmp_path: Path) -> None:
     }
 
 
-def test_hostile_metadata_gives_a_valid_document(tmp_path: Path) -> None:
+def test_hostile_metadata_gives_a_valid_sbom(tmp_path: Path) -> None:
     text = (
         'Metadata-Version: 2.1\nName: <b>"é\nVersion: 1 \x00 \u202e ?#%@/\nSummary: \x07\nLicense: \x1b[31m\n'
         "Requires-Dist: <x>\n\n"
@@ -218,7 +218,7 @@ def test_hostile_metadata_gives_a_valid_document(tmp_path: Path) -> None:
 # --- the command ---
 
 
-def test_it_goes_to_standard_output_or_to_a_file(shop: Path, tmp_path: Path) -> None:
+def test_output_to_stdout_or_file(shop: Path, tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["sbom", str(shop)])
     output = tmp_path / "shop.cdx.json"
     told = CliRunner().invoke(main, ["sbom", str(shop), "-o", str(output)])
@@ -229,17 +229,17 @@ def test_it_goes_to_standard_output_or_to_a_file(shop: Path, tmp_path: Path) -> 
     assert json.loads(shown.output)["components"]
 
 
-def test_the_command_takes_a_runtime(shop: Path) -> None:
+def test_runtime_option(shop: Path) -> None:
     outcome = CliRunner().invoke(main, ["sbom", str(shop), "--runtime", "python3.12", "--architecture", "arm64"])
 
     values = {one["value"] for one in json.loads(outcome.output)["metadata"]["component"]["properties"]}
     assert values == {"arm64", "function", "python3.12"}
     alone = CliRunner().invoke(main, ["sbom", str(shop), "--architecture", "arm64"])
     assert alone.exit_code == 2
-    assert "--architecture goes with --runtime" in alone.output
+    assert "--architecture requires --runtime" in alone.output
 
 
-def test_without_the_library_it_says_how_to_get_it(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "cyclonedx"]:
         monkeypatch.delitem(sys.modules, name)
     really_import = builtins.__import__
@@ -259,10 +259,10 @@ def test_without_the_library_it_says_how_to_get_it(shop: Path, tmp_path: Path, m
     assert not output.exists()
 
 
-def test_a_broken_zip_is_told(tmp_path: Path) -> None:
+def test_truncated_zip(tmp_path: Path) -> None:
     file = tmp_path / "broken.zip"
     file.write_bytes(b"PK\3\4")
 
-    with pytest.raises(LambdaBuildError, match="cut short"):
+    with pytest.raises(LambdaBuildError, match="truncated"):
         sbom.write(file, tmp_path / "broken.cdx.json")
     assert not (tmp_path / "broken.cdx.json").exists()

@@ -449,7 +449,7 @@ def test_bundles_may_be_cleaned_after_the_build(new_project: NewProject, index: 
 def test_without_its_hook_the_target_says_that_it_needs_it(new_project: NewProject) -> None:
     shown = new_project().fail("-t", "lambda", "--no-hooks")
 
-    assert "needs its build hook" in shown
+    assert "requires the `lambda` build hook, but hooks are disabled" in shown
 
 
 def test_an_unknown_version_is_refused_with_the_one_there_is(new_project: NewProject) -> None:
@@ -828,6 +828,7 @@ def test_the_hook_costs_other_targets_nothing(new_project: NewProject, tmp_path:
     assert ours <= {
         "hatch_lambda",
         "hatch_lambda.hooks",
+        "hatch_lambda.plugin",
         "hatch_lambda.plugin.build_hook",
         "hatch_lambda.plugin.builder",
     }

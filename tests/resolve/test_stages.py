@@ -92,7 +92,7 @@ class TestStage2Sort:
         assert set(found) == set(wrong)
         for name, reason in wrong.items():
             assert found[name].verdict.endswith(reason)
-        assert "3 compatible wheels, 5 to be met" in line_of(2, ui)
+        assert "3 compatible wheels, 5 missing" in line_of(2, ui)
 
 
 class TestStage3DownloadWheels:
@@ -105,7 +105,7 @@ class TestStage3DownloadWheels:
         bundle = bundle_of("listed-one", compatible=["Listed_One"], runtime=HERE)
         assert bundle.distributions == ("listed-one 2.0",)
         assert module(bundle, "listed_one") == "VERSION = '2.0'\n"
-        assert "met listed-one 2.0" in line_of(6, ui)
+        assert "allowed listed-one 2.0" in line_of(6, ui)
 
     def test_a_direct_reference_never_goes_to_the_index(self, index: Path, tmp_path: Path, bundle_of: BundleOf) -> None:
         sdist = make_sdist(tmp_path / "elsewhere", "by-url", build="broken")
@@ -140,7 +140,7 @@ class TestStage4Build:
         make_sdist(index, "fast", build="compiled")
         bundle = bundle_of("fast", runtime=HERE)
         assert (bundle.directory / "_fast.so").read_bytes() == FITTING
-        assert "met fast 1.0" in line_of(4, ui)
+        assert "built fast 1.0" in line_of(4, ui)
 
     @pytest.mark.parametrize(
         ("output", "why"),
@@ -186,8 +186,8 @@ class TestStage5BuildWithoutCompiler:
         make_sdist(index, "slow", build="optional")
         bundle = bundle_of("slow", runtime=HERE)
         assert {name for name in files_in(bundle.directory) if ".dist-info" not in name} == {"slow.py"}
-        assert "1 distribution still to be met" in line_of(4, ui)
-        assert "met slow 1.0" in line_of(5, ui)
+        assert "1 distribution still without a wheel" in line_of(4, ui)
+        assert "built slow 1.0" in line_of(5, ui)
 
     def test_the_tag_of_another_interpreter_does_not_matter_where_there_is_no_machine_code(
         self, index: Path, bundle_of: BundleOf, compiler: Compiler
@@ -221,7 +221,7 @@ class TestStage5BuildWithoutCompiler:
         monkeypatch.setenv("SURVEY", json.dumps(programs))
         make_sdist(index, "curious", build="survey")
         assert "FOUND = []" in module(bundle_of("curious", runtime=HERE), "curious")
-        assert "1 distribution still to be met" in line_of(4, ui)  # there they are found
+        assert "1 distribution still without a wheel" in line_of(4, ui)  # there they are found
 
     def test_what_stage_4_left_in_a_source_folder_is_not_taken_over(
         self, tmp_path: Path, bundle_of: BundleOf, compiler: Compiler
@@ -254,7 +254,7 @@ class TestStage6Allow:
             "top 1.0",
             "vouched-for 1.0",
         }
-        assert "met proven 1.0, proven-deep 1.0, sqlalchemy 1.0, vouched-for 1.0" in line_of(6, ui)
+        assert "allowed proven 1.0, proven-deep 1.0, sqlalchemy 1.0, vouched-for 1.0" in line_of(6, ui)
 
     @pytest.mark.parametrize(
         ("name", "tag", "filename", "content"),
@@ -535,7 +535,7 @@ class TestStage9CleanUp:
     ) -> None:
         make_sdist(index, "thing")
         bundle_of("thing", runtime=HERE)
-        assert "scratch removed" in line_of(9, ui)
+        assert "temporary files removed" in line_of(9, ui)
         self.assert_nothing_is_left(project_root)
 
     @pytest.mark.parametrize(

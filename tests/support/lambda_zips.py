@@ -1,10 +1,10 @@
-"""Lambda zips made by hand, of wheels and of loose files."""
+"""Lambda zips for tests of reports and SBOMs."""
 
 from __future__ import annotations
 
-import zipfile
 from typing import TYPE_CHECKING
 
+from tests.support import zips
 from tests.support.elf import make_elf
 from tests.support.packages import make_wheel
 
@@ -16,23 +16,12 @@ if TYPE_CHECKING:
 
 
 def make_zip(path: Path, *wheels: Path, files: Mapping[str, Content] | None = None, below: str = "") -> Path:
-    """What `wheels` hold, below a folder if one is given (`python/` for a layer), and loose files."""
-    contents: dict[str, Content] = {}
-    for wheel in wheels:
-        with zipfile.ZipFile(wheel) as archive:
-            contents |= {f"{below}{name}": archive.read(name) for name in archive.namelist()}
-    contents |= files or {}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in sorted(contents):
-            entry = zipfile.ZipInfo(name, (2024, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, contents[name], zipfile.ZIP_DEFLATED)
-    return path
+    """A zip of unpacked wheels, below a directory if given (`python/` for a layer), and of files."""
+    return zips.make_zip(path, files, wheels=wheels, root=below)
 
 
 def make_shop(folder: Path, name: str = "shop-1.0-python3.13-x86_64.zip") -> Path:
-    """A function that has something of everything: folders, tests, machine code, data, a chain of requirements."""
+    """A function with directories, tests, native code, data and a chain of requirements."""
     wheels = folder / "wheels"
     engine = make_elf(versions={"libc.so.6": ["GLIBC_2.17"]}) + bytes(400_000)
     numbers: dict[str, Content] = {
@@ -80,7 +69,7 @@ HOSTILE = [
 
 
 def make_hostile(folder: Path) -> Path:
-    """A function whose names would do harm in a page that took them for HTML."""
+    """A function with names that would be harmful as HTML."""
     metadata = (
         'Metadata-Version: 2.1\nName: <b>evil</b>\nVersion: 1"><script>alert(4)</script>\nSummary: <i>\n'
         "License: <script>alert(3)</script>\nRequires-Dist: <x>\nRequires-Dist: ok\n\n"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # Sdists are built by the running interpreter, so that no other one has to be found.
 HERE = "python{}.{}".format(*sys.version_info)
 ANOTHER = "python3.13" if HERE != "python3.13" else "python3.12"
-REUSED = re.compile(r"^  resolution of \d{4}-\d\d-\d\d reused; `-c` resolves anew$", re.MULTILINE)
+REUSED = re.compile(r"^  Reusing the resolution from \d{4}-\d\d-\d\d ", re.MULTILINE)
 DAY = 24 * 60 * 60
 
 

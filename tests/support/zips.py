@@ -1,4 +1,4 @@
-"""Zips as people upload them, made by hand: of wheels, loose modules and whatever else."""
+"""Zips from wheels, loose modules and anything else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make_zip(
     root: str = "",
     modes: Mapping[str, int] | None = None,
 ) -> Path:
-    """A zip of `files`, and of what `wheels` unpack to below `root`. `modes`: where they are not 0644."""
+    """A zip of `files` and of unpacked `wheels` below `root`. `modes`: other than 0644."""
     contents: dict[str, str | bytes] = dict(files or {})
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
@@ -33,7 +33,7 @@ def make_zip(
 
 
 def patched(path: Path, old: bytes, new: bytes) -> Path:
-    """The same file with other bytes at the last place where `old` stands."""
+    """Replace the last occurrence of `old` in a file."""
     before, found, after = path.read_bytes().rpartition(old)
     assert found
     path.write_bytes(before + new + after)

@@ -1,15 +1,15 @@
-"""Compiles modules, one order after the other: a program for an interpreter of the runtime's version.
+"""Compiles modules: a program that `compilers` runs in an interpreter of the runtime's version.
 
-`compilers` starts it. It is on its own there: nothing but the standard library, on every CPython that Lambda has.
-First it says what it runs on; then it takes orders on standard input, a path and a source each, and answers with a mark
-and either the content of a `.pyc` file or why there is none. Each part goes as a frame: its length, then its bytes.
+It uses only the standard library, and runs on every CPython that Lambda has. First it writes a description of its
+interpreter; then it reads a path and a source at a time from standard input, and writes a mark and the content of a
+`.pyc` file, or the reason why there is none. Each part is a frame: its length, then its bytes.
 """
 
 from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # not from `typing`, which nothing else here needs
+TYPE_CHECKING = False  # not from `typing`, which takes time to import
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType
@@ -21,7 +21,7 @@ _HASH_BASED_UNCHECKED = (0b01).to_bytes(4, "little")  # PEP 552: the first flag 
 
 
 def main() -> None:
-    # As the folder of this file it comes first, and its modules are called what they like.
+    # This file's directory: its modules must not be imported in place of the standard library's.
     del sys.path[0]
     single_characters = [sys.intern(chr(number)) for number in range(256)]  # see `_marshalled`
     orders, answers = sys.stdin.buffer, sys.stdout.buffer
@@ -30,7 +30,7 @@ def main() -> None:
         source = _receive(orders)
         try:
             content = pyc_of(source, path.decode("utf-8"))
-        except Exception as error:  # noqa: BLE001 - the compiler raises all kinds, and the next file may be fine
+        except Exception as error:  # noqa: BLE001 - the compiler raises any, and the next file may be fine
             answers.write(REFUSED)
             content = _in_words(error).encode("utf-8", "backslashreplace")
         else:
@@ -50,7 +50,7 @@ def _self_description() -> Iterator[str]:
 
 
 def _kind_of_build() -> str:
-    """Builds whose bytecode is not, or need not be, what the usual build makes of a source."""
+    """Other builds may compile the same source to other bytecode."""
     if hasattr(sys, "gettotalrefcount"):
         return "debug"
     return "free-threaded" if "free-threading" in sys.version else "usual"
@@ -73,7 +73,7 @@ def _in_words(error: Exception) -> str:
 
 
 def pyc_of(source: bytes, path: str) -> bytes:
-    """What import would write for a source, with a hash in place of its time. `path`: what tracebacks show."""
+    """What import would write for a source, with a hash in place of its time. `path`: the file in tracebacks."""
     from importlib.util import MAGIC_NUMBER, source_hash
 
     return MAGIC_NUMBER + _HASH_BASED_UNCHECKED + source_hash(source) + _marshalled(_compiled(source, path))
@@ -82,10 +82,10 @@ def pyc_of(source: bytes, path: str) -> bytes:
 def _compiled(source: bytes, path: str) -> CodeType:
     """The same code for the same source, whatever was compiled before.
 
-    The strings that a process has interned make two differences. A constant that is a qualified name as well
-    (`Outer.Inner`) is interned in its place only if it is the first of its value; of two equal sets one is dropped,
-    unless their strings had to be replaced by those that were there already. Where that may matter, all strings are
-    there already: the code is compiled again while its like is kept.
+    The strings that a process has interned matter in two cases. A constant that is also a qualified name
+    (`Outer.Inner`) is interned in place only if it is the first of its value; one of two equal sets is dropped, unless
+    their strings had to be replaced by interned ones. In these cases the source is compiled a second time while the
+    first result is alive, when all of its strings are interned.
     """
     code = compile(source, path, "exec", dont_inherit=True, optimize=0)
     if _depends_on_what_is_interned(code):
@@ -121,11 +121,11 @@ def _leaves(constants: tuple[object, ...]) -> Iterator[object]:
 def _marshalled(code: CodeType) -> bytes:
     """The same bytes for the same code, which `marshal` alone does not give.
 
-    It marks what may be referred to again, and takes for that whatever has more than one reference, were it by accident
-    (https://github.com/python/cpython/issues/98819). Objects that were just loaded have the references that the bytes
-    name; those that they share with `code`, which are its interned strings, always have more than one.
+    It marks all objects with more than one reference, even if by accident, as those that may be referred to again
+    (https://github.com/python/cpython/issues/98819). Objects that were just loaded have only the references that the
+    bytes name; those that they share with `code`, its interned strings, always have more than one.
     Strings of one character are shared by the whole process, so whether one is marked as interned depends on whether
-    anyone has interned it before (python/cpython#73894): `main` has, all of them.
+    it has been interned before (python/cpython#73894): `main` interns all of them.
     """
     import marshal
 
@@ -143,10 +143,10 @@ def _frozensets_in(constant: Any) -> Iterator[frozenset[Any]]:
 
 
 def _with_sorted_sets(code: CodeType, sets: list[frozenset[Any]]) -> bytes:
-    """Before Python 3.11, sets are written as they are iterated, and None's place in there is its address's.
+    """Before Python 3.11, sets are written in iteration order, which depends on None's address.
 
-    In version 2 of the format a value has the same bytes wherever it stands, since nothing refers to anything: so those
-    of a set can be replaced by those of the same set, sorted. Outer sets go first: their bytes are the longer ones.
+    Version 2 of the format has no references, so a value has the same bytes everywhere: those of a set can be replaced
+    by those of the same set, sorted. Outer sets come first, as their bytes are longer.
     """
     import marshal
 
@@ -154,7 +154,7 @@ def _with_sorted_sets(code: CodeType, sets: list[frozenset[Any]]) -> bytes:
     for own, in_order in sorted({(marshal.dumps(one, 2), _sorted(one)) for one in sets}, key=lambda two: -len(two[0])):
         content = content.replace(own, in_order)
     if marshal.loads(content) != code:  # noqa: S302 - our own bytes
-        raise ValueError("its sets cannot be put in order")
+        raise ValueError("its sets cannot be sorted")
     return content
 
 

@@ -1,4 +1,4 @@
-"""The processes that compile, and whether they may: bytecode of another Python is read by none."""
+"""The processes that compile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.bytecode import compile_modules
-from hatch_lambda.bundle.bytecode.interpreter import unfit
+from hatch_lambda.bundle.bytecode.interpreter import unsuitable
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.redact import redact
@@ -32,29 +32,15 @@ if TYPE_CHECKING:
 _MODULES_WORTH_A_PROCESS = 16
 
 
-class Order(NamedTuple):
-    """What a process is to compile."""
+class Compiled(NamedTuple):
+    """The bytecode of a module or, unless `ok`, the reason why there is none."""
 
-    module: BundleFile
-    unit: str
-    """The key under which the result is kept; empty where it is not."""
-
-
-class Answer(NamedTuple):
-    """What came of it. `compiled`: whether its source can be."""
-
-    order: Order
-    compiled: bool
+    ok: bool
     content: bytes
-    """The bytecode, or why there is none."""
-
-    @property
-    def module(self) -> BundleFile:
-        return self.order.module
 
 
 class Compilers:
-    """Processes that compile, as many as are of use at once; none of them outlives the `with` block."""
+    """Up to one compiling process for each core. None outlives the `with` block."""
 
     def __init__(self, interpreter: Interpreter, settings: Settings) -> None:
         self._interpreter = interpreter
@@ -72,7 +58,7 @@ class Compilers:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What of an interpreter decides the bytes: releases of one minor version may compile differently."""
+        """What decides the bytes: releases of one minor version may compile differently."""
         description = self._started[0].description
         return description.version, description.magic
 
@@ -91,39 +77,39 @@ class Compilers:
         for compiler in self._started:
             compiler.end()
 
-    def answers(self, orders: Sequence[Order], root: str) -> Generator[Answer, None, None]:
-        """Compile modules, and give the results in their order."""
-        pool = ThreadPoolExecutor(min(cores(), 1 + len(orders) // _MODULES_WORTH_A_PROCESS))
+    def compile(self, modules: Sequence[BundleFile], root: str) -> Generator[Compiled, None, None]:
+        """Compile modules, and yield the results in the same order."""
+        pool = ThreadPoolExecutor(min(cores(), 1 + len(modules) // _MODULES_WORTH_A_PROCESS))
         try:
-            yield from pool.map(lambda order: self._answer(order, root), orders)
+            yield from pool.map(lambda module: self._compile(module, root), modules)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            self._end()  # so that no thread waits for an answer
+            self._end()  # or threads would wait for results
             raise
         finally:
             pool.shutdown()
 
-    def _answer(self, order: Order, root: str) -> Answer:
-        source = _source_of(order.module)
+    def _compile(self, module: BundleFile, root: str) -> Compiled:
+        source = _source_of(module)
         try:
             compiler = self._idle.get_nowait()
         except Empty:
             compiler = self._start()
-        compiled, content = compiler.answer(f"{root}/{order.module.path}", source)
+        result = compiler.compile(f"{root}/{module.path}", source)
         self._idle.put(compiler)
-        return Answer(order, compiled, content)
+        return result
 
     def _start(self) -> _Compiler:
         compiler = _Compiler(self._interpreter.path)
         self._started.append(compiler)
         compiler.introduce()
-        if fault := _unfitness(compiler.description, self.runtime):
-            raise unfit(self._settings, self._interpreter.path, fault)
+        if fault := compiler.description.mismatch(self.runtime):
+            raise unsuitable(self._settings, self._interpreter.path, fault)
         return compiler
 
 
 def _source_of(module: BundleFile) -> bytes:
-    """Without reading the wheel's directory anew for each of its modules."""
+    """Read a module without reading its wheel's central directory."""
     member = module.source
     if isinstance(member, Text) or member.method not in {STORED, DEFLATED}:
         return member.read()
@@ -132,8 +118,8 @@ def _source_of(module: BundleFile) -> bytes:
     return data if member.method == STORED else zlib.decompress(data, -zlib.MAX_WBITS, member.size)
 
 
-class _SelfDescription(NamedTuple):
-    """What a compiling process says it runs on, in this order."""
+class _Description(NamedTuple):
+    """What a compiling process says about its interpreter, in this order."""
 
     implementation: str
     version: str
@@ -141,33 +127,31 @@ class _SelfDescription(NamedTuple):
     magic: str
     cache_tag: str
 
-
-def _unfitness(found: _SelfDescription, runtime: Runtime) -> str | None:
-    """Why an interpreter's bytecode is not the runtime's."""
-    python = tuple(map(int, found.version.split(".")[:2]))
-    number = int.from_bytes(bytes.fromhex(found.magic)[:2], "little")
-    if found.implementation != "cpython":
-        return f"{found.implementation} {found.version}"
-    if python != runtime.python:
-        return f"Python {found.version}"
-    if found.build != "usual":
-        return f"a {found.build} build of Python {found.version}"
-    if number != runtime.magic_number:
-        return f"Python {found.version} with another bytecode (number {number}), as pre-releases have"
-    if found.cache_tag != runtime.cache_tag:
-        return f"Python {found.version} that calls its bytecode `{found.cache_tag}`"
-    return None
+    def mismatch(self, runtime: Runtime) -> str | None:
+        """How its bytecode differs from the runtime's."""
+        number = int.from_bytes(bytes.fromhex(self.magic)[:2], "little")
+        if self.implementation != "cpython":
+            return f"{self.implementation} {self.version}"
+        if tuple(map(int, self.version.split(".")[:2])) != runtime.python:
+            return f"Python {self.version}"
+        if self.build != "usual":
+            return f"a {self.build} build of Python {self.version}"
+        if number != runtime.magic_number:
+            return f"Python {self.version} with the magic number {number}, as in a pre-release"
+        if self.cache_tag != runtime.cache_tag:
+            return f"Python {self.version} with the cache tag `{self.cache_tag}`"
+        return None
 
 
 class _Compiler:
-    """One process. Its orders and answers are described in `compile_modules`."""
+    """One process, with the protocol that `compile_modules` describes."""
 
-    description: _SelfDescription
+    description: _Description
 
     def __init__(self, interpreter: Path) -> None:
         self._interpreter = interpreter
-        # Neither the user's variables nor what is installed beside the interpreter may have a say. The seed is fixed
-        # besides: nothing is known to depend on it.
+        # Neither the user's variables nor installed packages may change the result. The hash seed is fixed to be safe:
+        # nothing is known to depend on it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         with contextlib.ExitStack() as stack:
             self._errors = stack.enter_context(tempfile.TemporaryFile())
@@ -177,41 +161,41 @@ class _Compiler:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                start_new_session=True,  # Ctrl-C is ours to answer
+                start_new_session=True,  # Ctrl-C reaches hatch-lambda only
             )
-            assert self._process.stdin is not None  # noqa: S101 - asked for above
+            assert self._process.stdin is not None  # noqa: S101 - a pipe, see above
             assert self._process.stdout is not None  # noqa: S101
             self._to, self._from = self._process.stdin, self._process.stdout
             stack.pop_all()
 
     def introduce(self) -> None:
-        """Take down what the process says of itself. Raises `LambdaBuildError` if it does not start."""
+        """Read the process's description. Raises `LambdaBuildError` if it does not start."""
         try:
-            self.description = _SelfDescription(*self._receive().decode("utf-8").split("\n"))
+            self.description = _Description(*self._receive().decode("utf-8").split("\n"))
         except (EOFError, OSError, ValueError, TypeError):
             raise LambdaBuildError(
-                f"The interpreter {self._interpreter} is to compile bytecode and does not work: {self._last_words()}"
+                f"Cannot compile bytecode with the interpreter {self._interpreter}: {self._last_words()}"
             ) from None
 
-    def answer(self, path: str, source: bytes) -> tuple[bool, bytes]:
-        """Whether a source could be compiled, and its bytecode or why not."""
+    def compile(self, path: str, source: bytes) -> Compiled:
+        """Compile a source. `path`: the file in tracebacks. Raises `LambdaBuildError` if the process ends."""
         try:
             for part in (path.encode("utf-8"), source):
                 self._to.write(len(part).to_bytes(4, "little"))
                 self._to.write(part)
             self._to.flush()
-            return self._from.read(1) == compile_modules.COMPILED, self._receive()
+            return Compiled(self._from.read(1) == compile_modules.COMPILED, self._receive())
         except (EOFError, OSError):
             raise LambdaBuildError(
-                f"The interpreter {self._interpreter} ended while it compiled {path}: {self._last_words()}\n"
-                "What you can do: leave the file out by `exclude`, if nothing needs it; take another release of this "
-                "Python; or do without bytecode, by `compile-bytecode = false`."
+                f"The interpreter {self._interpreter} ended while compiling {path}: {self._last_words()}\n"
+                "What you can do: exclude the file (`exclude`) if nothing needs it; try another release of this "
+                "Python; or turn this off by `compile-bytecode = false`."
             ) from None
 
     def end(self) -> None:
         self._process.kill()
         for pipe in (self._to, self._from, self._errors):
-            with contextlib.suppress(OSError):  # what was not sent any more
+            with contextlib.suppress(OSError):  # unsent data
                 pipe.close()
         self._process.wait()
 
@@ -225,11 +209,11 @@ class _Compiler:
         return data
 
     def _last_words(self) -> str:
-        """How the process ended, and the last line that it wrote on standard error."""
+        """How the process ended, and its last line on standard error."""
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            how = "it answers something else"
+            how = "unexpected output"
         else:
             how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         self._errors.seek(0)

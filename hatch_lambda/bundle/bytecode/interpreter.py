@@ -1,4 +1,4 @@
-"""Choosing the interpreter: one of the runtime's version, and no other."""
+"""Choose the interpreter that compiles: it must have the runtime's version, as others cannot read its bytecode."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bundle.bytecode.compiled import begun_in, folder_in
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.interpreters import Interpreter, interpreter_to_build_with
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
@@ -19,74 +18,83 @@ if TYPE_CHECKING:
 
 
 def interpreter_to_compile_with(settings: Settings, store: Store) -> Interpreter:
-    """The one that the user names, else one of the runtime's version; no other will do.
+    """The interpreter that the user names, else one of the runtime's version, which the store remembers.
 
-    Raises `LambdaBuildError` where there is none.
+    Raises `LambdaBuildError` if it has another version or there is none.
     """
     wanted = settings.target.runtime.python
-    note = note_of_interpreter(settings, store)
-    if note and (found := _remembered(note)):
-        return Interpreter(found, wanted)
-    found_anew = interpreter_to_build_with(settings.python, wanted)
-    if found_anew.python != wanted:
-        raise _no_interpreter(settings, found_anew)
-    return found_anew
-
-
-def _no_interpreter(settings: Settings, found: Interpreter) -> LambdaBuildError:
+    if known := _remembered(_note(settings, store)):
+        return Interpreter(known, wanted)
+    found = interpreter_to_build_with(settings.python, wanted)
+    if found.python == wanted:
+        return found
     if settings.python:
-        return unfit(settings, settings.python, f"{found}")
-    return _error(
+        raise unsuitable(settings, settings.python, str(found))
+    raise _error(
         settings,
-        f"there is none: the running one is {found}, and none of that version is on PATH or among the interpreters of "
-        "pyenv, uv, asdf, rye and Hatch.",
+        f"none was found on PATH or among the interpreters of pyenv, uv, asdf, rye and Hatch (the running one is "
+        f"{found}).",
     )
 
 
-def unfit(settings: Settings, path: Path, what: str) -> LambdaBuildError:
-    """The error to raise where the interpreter that was chosen turns out to be `what`."""
-    if settings.python:
-        named = f"the one that is named, by `python` or {ENVIRONMENT_VARIABLES['python']}"
-        return _error(settings, f"{named}, is {what}: {path}")
-    return _error(settings, f"the one found is {what}: {path}")
+def unsuitable(settings: Settings, path: Path, what: str) -> LambdaBuildError:
+    """The error for a chosen interpreter that is in fact `what`."""
+    chosen = f"set by `python` or {ENVIRONMENT_VARIABLES['python']}" if settings.python else "found"
+    return _error(settings, f"the one {chosen} is {what}: {path}")
 
 
-def _error(settings: Settings, what: str) -> LambdaBuildError:
+def _error(settings: Settings, problem: str) -> LambdaBuildError:
     version = "{}.{}".format(*settings.target.runtime.python)
     return LambdaBuildError(
-        f"`compile-bytecode` needs a CPython {version}, for {settings.target.runtime.name} reads no other's bytecode; "
-        f"{what}\n"
-        f"What you can do: install one (`hatch python install {version}`, `uv python install {version}`, pyenv or your "
-        f"system's packages); say where it is, by `{settings.table}.python` or in the environment by "
-        f"{ENVIRONMENT_VARIABLES['python']}; or do without, by `compile-bytecode = false`."
+        f"`compile-bytecode` requires CPython {version} ({settings.target.runtime.name} cannot read the bytecode of "
+        f"others), but {problem}\n"
+        f"What you can do: install it (`hatch python install {version}`, `uv python install {version}`, pyenv or your "
+        f"system's packages); set its path by `{settings.table}.python` or {ENVIRONMENT_VARIABLES['python']}; or turn "
+        "this off by `compile-bytecode = false`."
     )
 
 
-def note_of_interpreter(settings: Settings, store: Store) -> Path | None:
-    """Where it is kept which interpreter was found: looking for one can take longer than the rest of a build."""
+def remember(interpreter: Interpreter, settings: Settings, store: Store) -> None:
+    """Keep an interpreter that works for the next builds: finding one can take longer than the rest of a build."""
+    note = _note(settings, store)
+    if note and _remembered(note) != interpreter.path:
+        text = json.dumps({"path": str(interpreter.path), "state": _state(interpreter.path)})
+        write_whole(note, text.encode("utf-8"), by_way_of=begun_in(store))
+
+
+def forget(settings: Settings, store: Store) -> None:
+    if note := _note(settings, store):
+        note.unlink(missing_ok=True)
+
+
+def _note(settings: Settings, store: Store) -> Path | None:
+    """Where the interpreter is remembered; None if it is given or is the running one."""
     runtime = settings.target.runtime
     if settings.python or sys.version_info[:2] == runtime.python:
         return None
     return folder_in(store) / f"interpreter-{runtime.name}.json"
 
 
-def _remembered(note: Path) -> Path | None:
-    """The interpreter of a note, if that file is still the very same."""
+def _remembered(note: Path | None) -> Path | None:
+    """The interpreter of a note, if its file has not changed."""
     try:
-        kept = json.loads(note.read_text(encoding="utf-8"))
+        kept = json.loads(note.read_text(encoding="utf-8")) if note else {}
         path = Path(kept["path"])
         return path if kept["state"] == _state(path) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def remember(note: Path, path: Path) -> None:
-    if _remembered(note) == path:
-        return
-    text = json.dumps({"path": str(path), "state": _state(path)})
-    write_whole(note, text.encode("utf-8"), by_way_of=begun_in(note.parent.parent))
-
-
 def _state(path: Path) -> list[int]:
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def folder_in(store: Store) -> Path:
+    """Where bytecode and the note of the interpreter are cached."""
+    return store.root / "bytecode"
+
+
+def begun_in(store: Store) -> Path:
+    """Where the store keeps unfinished files, and removes those of killed builds."""
+    return store.root / "begun"

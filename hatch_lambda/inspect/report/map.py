@@ -1,7 +1,7 @@
-"""The treemap as HTML: a list of lists whose items the style sheet puts in their places.
+"""The treemap as HTML: nested lists, positioned by the style sheet.
 
-There is a map of the zip and one of each distribution and larger folder. Each is a part of the page of its own, and a
-tile links to the map of what it stands for. So one can walk through them without JavaScript, by `:target`.
+There is one map of the zip and one of each distribution and larger directory. Tiles link to the map of what they stand
+for, so navigation works without JavaScript, by `:target`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.ui import counted, megabytes
-from hatch_lambda.inspect.contents.survey import BYTECODE, DATA, MACHINE_CODE, METADATA, SOURCE, STUBS, TESTS
 from hatch_lambda.inspect.report import treemap
 from hatch_lambda.inspect.report.markup import Markup, escape, join, tag
+from hatch_lambda.inspect.survey import BYTECODE, DATA, MACHINE_CODE, METADATA, SOURCE, STUBS, TESTS, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hatch_lambda.inspect.report.tree import Node
+    from hatch_lambda.inspect.report.treemap import Node
 
 STYLES = {
     MACHINE_CODE: "native",
@@ -29,17 +29,17 @@ STYLES = {
     METADATA: "metadata",
     DATA: "data",
 }
-"""The style sheet's class of each kind of file, in the order of the legend."""
+"""The CSS class of each kind of file, in the order of the legend."""
 
-# What all maps together may have, so that the page stays light. Distributions have theirs in any case.
-_MOST_TILES = 3_600
+# Limits the size of the page. Distributions have a map in any case.
+_MAX_TILES = 3_600
 
 ROOT_ID = "map"
 
 
 @dataclass(frozen=True)
 class _View:
-    """One map. `way`: from the zip to the node itself."""
+    """One map. `way`: the nodes from the zip down to this one."""
 
     id: str
     node: Node
@@ -49,13 +49,12 @@ class _View:
 
 @dataclass(frozen=True)
 class Maps:
-    """All maps. `sections`: their HTML. `wide` and `narrow`: CSS, where the tiles are."""
+    """`sections`: the HTML of all maps. `wide`, `narrow`: CSS with the positions of tiles. `ids`: by distribution."""
 
     sections: Markup
     wide: str
     narrow: str
     ids: dict[str, str]
-    """Of the distributions' maps, by the name of their node."""
 
 
 def maps(root: Node) -> Maps:
@@ -73,7 +72,7 @@ def maps(root: Node) -> Maps:
 
 def _views(root: Node) -> list[_View]:
     views = [_View(ROOT_ID, root, (root,), treemap.lay_out(root))]
-    left = _MOST_TILES - treemap.count(views[0].tiles)
+    left = _MAX_TILES - treemap.count(views[0].tiles)
     candidates = sorted(_folders(root, (root,)), key=lambda way: (-way[-1].size, len(way)))
     for way in candidates:
         tiles = treemap.lay_out(way[-1])
@@ -92,11 +91,10 @@ def _folders(node: Node, way: tuple[Node, ...]) -> Iterator[tuple[Node, ...]]:
 
 @dataclass
 class _Drawing:
-    """While the maps are drawn: the places of their tiles are gathered."""
+    """Collects the positions of tiles. `views`: ids of maps, by the identity of their node."""
 
     root: Node
     views: dict[int, str]
-    """The map of a node, by its identity."""
     wide: list[str] = field(default_factory=list)
     narrow: list[str] = field(default_factory=list)
 
@@ -106,7 +104,7 @@ class _Drawing:
             "section",
             tag(
                 "div",
-                tag("nav", self._way(view), aria_label="Where in the zip", class_="way"),
+                tag("nav", self._way(view), aria_label="Path in the zip", class_="way"),
                 tag("p", self._facts(node), class_="facts"),
                 class_="over-map",
             ),
@@ -128,9 +126,9 @@ class _Drawing:
     def _facts(self, node: Node) -> str:
         parts = [f"{megabytes(node.size)} unzipped"]
         if node is not self.root:
-            parts += [f"{megabytes(node.compressed)} zipped", f"{self._share(node.size)} of all"]
+            parts += [f"{megabytes(node.compressed)} zipped", f"{self._share(node.size)} of total"]
         if node.children:
-            parts.append(_files(node.files))
+            parts.append(_count_files(node.files))
         return " · ".join(parts)
 
     def _share(self, size: int) -> str:
@@ -155,37 +153,37 @@ class _Drawing:
         )
 
     def _about(self, node: Node) -> str:
-        kind = f"mostly {node.kind}" if node.children else node.kind
-        return f"{self._facts(node)} · {kind}"
+        return f"{self._facts(node)} · {'mostly ' if node.children else ''}{label(node.kind)}"
 
     def _small(self, tile: treemap.Tile, parent: Node, identifier: str) -> Markup:
         size, files = sum(node.size for node in tile.hidden), sum(node.files for node in tile.hidden)
         what = f"{counted(len(tile.hidden), 'smaller item')} in {parent.path or parent.name}"
-        about = f"{megabytes(size)} unzipped · {self._share(size)} of all · {_files(files)}"
+        about = f"{megabytes(size)} unzipped · {self._share(size)} of total · {_count_files(files)}"
         title = Markup(f"{escape(what)}\n{escape(about)}")
         label = (tag("bdi", f"+{len(tile.hidden)}"), " ", tag("i", megabytes(size)))
         return tag("li", tag("span", label, title=title), id=identifier, class_="small")
 
 
-def _files(number: int) -> str:
-    return f"{number:,} {counted(number, 'file').partition(' ')[2]}"
+def _count_files(number: int) -> str:
+    return f"{number:,} file{'' if number == 1 else 's'}"
 
 
-# PEP 3149, and what goes without a version
+# PEP 3149, and the stable ABI
 _EXTENSION_TAG = re.compile(r"\.(?:cpython-\d+[a-z]*(?:-[\w-]+)?|abi3)(?=\.so$)")
 
 
 def _short(name: str) -> str:
-    """A name as it is told apart in a small place: `_core.so` of `_core.cpython-313-x86_64-linux-gnu.so`."""
+    """A name for a small tile: `_core.so` for `_core.cpython-313-x86_64-linux-gnu.so`."""
     return _EXTENSION_TAG.sub("", name)
 
 
 def swatch(kind: str) -> Markup:
-    """A spot of the colour that a kind of file has in the maps."""
+    """The colour of a kind of file in the maps."""
     return tag("span", tag("span", class_="swatch"), class_=f"key {STYLES[kind]}", aria_hidden="true")
 
 
-def capitalised(text: str) -> str:
+def title(kind: str) -> str:
+    text = label(kind)
     return text[:1].upper() + text[1:]
 
 

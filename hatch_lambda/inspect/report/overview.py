@@ -1,99 +1,82 @@
-"""What one sees first: what it is, whether it runs, how much of Lambda's limits it takes; and the map."""
+"""The top of the page: what the zip is, where it runs and how it compares to Lambda's limits."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from hatch_lambda.common.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
-from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES
+from hatch_lambda.common import limits
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.ui import counted, megabytes
-from hatch_lambda.inspect.contents import survey
-from hatch_lambda.inspect.report.kit import card, listed, named, percent
-from hatch_lambda.inspect.report.map import STYLES, capitalised, swatch
-from hatch_lambda.inspect.report.markup import Markup, tag
+from hatch_lambda.inspect import survey
+from hatch_lambda.inspect.report.facts import Facts, described, listed
+from hatch_lambda.inspect.report.map import STYLES, swatch, title
+from hatch_lambda.inspect.report.markup import Markup, card, percent, tag
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from hatch_lambda.common.target import Target
-    from hatch_lambda.inspect.contents import Contents
-    from hatch_lambda.inspect.report.kit import Facts
-
-# From this part of a limit on, its bar warns.
+# From this share of a limit on, its bar warns.
 _NEAR = 0.8
+_FILES_OF_ONE_FAULT = 5
 
 
 def top(facts: Facts) -> Markup:
     contents = facts.contents
-    what = "layer" if contents.kind == "layer" else "function"
     where = f" for {facts.target.description}" if facts.target else ""
     counts = [
-        (len(contents.installed), "distribution"),
-        (len(contents.entries), "file"),
-        (len(contents.machine_code), "file of machine code"),
+        (len(contents.installed), "distribution", "distributions"),
+        (len(contents.entries), "file", "files"),
+        (len(contents.machine_code), "file of native code", "files of native code"),
     ]
+    is_good, text = _verdict(facts)
+    why = tag("a", "why", href="#unfit") if not is_good and facts.faults[facts.explained_target] else None
+    bars = [_limit("Unzipped", contents.size, limits.UNZIPPED_LIMIT, "layers included")]
+    if contents.zipped is not None:
+        remark = "for a direct upload; upload larger zips through Amazon S3"
+        bars.append(_limit("Zipped", contents.zipped, limits.DIRECT_UPLOAD_LIMIT, remark))
     return tag(
         "header",
-        tag("p", f"AWS Lambda {what}{where}", class_="kind"),
+        tag("p", f"AWS Lambda {contents.kind}{where}", class_="kind"),
         tag("h1", tag("bdi", contents.path.name)),
-        _verdict(facts),
-        tag("div", _limits(contents), class_="limits"),
+        tag("p", f"{'✓' if is_good else '✗'} {text}", why, class_=f"verdict {'good' if is_good else 'bad'}"),
+        tag("div", bars, class_="limits"),
         tag(
             "dl",
-            [tag("div", tag("dt", _plural(number, word)), tag("dd", f"{number:,}")) for number, word in counts],
+            [
+                tag("div", tag("dt", one if number == 1 else many), tag("dd", f"{number:,}"))
+                for number, one, many in counts
+            ],
             class_="counts",
         ),
         class_="top",
     )
 
 
-def _plural(number: int, word: str) -> str:
-    return counted(number, word, word.replace("file", "files", 1) if " " in word else None).partition(" ")[2]
-
-
-def _verdict(facts: Facts) -> Markup:
-    good, text = _judgement(facts)
-    why = tag("a", "why", href="#unfit") if not good and facts.faults[facts.told_target] else None
-    return tag("p", f"{'✓' if good else '✗'} {text}", why, class_=f"verdict {'good' if good else 'bad'}")
-
-
-def _judgement(facts: Facts) -> tuple[bool, str]:
+def _verdict(facts: Facts) -> tuple[bool, str]:
     fitting = [target for target, faults in facts.faults.items() if not faults]
-    if facts.contents.size > UNZIPPED_LIMIT:
-        return False, "It is larger than Lambda takes"
+    if facts.contents.size > limits.UNZIPPED_LIMIT:
+        return False, "Exceeds Lambda's size limit"
     if facts.target and facts.target in fitting:
-        return True, f"It fits {named(facts.target)}"
+        return True, f"Compatible with {described(facts.target)}"
     if facts.target:
-        return False, f"It does not fit: {counted(len(facts.faults[facts.target]), 'fault')}"
-    if len(fitting) == len(facts.faults):
-        return True, "It fits every runtime and architecture"
-    return (True, f"It fits {_summed_up(fitting)}") if fitting else (False, "It fits no runtime of Lambda")
-
-
-def _summed_up(targets: Sequence[Target]) -> str:
-    """By architecture: `python3.12 and python3.13 on arm64`."""
-    names = {
-        architecture.name: [target.runtime.name for target in targets if target.architecture == architecture]
-        for architecture in ARCHITECTURES.values()
-    }
-    return "; ".join(
-        f"{'every runtime' if len(runtimes) == len(RUNTIMES) else listed(runtimes)} on {architecture}"
-        for architecture, runtimes in names.items()
-        if runtimes
-    )
-
-
-def _limits(contents: Contents) -> Iterator[Markup]:
-    yield _limit("Unzipped", contents.size, UNZIPPED_LIMIT, "layers included")
-    if contents.zipped is not None:
-        yield _limit(
-            "Zipped", contents.zipped, DIRECT_UPLOAD_LIMIT, "for a direct upload; what is larger goes by way of S3"
+        return (
+            False,
+            f"Incompatible with {described(facts.target)}: {counted(len(facts.faults[facts.target]), 'problem')}",
         )
+    if len(fitting) == len(facts.faults):
+        return True, "Compatible with every runtime and architecture"
+    if not fitting:
+        return False, "Incompatible with every Lambda runtime"
+    by_architecture = {
+        name: [target.runtime.name for target in fitting if target.architecture == architecture]
+        for name, architecture in ARCHITECTURES.items()
+    }
+    parts = [
+        f"{'every runtime' if len(runtimes) == len(RUNTIMES) else listed(runtimes)} on {name}"
+        for name, runtimes in by_architecture.items()
+        if runtimes
+    ]
+    return True, f"Compatible with {'; '.join(parts)}"
 
 
 def _limit(name: str, size: int, limit: int, remark: str) -> Markup:
     used = size / limit
-    state = "over" if used > 1 else "near" if used >= _NEAR else None
+    state, style = ("over", "bad") if used > 1 else ("near", "warn") if used >= _NEAR else (None, None)
     whole = max(used, 1)
     marker = tag("line", x1=percent(1 / whole), x2=percent(1 / whole), y1="0", y2="100%") if used > 1 else None
     return tag(
@@ -106,33 +89,64 @@ def _limit(name: str, size: int, limit: int, remark: str) -> Markup:
             class_="bar",
             aria_hidden="true",
         ),
-        tag(
-            "p",
-            tag(
-                "span",
-                f"{percent(used)} of {megabytes(limit)}",
-                class_={"over": "bad", "near": "warn"}.get(state or ""),
-            ),
-            f", {remark}",
-            class_="hint",
-        ),
+        tag("p", tag("span", f"{percent(used)} of {megabytes(limit)}", class_=style), f", {remark}", class_="hint"),
         class_="limit",
     )
 
 
 def map_card(facts: Facts, maps: Markup) -> Markup:
-    how = "Areas are unzipped sizes. Choose a tile to look into it."
+    present = {part.name for part in survey.kinds(facts.contents) if part.size}
+    items = [tag("li", swatch(kind), title(kind)) for kind in STYLES if kind in present]
     return card(
         "content",
         "What takes the space",
         maps,
-        _legend(facts),
+        tag("ul", items, class_="legend", aria_label="Colours"),
         tag("p", id="news", class_="unseen", aria_live="polite"),
-        beside=tag("p", how, class_="hint"),
+        beside=tag("p", "Areas show unzipped sizes. Select a tile to zoom in.", class_="hint"),
     )
 
 
-def _legend(facts: Facts) -> Markup:
-    present = {part.name for part in survey.kinds(facts.contents) if part.size}
-    items = [tag("li", swatch(kind), capitalised(kind)) for kind in STYLES if kind in present]
-    return tag("ul", items, class_="legend", aria_label="Colours")
+def problems(facts: Facts) -> Markup | None:
+    """What keeps the target from running it; files with the same fault are listed together."""
+    target = facts.explained_target
+    if not facts.faults[target]:
+        return None
+    alike: dict[tuple[str, str, str, str], list[str]] = {}
+    for fault in facts.faults[target]:
+        alike.setdefault((fault.distribution, fault.needs, fault.runtime_has, fault.advice), []).append(fault.path)
+    items = []
+    for (distribution, needs, runtime_has, advice), paths in alike.items():
+        more = len(paths) - _FILES_OF_ONE_FAULT
+        items.append(
+            tag(
+                "li",
+                tag("p", tag("b", tag("bdi", distribution)), f" needs {needs}, but {runtime_has}."),
+                [tag("p", tag("bdi", path, class_="path")) for path in paths[:_FILES_OF_ONE_FAULT]],
+                tag("p", f"and {counted(more, 'more file')}", class_="soft") if more > 0 else None,
+                tag("p", f"What you can do: {advice}.", class_="soft"),
+            )
+        )
+    return card("unfit", f"Why it is incompatible with {described(target)}", tag("ul", items, class_="faults"))
+
+
+def runs_on(facts: Facts) -> Markup:
+    """The runtimes and architectures that can run it."""
+    rows = [
+        tag(
+            "tr",
+            tag("th", name, scope="row"),
+            [_runs_on_cell(facts, Target(runtime, architecture)) for architecture in ARCHITECTURES.values()],
+            tag("td", ".".join(map(str, runtime.glibc)), class_="n soft"),
+        )
+        for name, runtime in RUNTIMES.items()
+    ]
+    heads = [tag("th", text, scope="col") for text in ("Runtime", *ARCHITECTURES)]
+    head = tag("thead", tag("tr", heads, tag("th", "glibc", scope="col", class_="n")))
+    return card("fit", "Runs on", tag("table", head, tag("tbody", rows), class_="short", aria_label="Runs on"))
+
+
+def _runs_on_cell(facts: Facts, target: Target) -> Markup:
+    number = len(facts.faults[target])
+    text, style = (f"✗ {counted(number, 'problem')}", "bad") if number else ("✓ yes", "good")
+    return tag("td", tag("b", text) if target == facts.target else text, class_=style)

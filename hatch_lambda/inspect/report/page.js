@@ -3,7 +3,7 @@
   const page = document.documentElement;
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-  // --- the map: one is shown at a time, and the address says which ---
+  // --- maps: one is visible at a time, by the URL ---
   const maps = new Map(all('.map').map(map => [map.id, map]));
   const whole = document.querySelector('.map.whole');
   const news = document.getElementById('news');
@@ -14,7 +14,7 @@
     ? tile.checkVisibility({ visibilityProperty: true, checkVisibilityCSS: true })
     : tile.offsetParent !== null;
 
-  // One stop for the Tab key; the arrow keys go from tile to tile.
+  // One tab stop; the arrow keys move between tiles.
   const makeTabStop = tile => {
     for (const other of tilesOf(shown)) other.tabIndex = -1;
     tile.tabIndex = 0;
@@ -26,7 +26,7 @@
     hideTip();
     before?.classList.remove('shown');
     map.classList.add('shown');
-    map.classList.toggle('entered', Boolean(before));  // it is only on the way that there is something to follow
+    map.classList.toggle('entered', Boolean(before));  // the animation is for navigation, not for the first map
     shown = map;
     const tiles = tilesOf(map);
     const cameFrom = before && tiles.find(tile => tile.hash === `#${before.id}`);
@@ -54,18 +54,18 @@
     const id = link?.hash?.slice(1);
     if (!maps.has(id)) return;
     event.preventDefault();
-    // `detail` is 0 where the Enter key has made the click.
+    // `detail` is 0 for clicks by the Enter key.
     go(id, { focus: event.detail === 0 });
     if (!link.closest('.map')) shown.closest('.card').scrollIntoView({ block: 'start' });
   });
 
-  // A file has no map of its own: a click on it leads into the folder that it lies in.
+  // Files have no map: a click opens the directory.
   const tileAbove = element => {
     const tile = element.closest('.tiles li')?.parentElement.closest('.tiles li');
     return tile?.querySelector(':scope > a');
   };
 
-  // --- the keyboard ---
+  // --- keyboard ---
   const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const middle = tile => {
     const box = tile.getBoundingClientRect();
@@ -100,13 +100,13 @@
     }
   });
 
-  // --- what a tile is, on hover, touch and focus ---
+  // --- tooltips, on hover, touch and focus ---
   const tip = document.getElementById('tip');
   const texts = new WeakMap();
   const textOf = tile => {
     if (tile.title) {
       texts.set(tile, tile.title);
-      tile.removeAttribute('title');  // else the browser shows its own as well
+      tile.removeAttribute('title');  // else the browser shows a second tooltip
     }
     return texts.get(tile);
   };
@@ -142,11 +142,11 @@
   page.classList.add('js');
   show(fromAddress() || whole);
   addEventListener('popstate', () => {
-    // A link to something else on the page leaves the map as it is.
+    // Other links on the page do not change the map.
     if (fromAddress() || !location.hash) show(fromAddress() || whole);
   });
 
-  // --- tables that sort ---
+  // --- sortable tables ---
   const valueOf = (row, column) => {
     const cell = row.cells[column];
     return 'value' in cell.dataset ? Number(cell.dataset.value) : cell.textContent.trim().toLowerCase();
@@ -156,7 +156,7 @@
     const rows = [...body.rows].map(row => [valueOf(row, column), row]);
     const sign = ascending ? 1 : -1;
     const compare = (a, b) => typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b));
-    // Empty cells come last either way.
+    // Empty cells come last in both directions.
     rows.sort(([a], [b]) => (a === '') - (b === '') || sign * compare(a, b));
     body.append(...rows.map(([, row]) => row));
     for (const header of table.tHead.rows[0].cells) header.removeAttribute('aria-sort');
@@ -176,7 +176,7 @@
     });
   }
 
-  // --- and tables that filter ---
+  // --- filters ---
   for (const field of all('.filter input')) {
     const rows = [...document.getElementById(field.dataset.filters).tBodies[0].rows];
     const output = field.closest('.filter').querySelector('output');
@@ -191,6 +191,6 @@
       output.textContent = words.length ? `${left} of ${rows.length}` : '';
     };
     field.addEventListener('input', filter);
-    filter();  // a browser may have kept what was typed before
+    filter();  // browsers may restore the text on reload
   }
 })();

@@ -1,28 +1,35 @@
-"""The tables of what is in the zip."""
+"""The tables of the page: distributions, files, file types, machine code."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from packaging.utils import canonicalize_name
-
-from hatch_lambda.inspect.contents import survey
-from hatch_lambda.inspect.report.kit import Column, Facts, card, cell, filter_field, share_cell, size_cell, table
-from hatch_lambda.inspect.report.licences import licence_of
-from hatch_lambda.inspect.report.map import capitalised, swatch
-from hatch_lambda.inspect.report.markup import Markup, tag
-from hatch_lambda.inspect.report.tree import NOBODYS
+from hatch_lambda.common.ui import counted
+from hatch_lambda.inspect import survey
+from hatch_lambda.inspect.contents import portion
+from hatch_lambda.inspect.licences import licence_of
+from hatch_lambda.inspect.report.facts import Facts, listed
+from hatch_lambda.inspect.report.map import swatch, title
+from hatch_lambda.inspect.report.markup import Column, Markup, card, cell, filter_field, percent, size_cell, table, tag
+from hatch_lambda.inspect.report.treemap import UNCLAIMED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.inspect.contents import Installed
+    from hatch_lambda.inspect.contents import Portion
+    from hatch_lambda.inspect.report.markup import Child
+    from hatch_lambda.wheels.machine_code import MachineCode
 
 _LARGEST_FILES = 25
+_MAX_MACHINE_CODE = 400
+_OPEN_MACHINE_CODE = 12
+_MIN_SHARE = 0.0005
 
 
 def distributions(facts: Facts, maps: Mapping[str, str]) -> Markup:
+    """`maps`: ids of maps, by distribution (`name version`)."""
     columns = [
         Column("Distribution"),
         Column("Unzipped", number=True, sorted="descending"),
@@ -35,11 +42,22 @@ def distributions(facts: Facts, maps: Mapping[str, str]) -> Markup:
     seen: set[str] = set()
     rows = []
     for found in facts.contents.installed:
-        name = canonicalize_name(found.name)
-        rows.append((found.size, _distribution(facts, found, maps, identifier=None if name in seen else f"d-{name}")))
+        name = found.normalized_name
+        requirers = sorted({edge.requirer for edge in facts.requirements.by.get(name, ()) if edge.requirer != name})
+        links = [
+            [", " if number else None, tag("a", requirer, href=f"#d-{quote(requirer)}")]
+            for number, requirer in enumerate(requirers)
+        ]
+        label = [_map_link(found.name, str(found), maps), " ", tag("span", found.version, class_="version")]
+        more = [cell("Licence", str(licence_of(found.metadata))), cell("Required by", links)]
+        # A distribution may be installed twice, in two directories; only one row can have the `id`.
+        row = _row(facts, found.portion, label, more, None if name in seen else f"d-{name}")
+        rows.append((found.portion.size, row))
         seen.add(name)
     if facts.contents.unclaimed:
-        rows.append((sum(entry.size for entry in facts.contents.unclaimed), _nobodys(facts, maps)))
+        rest = portion(UNCLAIMED, facts.contents.unclaimed)
+        more = [cell("Licence"), cell("Required by")]
+        rows.append((rest.size, _row(facts, rest, _map_link(UNCLAIMED, UNCLAIMED, maps), more)))
     rows.sort(key=lambda row: -row[0])
     content = table("Distributions", columns, [row for _size, row in rows], identifier="distributions-table")
     return card(
@@ -47,51 +65,32 @@ def distributions(facts: Facts, maps: Mapping[str, str]) -> Markup:
     )
 
 
-def _distribution(facts: Facts, found: Installed, maps: Mapping[str, str], *, identifier: str | None) -> Markup:
-    """Of those that are in there twice, in two folders, one can have the `id`."""
-    name = canonicalize_name(found.name)
-    requirers = sorted({edge.requirer for edge in facts.requirements.by.get(name, ()) if edge.requirer != name})
-    links = [
-        [", " if number else None, tag("a", requirer, href=f"#d-{quote(requirer)}")]
-        for number, requirer in enumerate(requirers)
-    ]
+def _map_link(text: str, name: str, maps: Mapping[str, str]) -> Markup:
+    shown = tag("bdi", text)
+    return tag("a", shown, href=f"#{maps[name]}") if name in maps else shown
+
+
+def _row(facts: Facts, part: Portion, label: Child, more: Child, identifier: str | None = None) -> Markup:
     return tag(
         "tr",
-        tag(
-            "th",
-            _map_link(f"{found.name} {found.version}", found.name, maps),
-            " ",
-            tag("span", found.version, class_="version"),
-            scope="row",
-        ),
-        size_cell("Unzipped", found.size),
-        size_cell("Zipped", found.compressed),
-        share_cell(facts, found.size),
-        cell("Files", f"{len(found.entries):,}", value=len(found.entries)),
-        cell("Licence", str(licence_of(found.metadata))),
-        cell("Required by", links),
+        tag("th", label, scope="row"),
+        size_cell("Unzipped", part.size),
+        size_cell("Zipped", part.compressed),
+        _share_cell(facts, part.size),
+        cell("Files", f"{part.files:,}", value=part.files),
+        more,
         id=identifier,
     )
 
 
-def _nobodys(facts: Facts, maps: Mapping[str, str]) -> Markup:
-    entries = facts.contents.unclaimed
-    size = sum(entry.size for entry in entries)
-    return tag(
-        "tr",
-        tag("th", _map_link(NOBODYS, NOBODYS, maps), scope="row"),
-        size_cell("Unzipped", size),
-        size_cell("Zipped", sum(entry.compressed for entry in entries)),
-        share_cell(facts, size),
-        cell("Files", f"{len(entries):,}", value=len(entries)),
-        cell("Licence"),
-        cell("Required by"),
-    )
+def _share_cell(facts: Facts, size: int) -> Markup:
+    share = size / (facts.contents.size or 1)
+    picture = tag("svg", tag("rect", width=percent(share), height="100%"), class_="share", aria_hidden="true")
+    return cell("Share", "<0.1%" if 0 < share < _MIN_SHARE else percent(share), picture, value=size)
 
 
-def _map_link(node: str, text: str, maps: Mapping[str, str]) -> Markup:
-    shown = tag("bdi", text)
-    return tag("a", shown, href=f"#{maps[node]}") if node in maps else shown
+def _path_cell(path: str) -> Markup:
+    return tag("th", tag("bdi", path, class_="path"), scope="row")
 
 
 def largest_files(facts: Facts) -> Markup:
@@ -99,7 +98,7 @@ def largest_files(facts: Facts) -> Markup:
     rows = [
         tag(
             "tr",
-            tag("th", tag("bdi", entry.path, class_="path"), scope="row"),
+            _path_cell(entry.path),
             size_cell("Unzipped", entry.size),
             size_cell("Zipped", entry.compressed),
         )
@@ -111,21 +110,78 @@ def largest_files(facts: Facts) -> Markup:
     return card("files", title, content, beside=filter_field("files-table", "path"))
 
 
-def kinds_of_files(facts: Facts) -> Markup:
+def file_types(facts: Facts) -> Markup:
     rows = [
         tag(
             "tr",
-            tag("th", swatch(part.name), capitalised(part.name), scope="row"),
+            tag("th", swatch(part.name), title(part.name), scope="row"),
             size_cell("Unzipped", part.size),
-            share_cell(facts, part.size),
+            _share_cell(facts, part.size),
             cell("Files", f"{part.files:,}", value=part.files),
         )
         for part in survey.kinds(facts.contents)
     ]
     columns = [
-        Column("Kind"),
+        Column("Type"),
         Column("Unzipped", number=True, sorted="descending"),
         Column("Share", number=True),
         Column("Files", number=True),
     ]
-    return card("kinds", "Kinds of files", table("Kinds of files", columns, rows, style="short"))
+    return card("kinds", "File types", table("File types", columns, rows, style="short"))
+
+
+def machine_code(facts: Facts) -> Markup:
+    code, by_path, owners = facts.contents.machine_code, facts.contents.by_path, facts.contents.owners
+    if not code:
+        return card("machine-code", "Native code", tag("p", "No native code."))
+    rows = [
+        tag(
+            "tr",
+            _path_cell(one.path),
+            size_cell("Unzipped", by_path[one.path].size),
+            cell("Architecture", _architecture(one)),
+            _glibc_cell(one),
+            cell("Distribution", tag("bdi", str(owners[one.path])) if one.path in owners else None),
+        )
+        for one in sorted(code, key=lambda one: (-by_path[one.path].size, one.path))[:_MAX_MACHINE_CODE]
+    ]
+    columns = [
+        Column("File"),
+        Column("Unzipped", number=True, sorted="descending"),
+        Column("Architecture"),
+        Column("Requires glibc", number=True),
+        Column("Distribution"),
+    ]
+    shown = "" if len(rows) == len(code) else f", the {len(rows)} largest shown"
+    return card(
+        "machine-code",
+        "Native code",
+        tag("p", _machine_code_summary(facts)),
+        tag(
+            "details",
+            tag("summary", f"{counted(len(code), 'file')} of native code{shown}"),
+            table("Native code", columns, rows),
+            open=len(rows) <= _OPEN_MACHINE_CODE,
+        ),
+    )
+
+
+def _machine_code_summary(facts: Facts) -> Child:
+    """The architectures, and the file that requires the newest glibc."""
+    code = facts.contents.machine_code
+    parts = [
+        f"{counted(number, 'file')} for {name}" for name, number in Counter(map(_architecture, code)).most_common()
+    ]
+    glibc, path = max(((one.glibc, one.path) for one in code if one.glibc), default=(None, ""))
+    return f"{listed(parts)}." + (f" Requires glibc {glibc} or newer, because of {path}." if glibc else "")
+
+
+def _architecture(code: MachineCode) -> str:
+    return code.architecture if code.kind == "ELF" else f"{code.architecture} ({code.kind})"
+
+
+def _glibc_cell(code: MachineCode) -> Markup:
+    """Sorted by a value in which 2.5 comes before 2.17."""
+    release = code.glibc.release if code.glibc else ()
+    value = sum(part * 1000.0**-place for place, part in enumerate(release))
+    return cell("Requires glibc", "musl" if code.musl else ".".join(map(str, release)), value=value)

@@ -8,8 +8,10 @@ import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from hatch_lambda.bundle.files import parents
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.wheels.members import BundleFile
@@ -33,22 +35,13 @@ class Modules:
 
     def __init__(self, files: Iterable[BundleFile], target: Target) -> None:
         self._files = {file.path: file for file in files}
+        self._folders = frozenset(f"{parent}/" for path in self._files for parent in parents(path))
         self._suffixes = {
             **dict.fromkeys(target.extension_suffixes, "extension"),
             ".py": "source",
             ".pyc": "bytecode",
         }
         self._found: dict[str, Place | None] = {}
-
-    @cached_property
-    def _folders(self) -> frozenset[str]:
-        folders: set[str] = set()
-        for path in self._files:
-            end = path.rfind("/")
-            while end > 0 and path[: end + 1] not in folders:
-                folders.add(path[: end + 1])
-                end = path.rfind("/", 0, end)
-        return frozenset(folders)
 
     def find(self, module: str) -> Place | None:
         if module not in self._found:
@@ -108,14 +101,20 @@ class Modules:
         also = f", which hides {hidden}" if hidden in self._files else ""
         return f"`{module}` ({place.file.path}{also})"
 
-    def source_modules(self, keep: Callable[[BundleFile], bool]) -> Iterator[tuple[str, BundleFile]]:
-        """Those that an import would find, by their dotted names."""
+    def source_modules(self, owner: str) -> tuple[dict[str, BundleFile], dict[str, BundleFile]]:
+        """Modules that an import would find, by their dotted names: those of an owner, and all others."""
+        of_owner: dict[str, BundleFile] = {}
+        others: dict[str, BundleFile] = {}
         for path, file in self._files.items():
-            if path.endswith(".py") and keep(file):
-                module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-                place = self.find(module)
-                if place and place.file is file:
-                    yield module, file
+            module = module_of(path)
+            if path.endswith(".py") and (place := self.find(module)) and place.file is file:
+                (of_owner if file.owner == owner else others)[module] = file
+        return of_owner, others
+
+
+def module_of(path: str) -> str:
+    """The dotted name of the module in a `.py` file."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 class Unreadable(NamedTuple):

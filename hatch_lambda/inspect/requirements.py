@@ -1,4 +1,4 @@
-"""Who requires whom among the distributions of a zip, by their own metadata."""
+"""Which distribution of a zip requires which, by their own metadata."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Edge:
-    """One distribution requires another. `specifier`: which versions of it, as in `>=2,<3`.
+    """One distribution requires another. `specifier`: the accepted versions, as in `>=2,<3`.
 
-    `fits`: whether the version at hand is one of those; None where there is none at hand.
+    `fits`: whether the version in the zip is accepted; None if it is not in the zip.
     """
 
     requirer: NormalizedName
@@ -38,20 +38,27 @@ class Edge:
 
 @dataclass(frozen=True)
 class Requirements:
-    """`names`: what is there, sorted. `edges`: sorted, those to what is not there included."""
+    """`names`: the distributions of the zip, sorted. `edges`: sorted, including those to missing distributions."""
 
     names: tuple[NormalizedName, ...]
     edges: tuple[Edge, ...]
 
     @cached_property
-    def of(self) -> Mapping[NormalizedName, tuple[Edge, ...]]:
-        """What a distribution requires that is there."""
-        return _grouped((edge.requirer, edge) for edge in self.edges if edge.fits is not None)
+    def of(self) -> Mapping[NormalizedName, Sequence[Edge]]:
+        """What a distribution requires, as far as it is in the zip."""
+        groups: defaultdict[NormalizedName, list[Edge]] = defaultdict(list)
+        for edge in self.edges:
+            if edge.fits is not None:
+                groups[edge.requirer].append(edge)
+        return dict(groups)
 
     @cached_property
-    def by(self) -> Mapping[NormalizedName, tuple[Edge, ...]]:
-        """What requires a distribution, there or not."""
-        return _grouped((edge.required, edge) for edge in self.edges)
+    def by(self) -> Mapping[NormalizedName, Sequence[Edge]]:
+        """What requires a distribution, in the zip or missing."""
+        groups: defaultdict[NormalizedName, list[Edge]] = defaultdict(list)
+        for edge in self.edges:
+            groups[edge.required].append(edge)
+        return dict(groups)
 
     @cached_property
     def missing(self) -> tuple[NormalizedName, ...]:
@@ -59,42 +66,38 @@ class Requirements:
 
     @cached_property
     def roots(self) -> tuple[NormalizedName, ...]:
-        """What nothing else in the zip requires, and one of each circle that nothing else leads into."""
+        """What nothing else in the zip requires, and one of each cycle that nothing else leads into."""
         roots = [name for name in self.names if all(edge.requirer == name for edge in self.by.get(name, ()))]
-        reached = self._reached_from(roots)
-        for name in self.names:
-            if name not in reached:
-                roots.append(name)
-                reached |= self._reached_from([name])
-        return tuple(roots)
-
-    def _reached_from(self, names: Sequence[NormalizedName]) -> set[NormalizedName]:
         reached: set[NormalizedName] = set()
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
-            if name not in reached:
-                reached.add(name)
-                waiting += [edge.required for edge in self.of.get(name, ())]
-        return reached
+        for name in (*roots, *self.names):
+            if name in reached:
+                continue
+            if name not in roots:
+                roots.append(name)
+            waiting = [name]
+            while waiting:
+                if (found := waiting.pop()) not in reached:
+                    reached.add(found)
+                    waiting += [edge.required for edge in self.of.get(found, ())]
+        return tuple(roots)
 
 
 def requirements(installed: Sequence[Installed], target: Target | None) -> Requirements:
-    """By the markers of a target; without one, what any target would want, and as missing what all would."""
-    wanted = [_wanted(installed, one) for one in ([target] if target else all_targets())]
-    there = {canonicalize_name(found.name) for found in installed}
+    """By the markers of a target. Without one: what any target requires, and as missing what all require."""
+    by_target = [_edges(installed, one) for one in ([target] if target else all_targets())]
+    names = {found.normalized_name for found in installed}
     edges = {
-        edge for edges in wanted for edge in edges if edge.required in there or all(edge in others for others in wanted)
+        edge for edges in by_target for edge in edges if edge.required in names or all(edge in one for one in by_target)
     }
     return Requirements(
-        tuple(sorted(there)), tuple(sorted(edges, key=lambda edge: (edge.requirer, edge.required, edge.specifier)))
+        tuple(sorted(names)), tuple(sorted(edges, key=lambda edge: (edge.requirer, edge.required, edge.specifier)))
     )
 
 
-def _wanted(installed: Sequence[Installed], target: Target) -> set[Edge]:
-    """What is required on a target. Extras count where something in the zip asks for them."""
-    versions = {canonicalize_name(found.name): found.version for found in installed}
-    parsed = {canonicalize_name(found.name): tuple(_parsed(found.requires)) for found in installed}
+def _edges(installed: Sequence[Installed], target: Target) -> set[Edge]:
+    """What is required on a target. Extras count if something in the zip requires them."""
+    versions = {found.normalized_name: found.version for found in installed}
+    parsed = {found.normalized_name: tuple(_parsed(found.requires)) for found in installed}
     extras: defaultdict[NormalizedName, set[str]] = defaultdict(set)
     edges: set[Edge] = set()
     waiting = list(parsed)
@@ -117,7 +120,7 @@ def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
         try:
             yield Requirement(text)
         except InvalidRequirement:
-            continue  # what no installer could read, none has followed
+            continue  # no installer could have followed it
 
 
 def _applies(requirement: Requirement, target: Target, extras: set[str]) -> bool:
@@ -127,7 +130,7 @@ def _applies(requirement: Requirement, target: Target, extras: set[str]) -> bool
     try:
         return any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in ("", *sorted(extras)))
     except (InvalidVersion, UndefinedComparison, UndefinedEnvironmentName):
-        return False  # as with a requirement that cannot be read
+        return False  # invalid, like a requirement that cannot be parsed
 
 
 def _fits(requirement: Requirement, version: str | None) -> bool | None:
@@ -136,11 +139,4 @@ def _fits(requirement: Requirement, version: str | None) -> bool | None:
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
-        return True  # no version that could be compared
-
-
-def _grouped(pairs: Iterator[tuple[NormalizedName, Edge]]) -> dict[NormalizedName, tuple[Edge, ...]]:
-    groups: defaultdict[NormalizedName, list[Edge]] = defaultdict(list)
-    for name, edge in pairs:
-        groups[name].append(edge)
-    return {name: tuple(edges) for name, edges in groups.items()}
+        return True  # cannot be compared

@@ -1,0 +1,210 @@
+"""Compile a bundle's modules wheel by wheel, and cache what comes from a wheel in the store."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import tempfile
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from hatch_lambda.bundle.bytecode.compilers import Compilers
+from hatch_lambda.bundle.bytecode.interpreter import (
+    begun_in,
+    folder_in,
+    forget,
+    interpreter_to_compile_with,
+    remember,
+)
+from hatch_lambda.common import tempfiles
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.hashing import cores, sha256_of
+from hatch_lambda.common.ui import counted
+from hatch_lambda.config.request import TASK_ROOT
+from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Member, Text
+from hatch_lambda.wheels.store import PART
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hatch_lambda.bundle.bytecode.compilers import Compiled
+    from hatch_lambda.common.target import Runtime
+    from hatch_lambda.config.settings import Settings
+    from hatch_lambda.wheels.store import Store, StoredWheel
+
+# Increase it when the same source is compiled to other bytes.
+_FORMAT = 1
+_LEVEL = 6
+
+
+class Uncompiled(NamedTuple):
+    """A module that the runtime's Python cannot compile: packaged without bytecode, it fails when it is imported."""
+
+    path: str
+    owner: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Bytecode:
+    """The compiled modules of a bundle. `reused`: how many of them were cached. `compiler`: `Python 3.13.0`."""
+
+    files: tuple[BundleFile, ...]
+    uncompiled: tuple[Uncompiled, ...]
+    reused: int
+    compiler: str
+
+    def __str__(self) -> str:
+        """For a line of progress."""
+        compiled = len(self.files) - self.reused
+        parts = [f"{counted(compiled, 'module')} compiled by {self.compiler}"] if compiled or not self.reused else []
+        parts += [f"{self.reused} reused"] if self.reused else []
+        parts += [f"{len(self.uncompiled)} cannot be compiled"] if self.uncompiled else []
+        return ", ".join(parts)
+
+    def added_to(self, files: Iterable[BundleFile]) -> tuple[BundleFile, ...]:
+        """The files with their bytecode, sorted by path. It replaces any bytecode among the files."""
+        by_path = {file.path: file for file in (*files, *self.files)}
+        return tuple(by_path[path] for path in sorted(by_path))
+
+
+def compile_bundle(
+    files: Iterable[BundleFile],
+    wheels: Iterable[StoredWheel],
+    settings: Settings,
+    store: Store,
+    *,
+    root: str = TASK_ROOT,
+) -> Bytecode:
+    """Compile the modules among a bundle's files for the target's Python.
+
+    `wheels`: those whose bytecode is cached. `root`: the runtime's directory for the files, which tracebacks show.
+    Raises `LambdaBuildError` if no interpreter can compile them.
+    """
+    modules = sorted(file for file in files if _is_compilable(file))
+    hashes = {wheel.path: wheel.sha256 for wheel in wheels}
+    interpreter = interpreter_to_compile_with(settings, store)
+    try:
+        with Compilers(interpreter, settings) as compilers:
+            remember(interpreter, settings, store)
+            return _compile(_by_cache_key(modules, hashes, compilers, root), compilers, store, root)
+    except LambdaBuildError:
+        forget(settings, store)
+        raise
+
+
+def _is_compilable(file: BundleFile) -> bool:
+    """Whether Python may ever look for bytecode of a file.
+
+    Not only identifiers can be imported: migrations and plugins are imported by names like `0001_initial` or by path,
+    which uses their bytecode as well. Scripts are run, not imported.
+    """
+    return (
+        file.path.endswith(".py")
+        and not file.path.partition("/")[0].endswith((".dist-info", ".egg-info", ".data"))
+        and not (file.path.startswith("bin/") and file.mode == EXECUTABLE_MODE)
+    )
+
+
+def _by_cache_key(
+    modules: Iterable[BundleFile], hashes: Mapping[Path, str], compilers: Compilers, root: str
+) -> dict[str, list[BundleFile]]:
+    """The modules of each wheel by a hash of all that their bytecode depends on; "" for those that are not cached."""
+    by_wheel: dict[str, list[BundleFile]] = {}
+    for module in modules:
+        sha256 = hashes.get(module.source.wheel, "") if isinstance(module.source, Member) else ""
+        by_wheel.setdefault(sha256, []).append(module)
+    by_key: dict[str, list[BundleFile]] = {}
+    for sha256, of_wheel in by_wheel.items():
+        paths = [(module.path, module.source.name) for module in of_wheel if isinstance(module.source, Member)]
+        facts = [_FORMAT, sha256, *compilers.identity, root, paths]
+        by_key[hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest() if sha256 else ""] = of_wheel
+    return by_key
+
+
+def _compile(by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, store: Store, root: str) -> Bytecode:
+    files: list[BundleFile] = []
+    uncompiled: list[Uncompiled] = []
+
+    def take(archive: Path, modules: Iterable[BundleFile]) -> None:
+        with zipfile.ZipFile(archive) as opened:
+            for module in modules:
+                name = bytecode_path(module.path, compilers.runtime)
+                if entry := opened.NameToInfo.get(name):
+                    figures = entry.compress_type, entry.CRC, entry.compress_size, entry.file_size, entry.header_offset
+                    files.append(BundleFile(name, FILE_MODE, Member(archive, name, *figures), module.owner))
+                else:
+                    reason = opened.read(module.path).decode("utf-8")
+                    uncompiled.append(Uncompiled(module.path, module.owner, reason))
+
+    archives = {path.name.partition("-")[0]: path for path in folder_in(store).glob("*.zip")}
+    cached = {key: archives[key] for key in by_key if key in archives}
+    with ThreadPoolExecutor(cores()) as pool:  # hashing takes the time, and releases the GIL
+        for key, is_intact in zip(tuple(cached), pool.map(_is_intact, cached.values()), strict=True):
+            if is_intact:
+                take(cached[key], by_key[key])
+            else:
+                del cached[key]
+    reused = len(files)
+    orders = [(key, module) for key in sorted(by_key.keys() - cached.keys()) for module in by_key[key]]
+    with contextlib.closing(compilers.compile([module for _, module in orders], root)) as results:
+        for key, group in itertools.groupby(zip(orders, results, strict=True), key=lambda pair: pair[0][0]):
+            of_wheel = [(module, result) for (_, module), result in group]
+            if key:
+                take(_archive(key, of_wheel, compilers.runtime, store), by_key[key])
+                continue
+            for module, (ok, content) in of_wheel:
+                if ok:
+                    name = bytecode_path(module.path, compilers.runtime)
+                    files.append(BundleFile(name, FILE_MODE, Text(content), module.owner))
+                else:
+                    uncompiled.append(Uncompiled(module.path, module.owner, content.decode("utf-8")))
+    return Bytecode(tuple(sorted(files)), tuple(sorted(uncompiled)), reused, compilers.name)
+
+
+def bytecode_path(path: str, runtime: Runtime) -> str:
+    """Where import looks for the bytecode of a module (PEP 3147)."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}.{runtime.cache_tag}.pyc"
+
+
+def _is_intact(archive: Path) -> bool:
+    """Whether an archive has the hash in its name; removes it if not."""
+    try:
+        if archive.stem.partition("-")[2] == sha256_of(archive):
+            with contextlib.suppress(OSError):
+                os.utime(archive)  # marks it as used
+            return True
+        archive.unlink(missing_ok=True)
+    except OSError:
+        pass  # another build has removed it
+    return False
+
+
+def _archive(key: str, compiled: Iterable[tuple[BundleFile, Compiled]], runtime: Runtime, store: Store) -> Path:
+    """Pack the bytecode of a wheel into the store. Why a module has none stands under the module's own name."""
+    begun = begun_in(store)
+    begun.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=tempfiles.marked(PART), dir=begun)
+    try:
+        with os.fdopen(descriptor, "wb") as raw, zipfile.ZipFile(raw, "w") as archive:
+            for module, (ok, content) in compiled:
+                path = bytecode_path(module.path, runtime) if ok else module.path
+                archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, _LEVEL)
+        cached = folder_in(store) / f"{key}-{sha256_of(Path(name))}.zip"
+        cached.parent.mkdir(exist_ok=True)
+        Path(name).chmod(0o644)
+        Path(name).replace(cached)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return cached

@@ -1,0 +1,158 @@
+"""What changed from one zip to another: distributions, files, bytes."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from hatch_lambda.inspect.contents import OWN, Portion, portion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hatch_lambda.inspect.contents import Contents, Entry
+
+ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+
+
+class FileChange(NamedTuple):
+    """`how`: added, removed or changed. `owner`: the normalized name of a distribution, or `OWN`."""
+
+    path: str
+    how: str
+    owner: str
+    old_size: int
+    new_size: int
+
+    @property
+    def size(self) -> int:
+        return self.new_size - self.old_size
+
+
+class Side(NamedTuple):
+    """A distribution on one side. `version`: empty for own code."""
+
+    version: str
+    portion: Portion
+
+
+@dataclass(frozen=True)
+class PartChange:
+    """A distribution, or the own code, that changed. `old`, `new`: None where it is missing."""
+
+    name: str
+    old: Side | None
+    new: Side | None
+    files: tuple[FileChange, ...]
+
+    @property
+    def how(self) -> str:
+        return ADDED if self.old is None else REMOVED if self.new is None else CHANGED
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether the files differ under the same version: for another target, say."""
+        return bool(self.old and self.new and self.old.version == self.new.version)
+
+    @property
+    def size(self) -> int:
+        return (self.new.portion.size if self.new else 0) - (self.old.portion.size if self.old else 0)
+
+    @property
+    def compressed(self) -> int:
+        return (self.new.portion.compressed if self.new else 0) - (self.old.portion.compressed if self.old else 0)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """False if both sides are equal."""
+
+    old: Contents
+    new: Contents
+
+    def __bool__(self) -> bool:
+        return bool(self.files)
+
+    @cached_property
+    def files(self) -> tuple[FileChange, ...]:
+        """Every file that differs, sorted by path."""
+        return tuple(self._file_changes())
+
+    def _file_changes(self) -> Iterator[FileChange]:
+        before, after = self.old.by_path, self.new.by_path
+        owners = {**self.old.owners, **self.new.owners}
+        for path in sorted(before.keys() | after.keys()):
+            old, new = before.get(path), after.get(path)
+            if old and new and self._are_equal(old, new):
+                continue
+            how = CHANGED if old and new else REMOVED if old else ADDED
+            owner = owners[path].normalized_name if path in owners else OWN
+            yield FileChange(path, how, owner, old.size if old else 0, new.size if new else 0)
+
+    def _are_equal(self, old: Entry, new: Entry) -> bool:
+        if old.size != new.size:
+            return False
+        # Lambda only sees the bits for others; a zip may have been made without modes.
+        if old.mode & 0o777 and new.mode & 0o777 and (old.mode ^ new.mode) & 0o005:
+            return False
+        return self.old.checksum(old.path) == self.new.checksum(new.path)
+
+    @cached_property
+    def _sides(self) -> tuple[Mapping[str, Side], Mapping[str, Side]]:
+        return _sides(self.old), _sides(self.new)
+
+    @cached_property
+    def parts(self) -> tuple[PartChange, ...]:
+        """Every distribution that differs, sorted by name, after the own code if that differs."""
+        before, after = self._sides
+        files: defaultdict[str, list[FileChange]] = defaultdict(list)
+        for change in self.files:
+            files[change.owner].append(change)
+        parts = (
+            PartChange(name, before.get(name), after.get(name), tuple(files[name]))
+            for name in sorted(before.keys() | after.keys(), key=lambda name: (name != OWN, name))
+        )
+        return tuple(part for part in parts if part.files or not part.is_rebuilt)
+
+    @property
+    def are_zips(self) -> bool:
+        """Whether the zipped size of both sides is known."""
+        return self.old.zipped is not None and self.new.zipped is not None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of added, removed and changed files."""
+        found = Counter(change.how for change in self.files)
+        return {how: found[how] for how in (ADDED, REMOVED, CHANGED)}
+
+    @cached_property
+    def unchanged(self) -> int:
+        """The number of distributions that are equal on both sides."""
+        before, after = self._sides
+        return len((before.keys() & after.keys()) - {part.name for part in self.parts} - {OWN})
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """The names of the function's own parts: loose modules and the project's distribution."""
+        projects = (self.old.project, self.new.project)
+        return frozenset({OWN, *(project.normalized_name for project in projects if project)})
+
+    @property
+    def own_sizes(self) -> tuple[int, int]:
+        """Bytes of the function's own parts, old and new, unzipped."""
+        old, new = (sum(side.portion.size for name, side in sides.items() if name in self.own) for sides in self._sides)
+        return old, new
+
+
+def _sides(contents: Contents) -> dict[str, Side]:
+    """By normalized name; a distribution that is installed more than once is added up."""
+    versions: defaultdict[str, set[str]] = defaultdict(set)
+    entries: defaultdict[str, list[Entry]] = defaultdict(list)
+    for one in contents.installed:
+        versions[one.normalized_name].add(one.version)
+        entries[one.normalized_name] += one.entries
+    if contents.unclaimed:
+        entries[OWN] += contents.unclaimed
+    return {name: Side(", ".join(sorted(versions[name])), portion(name, found)) for name, found in entries.items()}

@@ -1,0 +1,156 @@
+"""Where a zip runs: by its machine code, bytecode and file modes, and by `Requires-Python` of its distributions."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from hatch_lambda.common.target import all_targets
+from hatch_lambda.inspect.contents import LAYER_ROOT, OWN
+from hatch_lambda.inspect.survey import python_of_bytecode
+from hatch_lambda.wheels import loadable
+from hatch_lambda.wheels.loadable import Fault
+from hatch_lambda.wheels.scan import Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hatch_lambda.common.target import Target
+    from hatch_lambda.inspect.contents import Contents, Entry
+
+# The advice to exclude one file is a setting of a build, and would keep files with the same fault apart.
+_SETTING = re.compile(r": `exclude = .*`$")
+
+
+def faults_by_target(contents: Contents, layers: Sequence[Contents] = ()) -> dict[Target, tuple[Fault, ...]]:
+    """What keeps each runtime and architecture from running a zip together with its layers."""
+    return {target: faults(contents, target, layers) for target in all_targets()}
+
+
+def faults(contents: Contents, target: Target, layers: Sequence[Contents] = ()) -> tuple[Fault, ...]:
+    """What keeps a target from running a zip together with its layers, file by file."""
+    scans: list[Scan] = []
+    paths: dict[tuple[str, str], str] = {}
+    for whole in (contents, *layers):
+        code = {found.path: found for found in whole.machine_code}
+        for owner, entries in whole.parts:
+            # As in wheels, paths start where imports do.
+            names = {e.path: whole.import_path(e.path) for e in entries if not _is_ignored(e.path, whole, target)}
+            found = tuple(dataclasses.replace(code[path], path=names[path]) for path in names if path in code)
+            if found:
+                scans.append(Scan(owner, found, frozenset(names.values())))
+                paths.update({(owner, name): path for path, name in names.items()})
+    found_faults = [
+        dataclasses.replace(
+            fault,
+            path=paths.get((fault.distribution, fault.path), fault.path),
+            advice=_SETTING.sub("", fault.advice),
+        )
+        for fault in loadable.judge(scans, target)
+    ]
+    for whole in (contents, *layers):
+        found_faults += _other_faults(whole, target)
+    return tuple(found_faults)
+
+
+def _is_ignored(path: str, contents: Contents, target: Target) -> bool:
+    """Whether a file of a layer is in a directory that only another runtime has on `sys.path`."""
+    match = LAYER_ROOT.match(path) if contents.kind == "layer" else None
+    return bool(match and match["runtime"] and match["runtime"] != target.runtime.name)
+
+
+def _other_faults(contents: Contents, target: Target) -> Iterator[Fault]:
+    yield from _missing_layer_directory(contents, target)
+    for broken in contents.broken_machine_code:
+        yield Fault(
+            str(contents.owners.get(broken.path, OWN)),
+            broken.path,
+            needs=f"to be intact: it has the signature of machine code, but {broken.cause}",
+            runtime_has="no loader can read it",
+            advice="download the distribution again, or exclude the file if nothing needs it",
+        )
+    for owner, entries in contents.parts:
+        for entry in entries:
+            yield from _path_fault(owner, entry)
+            if contents.zipped is not None:  # modes of a directory may still change when it is zipped
+                yield from _mode_fault(owner, entry)
+            yield from _bytecode_fault(owner, entry, contents, target)
+    for installed in contents.installed:
+        if not _is_ignored(installed.dist_info, contents, target):
+            text = str(installed.metadata.get("Requires-Python", "")).strip()
+            try:
+                fits = SpecifierSet(text).contains(target.python_full_version, prereleases=True)
+            except InvalidSpecifier:
+                continue  # installers ignore it, too
+            if not fits:
+                yield Fault(
+                    str(installed),
+                    installed.dist_info,
+                    needs=f"Python {text} (`Requires-Python` of its metadata)",
+                    runtime_has=f"the runtime has Python {target.runtime.full_version}",
+                    advice=f"package a version of {installed.name} that supports {target.runtime.name}",
+                )
+
+
+def _missing_layer_directory(contents: Contents, target: Target) -> Iterator[Fault]:
+    """A layer may have directories for some runtimes; without one for this runtime it has nothing to offer to it."""
+    runtimes = {match["runtime"] for root in contents.import_roots if (match := LAYER_ROOT.match(root))} - {None}
+    if target.runtime.name in runtimes:
+        return
+    for runtime in sorted(runtimes):
+        yield Fault(
+            contents.path.name,
+            f"python/lib/{runtime}/site-packages/",
+            needs=f"the runtime {runtime}: no other has this directory on `sys.path`",
+            runtime_has=f"{target.runtime.name} has `python/` and the directory of its own name",
+            advice=f"build a layer for {target.runtime.name}, or put what fits every runtime into `python/`",
+        )
+
+
+def _path_fault(owner: str, entry: Entry) -> Iterator[Fault]:
+    """Paths that some tools write and Linux understands differently."""
+    parts = entry.path.split("/")
+    if ".." in parts or not parts[0]:
+        needs, advice = "a directory outside the function's", "create the zip again from within its directory"
+    elif "\\" in entry.path:
+        needs = "a system where `\\` separates directories"
+        advice = "create the zip again with a tool that writes `/`, as the zip format requires"
+    else:
+        return
+    yield Fault(
+        owner, entry.path, needs=needs, runtime_has="Lambda unpacks on Linux, into one directory", advice=advice
+    )
+
+
+def _mode_fault(owner: str, entry: Entry) -> Iterator[Fault]:
+    permissions = entry.mode & 0o777
+    if permissions and not permissions & 0o004:  # 0: the zip has no permissions
+        yield Fault(
+            owner,
+            entry.path,
+            needs=f"to be read by its owner: its mode is {permissions:04o}",
+            runtime_has="Lambda runs functions as another user, who can only read files that everyone can",
+            advice="create the zip again with files that everyone can read (`chmod -R a+rX` before zipping)",
+        )
+
+
+def _bytecode_fault(owner: str, entry: Entry, contents: Contents, target: Target) -> Iterator[Fault]:
+    """Bytecode next to where its source would be is imported on its own (PEP 3147)."""
+    path = entry.path
+    if not path.endswith(".pyc") or "__pycache__/" in path or path[:-1] in contents.by_path:
+        return
+    if _is_ignored(path, contents, target):
+        return
+    python = python_of_bytecode(contents, path)
+    wanted = "{}.{}".format(*target.runtime.python)
+    if python != wanted:
+        yield Fault(
+            owner,
+            path,
+            needs=f"{f'Python {python}' if python else 'an unknown Python'}: it is bytecode without its source",
+            runtime_has=f"the runtime has Python {wanted}",
+            advice=f"ship the source, or compile it with Python {wanted}",
+        )

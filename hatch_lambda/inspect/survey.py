@@ -1,0 +1,179 @@
+"""What takes the space in a zip: kinds of file, directories, bytecode; and its likely handlers."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from hatch_lambda.common.target import PYTHON_OF_MAGIC_NUMBER
+from hatch_lambda.inspect.contents import ContentsError, Portion, portion
+from hatch_lambda.zip.handler.modules import module_of
+from hatch_lambda.zip.handler.names import handlers_in, likelihood
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from hatch_lambda.inspect.contents import Contents, Entry
+
+
+# --- Kinds of file ---
+
+METADATA, MACHINE_CODE, TESTS = "metadata", "machine code", "tests"
+BYTECODE, SOURCE, STUBS, DATA = "bytecode", "Python source", "stubs and headers", "data"
+
+_SLASH = re.compile("/")
+_TESTS = re.compile(r"(?:^|/)(?:tests?|testing/tests)/")
+_BY_SUFFIX = {
+    ".py": SOURCE,
+    ".pyc": BYTECODE,
+    ".pyo": BYTECODE,
+    **dict.fromkeys([".pyi", ".pyx", ".pxd", ".pxi", ".h", ".hpp", ".c", ".cpp"], STUBS),
+}
+
+
+def kinds(contents: Contents) -> tuple[Portion, ...]:
+    """The parts by kind of file, the largest first. Each file counts once."""
+    kind = kind_of(contents)
+    return _portions(contents.entries, lambda entry: kind(entry.path))
+
+
+def label(kind: str) -> str:
+    """The name of a kind for people; JSON has the kind itself."""
+    return "native code" if kind == MACHINE_CODE else kind
+
+
+def kind_of(contents: Contents) -> Callable[[str], str]:
+    """A function from a path to the kind of file."""
+    machine_code = frozenset(code.path for code in contents.machine_code)
+    dist_infos = frozenset(installed.dist_info for installed in contents.installed)
+
+    def kind(path: str) -> str:
+        if path in machine_code:
+            return MACHINE_CODE
+        if any(path[: match.start()] in dist_infos for match in _SLASH.finditer(path)):
+            return METADATA
+        if _TESTS.search(path):
+            return TESTS
+        return _BY_SUFFIX.get(path[path.rfind(".") :] if "." in path.rpartition("/")[2] else "", DATA)
+
+    return kind
+
+
+def _portions(entries: Iterable[Entry], name: Callable[[Entry], str]) -> tuple[Portion, ...]:
+    groups: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[name(entry)].append(entry)
+    return tuple(sorted((portion(*group) for group in groups.items()), key=lambda part: (-part.size, part.name)))
+
+
+# --- Directories ---
+
+
+def folders(contents: Contents) -> tuple[Portion, ...]:
+    """What is directly below the directories on `sys.path`, the largest first; directories end with a slash."""
+
+    def top(entry: Entry) -> str:
+        within = contents.import_path(entry.path)
+        first, slash, _ = within.partition("/")
+        return entry.path.removesuffix(within) + first + slash
+
+    return _portions(contents.entries, top)
+
+
+class Branch(NamedTuple):
+    """A directory. `depth`: how many of its parents are shown."""
+
+    portion: Portion
+    depth: int
+
+
+def tree(contents: Contents, *, least_share: float = 0.04, deepest: int = 3) -> tuple[Branch, ...]:
+    """The large directories, each followed by those inside it, the largest first."""
+    least, roots = contents.size * least_share, frozenset(contents.import_roots)
+
+    def branches(above: str, entries: Iterable[Entry], depth: int) -> Iterator[Branch]:
+        groups: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            first, slash, _ = entry.path[len(above) :].partition("/")
+            if slash:
+                groups[f"{above}{first}/"].append(entry)
+        found = (portion(*group) for group in groups.items())
+        for part in sorted(found, key=lambda part: (-part.size, part.name)):
+            if part.size < least or not part.size:
+                continue
+            # A directory that only contains one directory is not worth a line.
+            inside = groups[part.name]
+            nexts = {entry.path[len(part.name) :].partition("/")[0::2] for entry in inside}
+            is_mere_parent = all(rest for _, rest in nexts) and len({first for first, _ in nexts}) == 1
+            is_shown = part.name not in roots and not is_mere_parent
+            if is_shown:
+                yield Branch(part, depth)
+            if not is_shown or depth < deepest:
+                yield from branches(part.name, inside, depth + is_shown)
+
+    return tuple(branches("", contents.entries, 0))
+
+
+# --- Bytecode ---
+
+
+class Bytecode(NamedTuple):
+    """`python`: `3.13`, empty where unknown. `validation`: how Python finds out whether it still is its source's."""
+
+    python: str
+    validation: str
+    portion: Portion
+
+
+# PEP 552: the flags behind the magic number
+_VALIDATIONS = {
+    0: "by time and size of its source",
+    1: "never (hash-based)",
+    3: "by hash of its source",
+}
+_PYC_HEADER = 8
+
+
+def bytecode(contents: Contents) -> tuple[Bytecode, ...]:
+    """The bytecode in there by the Python that it is for, the most first."""
+    groups: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in contents.entries:
+        if entry.path.endswith(".pyc"):
+            groups[_python_and_validation(contents, entry.path)].append(entry)
+    found = [Bytecode(*key, portion("bytecode", entries)) for key, entries in groups.items()]
+    return tuple(sorted(found, key=lambda group: (-group.portion.files, group.python, group.validation)))
+
+
+def python_of_bytecode(contents: Contents, path: str) -> str:
+    """The version of Python that a `.pyc` is for; empty where it is of none known."""
+    return _python_and_validation(contents, path)[0]
+
+
+def _python_and_validation(contents: Contents, path: str) -> tuple[str, str]:
+    with contents.open(path) as file:
+        header = file.read(_PYC_HEADER)
+    if len(header) < _PYC_HEADER or header[2:4] != b"\r\n":
+        return "", ""
+    python = PYTHON_OF_MAGIC_NUMBER.get(int.from_bytes(header[:2], "little"), "")
+    return python, _VALIDATIONS.get(int.from_bytes(header[4:8], "little"), "")
+
+
+# --- Handlers ---
+
+_MOST_SOURCE = 1024 * 1024
+
+
+def handlers(contents: Contents) -> tuple[str, ...]:
+    """Functions of the project that look like handlers, in the form of the setting `handler`; the likeliest first."""
+    if contents.kind == "layer":
+        return ()
+    found = []
+    for entry in (*contents.unclaimed, *(contents.project.entries if contents.project else ())):
+        path = entry.path
+        if path.endswith(".py") and entry.size <= _MOST_SOURCE and not _TESTS.search(path):
+            with suppress(ContentsError):  # the audit reports what is damaged
+                names = handlers_in(contents.read(path))
+                found += [(likelihood(name), path.count("/"), path, name) for name in names]
+    return tuple(f"{module_of(path)}.{name}" for *_, path, name in sorted(found))

@@ -1,0 +1,308 @@
+"""One build of the target `lambda`, from the project's tables to the zips."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from hatch_lambda import pipeline
+from hatch_lambda.common import tempfiles
+from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
+from hatch_lambda.common.ui import Reporter
+from hatch_lambda.config.project_requirements import Declared, requirements_of
+from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT, Request
+from hatch_lambda.config.settings import (
+    CODE,
+    HOOK_TABLE,
+    LAYER,
+    TARGET_TABLE,
+    ProjectSettings,
+    Settings,
+    load_project,
+    missing_table_message,
+)
+from hatch_lambda.config.validators import listed
+from hatch_lambda.config.workspace import with_local_sources
+from hatch_lambda.plugin import HOOK, project_wheel
+from hatch_lambda.plugin.display import HatchUI
+from hatch_lambda.resolve import saved_resolution
+from hatch_lambda.resolve.closure import Origins
+from hatch_lambda.wheels import layout
+from hatch_lambda.wheels.signatures import may_have_machine_code
+from hatch_lambda.wheels.store import user_store
+from hatch_lambda.zip import secrets, size, summary, variants, writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hatchling.builders.plugin.interface import BuilderInterface
+
+    from hatch_lambda.bundle.files import Bundle
+    from hatch_lambda.resolve.pip.process import WaitingPip
+    from hatch_lambda.wheels.members import BundleFile
+
+# What Hatch itself reads in the table of any hook.
+_HATCH_OWN_KEYS = frozenset(
+    {"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"}
+)
+
+_PREPARED_KEY = "lambda_prepared"
+"""Where Hatch's build data hold what the hook has prepared for the builder."""
+
+
+class Prepared(NamedTuple):
+    """What the hook prepares for one version of the target. `reporter` keeps the warnings given so far."""
+
+    version: str
+    request: Request
+    bundle: Bundle
+    reporter: Reporter
+
+    @property
+    def settings(self) -> Settings:
+        return self.request.settings
+
+
+class Build:
+    """What hook and builder share: the settings, loaded once, and the zips made so far."""
+
+    def __init__(self, builder: BuilderInterface[Any, Any]) -> None:
+        self.builder = builder
+        self._made: list[tuple[Prepared, summary.Made]] = []
+        self._waiting_pip: WaitingPip | None = None
+
+    @cached_property
+    def tables(self) -> ProjectSettings:
+        """What the tables of hook and target say. Raises `LambdaBuildError`."""
+        builder = self.builder
+        of_target = HOOK in builder.target_config.get("hooks", {})
+        if HOOK not in builder.config.hook_config:
+            if of_target or HOOK in builder.build_config.get("hooks", {}):
+                raise LambdaBuildError(
+                    "The target `lambda` requires the `lambda` build hook, but hooks are disabled "
+                    "(`HATCH_BUILD_NO_HOOKS` or `--no-hooks`)."
+                )
+            raise LambdaBuildError(missing_table_message())
+        table = builder.config.hook_config[HOOK]
+        return load_project(
+            {key: value for key, value in table.items() if key not in _HATCH_OWN_KEYS},
+            builder.target_config,
+            Path(builder.root),
+            hatch_keys=project_wheel.HATCH_KEYS,
+            # A hook's table below a target replaces the general one (https://hatch.pypa.io/latest/config/build/#build-hooks).
+            name=f"{TARGET_TABLE}.hooks.{HOOK}" if of_target else HOOK_TABLE,
+        )
+
+    @property
+    def settings(self) -> Mapping[str, Settings]:
+        """By version of the target."""
+        return self.tables.versions
+
+    def reporter(self, *, verbose: bool = False) -> Reporter:
+        return Reporter(HatchUI(self.builder.app), verbose=verbose or self.builder.app.verbosity > 0)
+
+    def request(self, version: str, *, cleaned: tuple[str, ...] = ()) -> Request:
+        """The bundle that a version of the target needs. Raises `LambdaBuildError`.
+
+        `cleaned`: the versions to build from scratch, which do not borrow older resolutions from the others.
+        """
+        settings, metadata = self.settings[version], self.builder.metadata
+        core = metadata.core  # with what metadata hooks add, and context fields filled in
+        groups = metadata.config.get("dependency-groups", {})
+        declared = Declared(core.name, tuple(core.dependencies), core.optional_dependencies, groups)
+        others = [self.settings[other] for other in cleaned or self.settings if self.settings[other] != settings]
+        return Request(
+            settings,
+            settings.bundle_directory,
+            subject=metadata.name,
+            requirements=with_local_sources(requirements_of(declared, settings), settings, core.name),
+            state=settings.target_directory,
+            neighbours=tuple(dict.fromkeys(other.target_directory for other in others)),
+            anew=bool(cleaned),
+            place=LAYER_ROOT if version in {LAYER, CODE} else TASK_ROOT,
+        )
+
+    def check(self, versions: list[str]) -> None:
+        """Find what would stop the build later, or in Hatch with a traceback. Raises `LambdaBuildError`."""
+        writer.source_date_epoch()
+        if self.tables.zip.sbom:
+            from hatch_lambda.inspect.sbom import check_installed
+
+            check_installed()
+        if unknown := [version for version in versions if version not in self.settings]:
+            known = listed(self.settings)
+            raise ConfigurationError(
+                [f"The target `lambda` has no version `{name}`; it has {known}" for name in unknown]
+            )
+        names = Counter(self._zip_name(version) for version in dict.fromkeys(versions))
+        if shared := [name for name, count in names.items() if count > 1]:
+            raise ConfigurationError(
+                [
+                    f"Field `{TARGET_TABLE}.archive-name` gives several zips of this build the name `{name}`; "
+                    "add `{variant}`, which differs for each"
+                    for name in shared
+                ]
+            )
+        if versions != [LAYER]:
+            project_wheel.check_selection(self.builder)
+
+    @contextmanager
+    def pip_started(self, versions: list[str], *, anew: bool) -> Iterator[None]:
+        """Start pip early, as it takes its time to come up, if a version is likely to need it."""
+        wanted = [self.settings[version] for version in versions]
+        if not any(
+            (anew or not saved_resolution.exists(settings.target_directory))
+            and not settings.lock_file
+            and any((settings.requirements, settings.extras, settings.dependency_groups, self._core.dependencies))
+            for settings in wanted
+        ):
+            yield
+            return
+        from hatch_lambda.resolve.pip.process import WaitingPip
+
+        with WaitingPip(wanted[0].root) as self._waiting_pip:
+            yield
+
+    def prepare(self, version: str, build_data: dict[str, Any], *, cleaned: tuple[str, ...]) -> None:
+        """Run the pipeline for a version and put the result into Hatch's build data. Raises `LambdaBuildError`."""
+        request = self.request(version, cleaned=cleaned)
+        reporter = self.reporter()
+        bundle = pipeline.run(request, reporter, self._waiting_pip)
+        build_data[_PREPARED_KEY] = Prepared(version, request, bundle, reporter)
+
+    def build_zip(self, directory: str, build_data: dict[str, Any]) -> str:
+        """Write the zip of the version that was prepared, and report it. Raises `LambdaBuildError`."""
+        prepared: Prepared = build_data[_PREPARED_KEY]
+        version, bundle, reporter = prepared.version, prepared.bundle, prepared.reporter
+        former_warnings = [*reporter.warnings]  # those given from here on stand right above the summary
+        # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
+        dependencies = tuple(file for file in bundle.files if file.owner != self._owner)
+        tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
+        with ExitStack() as stack:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)))
+            own = () if version == LAYER else self._own_files(Path(scratch), build_data)
+            self._check_handler(prepared, (*own, *dependencies))
+            files = variants.compose(version, own, dependencies)
+            size.make_sure_that_it_fits([*own, *dependencies])
+            path, level = Path(directory, self._zip_name(version)), self.tables.zip.compression_level
+            with reporter.at_work("writing the zip"):
+                written = writer.write(path, files, level=level, when_read=stack.close)
+        made = summary.Made(
+            written,
+            files,
+            distributions=None if version == CODE else len(bundle.wheels),
+            origins=Origins() if version == CODE else bundle.origins,
+            has_project=version != LAYER,
+            left_out={} if version == CODE else bundle.left_out,
+        )
+        self._write_reports(prepared, written.path)
+        self._made.append((prepared, made))
+        for line in summary.lines(made, reporter.screen, former_warnings):
+            reporter.line(line)
+        return str(written.path)
+
+    def compare_zips(self) -> None:
+        """List the zips of this build side by side, if there are several."""
+        if len(self._made) > 1:
+            reporter = self._made[-1][0].reporter
+            together = {prepared.version for prepared, _made in self._made} == {CODE, LAYER}
+            for line in summary.overview([made for _prepared, made in self._made], reporter.screen, together=together):
+                reporter.line(line)
+
+    def clean(self, directory: str, versions: list[str]) -> None:
+        """Remove the zips of this project for the current target, of any project version; those for others stay."""
+        if HOOK in self.builder.config.hook_config:
+            names = [self._zip_name(version, project_version="VERSION") for version in versions or self.settings]
+            patterns = [re.escape(name).replace("VERSION", r"[^-]+") for name in names]
+        else:  # without the table there is no target: remove the zips for all
+            project = self.builder.project_id.split("-", 1)[0]
+            patterns = [rf"{re.escape(project)}-.+-python3\.\d+-\w+\.zip"]
+        for path in Path(directory).iterdir():
+            of_zip = re.sub(r"\.(html|cdx\.json)$", ".zip", path.name)  # a zip's report and SBOM go with it
+            if any(re.fullmatch(pattern, of_zip) for pattern in patterns):
+                path.unlink()
+
+    def forget(self, versions: tuple[str, ...]) -> None:
+        """Remove the bundles of versions, and what was resolved for them."""
+        for settings in dict.fromkeys(self.settings[version] for version in versions):
+            with user_store(settings.fallback_store).alone_with(settings.bundle_directory, lambda: None):
+                tempfiles.remove(settings.target_directory)
+
+    @property
+    def _core(self) -> Any:
+        return self.builder.metadata.core
+
+    @cached_property
+    def _owner(self) -> str:
+        """The project, as the files of its own wheel name it."""
+        return f"{canonicalize_name(self._core.name)} {Version(self.builder.metadata.version)}"
+
+    def _zip_name(self, version: str, *, project_version: str | None = None) -> str:
+        project, own_version = self.builder.project_id.split("-", 1)
+        target = self.settings[version].target
+        return self.tables.zip.name_of(
+            version, project=project, project_version=project_version or own_version, target=target
+        )
+
+    def _own_files(self, scratch: Path, build_data: dict[str, Any]) -> tuple[BundleFile, ...]:
+        """The files that the project itself brings into the zip, checked and, if so set, compiled."""
+        prepared: Prepared = build_data[_PREPARED_KEY]
+        settings, reporter = prepared.settings, prepared.reporter
+        store = user_store(settings.fallback_store)
+        wheel = project_wheel.build_wheel(self.builder, scratch, build_data)
+        if may_have_machine_code(wheel):  # few projects do, and these imports take their time
+            from hatch_lambda.resolve.audit import scans_of, without
+            from hatch_lambda.wheels.loadable import make_sure_that_it_loads
+            from hatch_lambda.wheels.scan import scan
+
+            # The project's libraries may depend on those of its dependencies, and the other way round.
+            own = [without(found, settings.is_not_its_own) for found in scan([(self.builder.project_id, wheel)])]
+            others = scans_of([(kept.distribution, kept.path) for kept in prepared.bundle.wheels], settings, store)
+            make_sure_that_it_loads([*own, *others], settings.target, vouched_for=settings.compatible)
+        files = layout.lay_out(wheel, settings.target, settings.is_not_its_own)
+        secrets.refuse_credentials_in_metadata(files)
+        if all(".dist-info/" in file.path for file in files):
+            reporter.warn("no files of the project itself are selected; the zip has only its metadata")
+        if likely := secrets.likely_secrets(files):
+            reporter.warn(f"these files often hold secrets, and anyone with the zip can read them: {', '.join(likely)}")
+        if not settings.compile_bytecode:
+            return files
+        from hatch_lambda.bundle.bytecode import compile_bundle
+
+        compiled = compile_bundle(files, (), settings, store)
+        for module in compiled.uncompiled:
+            reporter.warn(f"{settings.target.runtime.name} cannot compile {module}")
+        return compiled.added_to(files)
+
+    def _check_handler(self, prepared: Prepared, files: tuple[BundleFile, ...]) -> None:
+        """Check that Lambda will find the handler in these files, whether they go into one zip or into two."""
+        settings = prepared.settings
+        handler, table = settings.handler or self.tables.zip.handler, settings.table
+        if not handler or prepared.version == LAYER:
+            return
+        from hatch_lambda.zip.handler import check_handler
+
+        setting = f"{table if settings.handler else TARGET_TABLE}.handler"
+        if note := check_handler(handler, files, settings.target, own=self._owner, setting=setting):
+            prepared.reporter.line(f"  {note}")
+
+    def _write_reports(self, prepared: Prepared, path: Path) -> None:
+        """Write the HTML report and the SBOM next to the zip, if set."""
+        zips, target = self.tables.zip, prepared.settings.target
+        if not (zips.report or zips.sbom):
+            return
+        from hatch_lambda.inspect import output, report, sbom
+
+        if zips.report:
+            report.write(path, output.next_to(path), target)
+        if zips.sbom:
+            hashes = {wheel.distribution.partition(" ")[0]: wheel.sha256 for wheel in prepared.bundle.wheels}
+            sbom.write(path, output.next_to(path, ".cdx.json"), target, hashes)
