@@ -21,6 +21,7 @@ from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.resolve.fingerprint import fingerprint
 from hatch_lambda.resolve.job import Job
+from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import PART, user_store
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
     function = f" of the function `{settings.function}`" if settings.function else ""
     with (
         reporter.group(f"Bundle{function} for {settings.target.description}"),
-        store.alone_with(request.directory, lambda: reporter.line("  waiting for another build of the same bundle")),
+        locks.building(store, request.directory, reporter.line),
     ):
         _check(request, store, reporter)
         store.tidy()

@@ -1,8 +1,9 @@
-"""`hatch-lambda cache`: what is kept between builds, for all projects."""
+"""`hatch-lambda cache`: what is cached between builds, for all projects."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -11,35 +12,36 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hatch_lambda.cli.terminal import console, printable, table
+from hatch_lambda.cli.terminal import size as in_words
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.ui import counted
+from hatch_lambda.wheels.locks import clearing
+from hatch_lambda.wheels.store import CACHE_VARIABLE, PART, user_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hatch_lambda.wheels.store import Store
 
 
 @click.group
 def cache() -> None:
-    """Show or clear what is kept between builds.
+    """Show or clear the cache.
 
-    Wheels that were downloaded or built are kept for all projects, by their content, and so is what was found out about
-    them. What no build has used for 60 days goes by itself. `HATCH_LAMBDA_CACHE_DIR` moves the folder.
+    Wheels that were downloaded or built are cached for all projects, by their content, with the results of scanning
+    them. What no build has used for 60 days is removed automatically. `HATCH_LAMBDA_CACHE_DIR` moves the directory.
     """
 
 
 @cache.command("dir")
 def directory() -> None:
-    """Print the folder."""
+    """Print the cache directory."""
     click.echo(str(_store().root))
 
 
 @cache.command
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, with sizes in bytes.")
 def size(*, as_json: bool) -> None:
-    """Show how large it is."""
-    import json
-
+    """Show the size of the cache."""
     store = _store()
     kinds = _kinds(store)
     if as_json:
@@ -47,51 +49,44 @@ def size(*, as_json: bool) -> None:
         total = {"files": sum(len(kind.files) for kind in kinds), "size": sum(kind.size for kind in kinds)}
         click.echo(json.dumps({"directory": str(store.root), **content, "total": total}, indent=2))
         return
-    from hatch_lambda.cli.terminal import console, printable, table
-    from hatch_lambda.cli.terminal import size as in_words
-
     out = console()
     out.print(printable(str(store.root)), soft_wrap=True)
     grid = table("", "files", "size")
     for kind in kinds:
         grid.add_row(f"  {kind.label}", f"{len(kind.files):,}", in_words(kind.size))
     grid.add_section()
-    grid.add_row("  in all", f"{sum(len(kind.files) for kind in kinds):,}", in_words(sum(k.size for k in kinds)))
+    grid.add_row("  total", f"{sum(len(kind.files) for kind in kinds):,}", in_words(sum(k.size for k in kinds)))
     out.print(grid)
 
 
 @cache.command
-@click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask for confirmation.")
 def clear(*, is_sure: bool) -> None:
-    """Remove what is kept. Builds then download and build anew; their results stay the same.
+    """Clear the cache. The next builds download and build again, with the same results.
 
-    Only what builds have put there goes, whatever else the folder holds. It is not done while a build is at work.
+    Only files that builds have cached are removed, whatever else the directory holds. It refuses while a build is
+    running.
     """
-    from hatch_lambda.cli.terminal import size as in_words
-    from hatch_lambda.common.ui import counted
-
     store = _store()
     kinds = _kinds(store)
     number, total = sum(len(kind.files) for kind in kinds), sum(kind.size for kind in kinds)
     if not number:
-        click.echo(f"Nothing is kept in {store.root}.")
+        click.echo(f"The cache in {store.root} is empty.")
         return
     if not is_sure:
-        _ask(f"Remove {counted(number, 'file')} ({in_words(total)}) from {store.root}?")
-    with _alone_with(store):
+        if not _is_terminal():
+            raise click.UsageError("Not a terminal: pass --yes to confirm.")
+        if not click.confirm(f"Remove {counted(number, 'file')} ({in_words(total)}) from {store.root}?"):
+            raise click.exceptions.Exit(1)
+    with clearing(store):
         for kind in _kinds(store):
             kind.remove(store.root)
-    left = sum(len(kind.files) for kind in _kinds(store))
+        left = sum(len(kind.files) for kind in _kinds(store))
     if left:
-        raise LambdaBuildError(f"{counted(left, 'file')} could not be removed from {store.root}: are they yours?")
+        raise LambdaBuildError(
+            f"{counted(left, 'file')} could not be removed from {store.root}. What you can do: check permissions."
+        )
     click.echo(f"Removed {counted(number, 'file')}, {in_words(total)}.")
-
-
-def _ask(question: str) -> None:
-    if not _is_terminal():
-        raise click.UsageError("There is no terminal to ask at; say --yes.")
-    if not click.confirm(question):
-        raise click.exceptions.Exit(1)
 
 
 def _is_terminal() -> bool:
@@ -99,21 +94,19 @@ def _is_terminal() -> bool:
 
 
 def _store() -> Store:
-    from hatch_lambda.wheels.store import CACHE_VARIABLE, user_store
-
-    nowhere = Path()  # each project has its own fallback, which is not meant here
+    nowhere = Path()  # instead of the fallback, which each project has for itself
     store = user_store(nowhere)
     if store.root == nowhere:
         raise LambdaBuildError(
-            "The user's cache folder cannot be written to, so each project keeps wheels in its build directory. "
-            f"What you can do: name a folder in {CACHE_VARIABLE}."
+            "The user's cache directory is not writable, so each project caches wheels in its build directory. "
+            f"What you can do: name a directory in {CACHE_VARIABLE}."
         )
     return store
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What the store keeps of one kind. `files` are those that a build has made, by their names."""
+    """One kind of cached files. `files` are those that builds have made, judging by their names."""
 
     key: str
     label: str
@@ -121,65 +114,41 @@ class _Kind:
 
     @property
     def size(self) -> int:
-        return sum(_size(path) for path in self.files)
+        total = 0
+        for path in self.files:
+            with contextlib.suppress(OSError):  # a build has just removed it
+                total += path.stat().st_size
+        return total
 
     def remove(self, root: Path) -> None:
-        """Remove the files and the folders that they leave empty, below those of the kinds."""
+        """Remove the files and the directories that they leave empty, except for those of the kinds."""
         for path in self.files:
-            with contextlib.suppress(OSError):  # what is left is told of in the end
+            with contextlib.suppress(OSError):  # what is left is reported in the end
                 path.unlink(missing_ok=True)
             folder = path.parent
             while len(folder.relative_to(root).parts) > 1:
                 try:
                     folder.rmdir()
                 except OSError:
-                    break  # others are in there
+                    break  # not empty
                 folder = folder.parent
 
 
 _SHA256 = r"[0-9a-f]{64}"
+_KINDS = (
+    ("wheels", "wheels", "wheels/*/*/*.whl", rf"wheels/[0-9a-f]{{2}}/{_SHA256}/[^/]+\.whl"),
+    ("built", "build records", "built/*.json", rf"built/{_SHA256}\.json"),
+    ("notes", "scan results", "notes/*.json", rf"notes/{_SHA256}\.json"),
+    ("unpacked", "unpacked wheels", "unpacked/**/*", rf"unpacked/[0-9a-f]{{2}}/{_SHA256}/.+"),
+    ("bytecode", "compiled modules", "bytecode/**/*", r"bytecode/.+\.(?:zip|json)"),
+    ("clients", "AWS runtime clients", "runtime-clients/**/*", r"runtime-clients/.+"),
+    ("begun", "incomplete files", "begun/*", rf"begun/{re.escape(PART)}[^/]+"),
+)
 
 
 def _kinds(store: Store) -> tuple[_Kind, ...]:
-    from hatch_lambda.wheels.store import PART
+    def files(pattern: str, name: str) -> tuple[Path, ...]:
+        found = sorted(path for path in store.root.glob(pattern) if path.is_file() and not path.is_symlink())
+        return tuple(path for path in found if re.fullmatch(name, path.relative_to(store.root).as_posix()))
 
-    return (
-        _Kind("wheels", "wheels", _files(store, "wheels/*/*/*.whl", rf"wheels/[0-9a-f]{{2}}/{_SHA256}/[^/]+\.whl")),
-        _Kind("built", "which wheels builds gave", _files(store, "built/*.json", rf"built/{_SHA256}\.json")),
-        _Kind("notes", "what was found in wheels", _files(store, "notes/*.json", rf"notes/{_SHA256}\.json")),
-        _Kind("unpacked", "unpacked wheels", _files(store, "unpacked/**/*", rf"unpacked/[0-9a-f]{{2}}/{_SHA256}/.+")),
-        _Kind("bytecode", "compiled modules", _files(store, "bytecode/**/*", r"bytecode/.+\.(?:zip|json)")),
-        _Kind("clients", "AWS's runtime client", _files(store, "runtime-clients/**/*", r"runtime-clients/.+")),
-        _Kind("begun", "begun, not finished", _files(store, "begun/*", rf"begun/{re.escape(PART)}[^/]+")),
-    )
-
-
-def _files(store: Store, pattern: str, name: str) -> tuple[Path, ...]:
-    found = sorted(path for path in store.root.glob(pattern) if path.is_file() and not path.is_symlink())
-    return tuple(path for path in found if re.fullmatch(name, path.relative_to(store.root).as_posix()))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0  # a build has just dropped it
-
-
-@contextlib.contextmanager
-def _alone_with(store: Store) -> Iterator[None]:
-    """Keep builds from the store: each holds the lock of its folder while it works. Raises `LambdaBuildError`.
-
-    The lock files themselves stay: one that is removed while another build waits for it keeps no one apart.
-    """
-    from filelock import FileLock, Timeout
-
-    with contextlib.ExitStack() as locks:
-        for path in sorted(store.root.glob("locks/*.lock")):
-            try:
-                locks.enter_context(FileLock(path, timeout=0))
-            except Timeout:
-                raise LambdaBuildError(
-                    "A build is at work and uses what is kept. What you can do: clear it when the build is done."
-                ) from None
-        yield
+    return tuple(_Kind(key, label, files(pattern, name)) for key, label, pattern, name in _KINDS)

@@ -18,6 +18,7 @@ from hatch_lambda.plugin.display import aborting
 from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.lock import coverage, lock_file
 from hatch_lambda.resolve.lock.download_locked import in_store, members_of
+from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def lock(  # noqa: PLR0913 - click passes each option
         return
     reporter = build.reporter(verbose=verbose)
     for path, request in requests.items():
-        _update(path, request, None if upgrade else frozenset(map(canonicalize_name, upgraded)), reporter)
+        store = user_store(request.settings.fallback_store)
+        with locks.building(store, request.directory, reporter.line):
+            _update(path, request, None if upgrade else frozenset(map(canonicalize_name, upgraded)), store, reporter)
 
 
 def _by_file(requests: Mapping[str, Request], names: tuple[str, ...]) -> dict[Path, Request]:
@@ -125,7 +128,9 @@ def _check(requests: Mapping[Path, Request]) -> None:
         raise LambdaBuildError("\n\n".join(faults))
 
 
-def _update(path: Path, request: Request, upgraded: frozenset[NormalizedName] | None, reporter: Reporter) -> None:
+def _update(
+    path: Path, request: Request, upgraded: frozenset[NormalizedName] | None, store: Store, reporter: Reporter
+) -> None:
     """Resolve and write. `upgraded`: the packages whose pins are ignored; None for all."""
     settings = request.settings
     reporter.line(f"Lock file for {settings.target.description}")
@@ -141,7 +146,6 @@ def _update(path: Path, request: Request, upgraded: frozenset[NormalizedName] | 
         if unknown := sorted(upgraded - versions.keys()):
             reporter.warn(f"not locked, so there is nothing to upgrade: {', '.join(unknown)}")
         pins = {name: version for name, version in versions.items() if name not in upgraded}
-    store = user_store(settings.fallback_store)
     with pipeline.scratch_folder(reporter) as scratch:
         closure = _resolve_with(pins, Job(_without_lock(request), scratch, reporter), store)
         for found in closure.distributions:

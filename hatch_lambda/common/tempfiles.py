@@ -37,7 +37,7 @@ def sweep(folder: Path, prefix: str) -> None:
 
 def remove(path: Path) -> None:
     """Remove a folder, or what stands in its place; of a link, the link and not what it leads to."""
-    if path.is_symlink() or path.is_file():
+    if path.is_symlink() or not path.is_dir():  # a pipe, say
         path.unlink(missing_ok=True)
     else:
         _make_writable(path)

@@ -35,7 +35,7 @@ from hatch_lambda.plugin import HOOK, project_wheel
 from hatch_lambda.plugin.display import HatchUI
 from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.closure import Origins
-from hatch_lambda.wheels import layout
+from hatch_lambda.wheels import layout, locks
 from hatch_lambda.wheels.signatures import may_have_machine_code
 from hatch_lambda.wheels.store import user_store
 from hatch_lambda.zip import secrets, size, summary, variants, writer
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from hatchling.builders.plugin.interface import BuilderInterface
+    from typing_extensions import Self
 
     from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.resolve.pip.process import WaitingPip
@@ -78,6 +79,14 @@ class Build:
         self.builder = builder
         self._made: list[tuple[Prepared, summary.Made]] = []
         self._waiting_pip: WaitingPip | None = None
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release the lock, wherever the build has ended."""
+        self._held.close()
 
     @cached_property
     def tables(self) -> ProjectSettings:
@@ -175,6 +184,7 @@ class Build:
         """Run the pipeline for a version and put the result into Hatch's build data. Raises `LambdaBuildError`."""
         request = self.request(version, cleaned=cleaned)
         reporter = self.reporter()
+        self._lock(request.settings)
         bundle = pipeline.run(request, reporter, self._waiting_pip)
         build_data[_PREPARED_KEY] = Prepared(version, request, bundle, reporter)
 
@@ -233,8 +243,15 @@ class Build:
     def forget(self, versions: tuple[str, ...]) -> None:
         """Remove the bundles of versions, and what was resolved for them."""
         for settings in dict.fromkeys(self.settings[version] for version in versions):
-            with user_store(settings.fallback_store).alone_with(settings.bundle_directory, lambda: None):
-                tempfiles.remove(settings.target_directory)
+            self._lock(settings)
+            tempfiles.remove(settings.target_directory)
+        self._held.close()
+
+    def _lock(self, settings: Settings) -> None:
+        """Lock the bundle of a version and release the former one, for which Hatch may have built no zip."""
+        self._held.close()
+        store = user_store(settings.fallback_store)
+        self._held.enter_context(locks.building(store, settings.bundle_directory, self.reporter().line))
 
     @property
     def _core(self) -> Any:

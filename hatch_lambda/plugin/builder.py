@@ -44,7 +44,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
     ) -> Generator[str, None, None]:
         from hatch_lambda.plugin.display import aborting
 
-        with aborting(self.app):
+        with aborting(self.app), self.current:
             if clean_only:
                 yield from super().build(versions=versions, clean_only=clean_only, **options)
                 return

@@ -6,7 +6,6 @@ No wheel in here is believed: what is read is hashed first, and what is not what
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from hatch_lambda.common import tempfiles
 from hatch_lambda.common.hashing import hash_ahead, sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from hatch_lambda.wheels.unpacked_cache import Shelf
 
@@ -82,7 +81,7 @@ class Store:
         if _is_intact(kept):
             _mark_as_used(kept.path)
         else:
-            with _made_aside(kept.path, self._aside) as temporary:
+            with _made_aside(self._make_room(kept.path), self._aside) as temporary:
                 if not (scratch and wheel.is_relative_to(scratch) and _linked(wheel, temporary)):
                     shutil.copyfile(wheel, temporary)
         return kept
@@ -93,7 +92,7 @@ class Store:
             wanted.distribution, wanted.filename, wanted.sha256, self._place(wanted.sha256, wanted.filename)
         )
         if not _is_intact(kept):
-            kept.path.unlink(missing_ok=True)
+            tempfiles.remove(kept.path)
             return None
         _mark_as_used(kept.path)
         return kept
@@ -111,47 +110,35 @@ class Store:
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
         """Keep which wheel a build gave. `recipe`: a hash of all that the build depends on."""
         text = json.dumps({"filename": wheel.filename, "sha256": wheel.sha256})
-        write_whole(self._recipe(recipe), text.encode("utf-8"), by_way_of=self._aside)
+        self._write(self._recipe(recipe), text)
 
     def built(self, recipe: str, distribution: str) -> StoredWheel | None:
         """What an earlier build by this recipe gave, if that is still there."""
         try:
-            entry = json.loads(self._recipe(recipe).read_text(encoding="utf-8"))
+            entry = json.loads(_read(self._recipe(recipe)))
             wanted = WantedWheel(distribution, entry["filename"], entry["sha256"])
-            _mark_as_used(self._recipe(recipe))
             return self.find(wanted) if wanted.is_plain else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def keep_note(self, sha256: str, text: str) -> None:
         """Keep what was found out about a wheel."""
-        write_whole(self._note(sha256), text.encode("utf-8"), by_way_of=self._aside)
+        self._write(self._note(sha256), text)
 
     def note(self, sha256: str) -> str | None:
         try:
-            _mark_as_used(self._note(sha256))
-            return self._note(sha256).read_text(encoding="utf-8")
+            return _read(self._note(sha256))
         except (OSError, ValueError):
             return None
 
-    @contextlib.contextmanager
-    def alone_with(self, folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Keep other builds from a folder as long as this one works in it; `on_wait` is called if one does already."""
-        from filelock import FileLock, Timeout
-
-        name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]
-        path = self.root / "locks" / f"{name}.lock"
+    def lock_file(self, name: str) -> Path:
+        """Where a lock of builds is (see `locks`), ready to be opened."""
+        path = self._make_room(self.root / "locks" / name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_wait()
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
+        return path
+
+    def lock_files(self) -> list[Path]:
+        return sorted(path for path in self.root.glob("locks/*.lock") if path.is_file())
 
     def shelf(self, wheels: Iterable[StoredWheel], *, linking: bool = True) -> Shelf:
         """What was unpacked of wheels of the store before. `linking`: whether those who take it may share it."""
@@ -164,9 +151,9 @@ class Store:
     @contextlib.contextmanager
     def unpacking(self, sha256: str) -> Iterator[Path]:
         """A folder to unpack a wheel into. If all goes well, its files are on the shelf in the end."""
-        self._aside.mkdir(parents=True, exist_ok=True)
+        self._make_room(self._aside / PART).parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=tempfiles.marked(PART), dir=self._aside))
-        place = self._unpacked(sha256)
+        place = self._make_room(self._unpacked(sha256) / "any").parent
         try:
             yield folder
             folder.chmod(0o755)
@@ -181,9 +168,9 @@ class Store:
         """Drop what killed builds had begun; once a day, also what was not used for long or is over the bound."""
         tempfiles.sweep(self._aside, PART)
         stamp = self.root / "tidied"
-        if _age(stamp) < _DAY:
+        if 0 <= _age(stamp) < _DAY:
             return
-        write_whole(stamp, b"", by_way_of=self._aside)
+        self._write(stamp, "")
         kept = sorted((path for path in self.root.glob("wheels/*/*/*.whl") if path.is_file()), key=_age)
         total = 0
         for path in kept:
@@ -199,11 +186,29 @@ class Store:
             if _age(folder) > _DAY and not self._wheels(folder.name).is_dir():
                 tempfiles.remove(folder)  # of a wheel that was looked through and not taken in the end
         for path in (
-            *(*self.root.glob("built/*.json"), *self.root.glob("notes/*.json"), *self.root.glob("locks/*.lock")),
+            *self.root.glob("built/*.json"),
+            *self.root.glob("notes/*.json"),
             *self.root.glob("bytecode/*"),
         ):
             if _age(path) > UNUSED_FOR:
                 _drop(path)
+
+    def _write(self, path: Path, text: str) -> None:
+        write_whole(self._make_room(path), text.encode("utf-8"), by_way_of=self._aside)
+
+    def _make_room(self, path: Path) -> Path:
+        """Remove what keeps a file of the store from its path: a directory in its place, a file in that of a directory.
+
+        Gives the path. Who has put such things there may have done so in the directory for temporary files, too.
+        """
+        for file in (path, self._aside / PART):
+            for parent in file.relative_to(self.root).parents:
+                place = self.root / parent
+                if place != self.root and place.exists() and not place.is_dir():
+                    tempfiles.remove(place)
+        if path.is_dir():
+            tempfiles.remove(path)
+        return path
 
     @property
     def _aside(self) -> Path:
@@ -291,15 +296,23 @@ def _linked(source: Path, path: Path) -> bool:
     return True
 
 
+def _read(path: Path) -> str:
+    """Raises `OSError` or `ValueError`."""
+    if not path.is_file():  # opening a pipe would wait for whoever writes to it
+        raise FileNotFoundError(path)
+    _mark_as_used(path)
+    return path.read_text(encoding="utf-8")
+
+
 def _is_intact(kept: StoredWheel) -> bool:
     try:
-        return sha256_of(kept.path) == kept.sha256
+        return kept.path.is_file() and sha256_of(kept.path) == kept.sha256
     except OSError:
         return False
 
 
 def _mark_as_used(path: Path) -> None:
-    if _age(path) > _DAY:
+    if not 0 <= _age(path) <= _DAY:
         with contextlib.suppress(OSError):
             os.utime(path)
 

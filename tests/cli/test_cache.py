@@ -1,4 +1,4 @@
-"""`hatch-lambda cache`: where, how large, and that clearing takes no more than what builds have put there."""
+"""`hatch-lambda cache`: its directory, its size, and that clearing removes only what builds have cached."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 from hatch_lambda.cli import main
+from hatch_lambda.wheels.locks import building
 from hatch_lambda.wheels.store import CACHE_VARIABLE, Store
 from tests.support.packages import make_wheel
 
@@ -50,11 +51,11 @@ def test_dir(root: Path) -> None:
     assert cache("dir").stdout == f"{root}\n"
 
 
-def test_dir_where_it_cannot_be_written_to(root: Path) -> None:
+def test_dir_that_is_not_writable(root: Path) -> None:
     root.write_text("a file in its place")
     result = cache("dir")
     assert result.exit_code == 1
-    assert f"name a folder in {CACHE_VARIABLE}" in result.stderr
+    assert f"name a directory in {CACHE_VARIABLE}" in result.stderr
 
 
 def test_size(store: Store) -> None:
@@ -63,7 +64,7 @@ def test_size(store: Store) -> None:
     assert text.startswith(f"{store.root}\n")
     rows = [line.split() for line in text.splitlines()]
     assert ["wheels", "1", str(wheel.stat().st_size), "B"] in rows
-    assert ["in", "all", "3"] in [row[:3] for row in rows]
+    assert ["total", "3"] in [row[:2] for row in rows]
     found = json.loads(cache("size", "--json").stdout)
     assert found["wheels"] == {"files": 1, "size": wheel.stat().st_size}
     assert found["notes"] == {"files": 1, "size": 2}
@@ -75,9 +76,9 @@ def test_clear(store: Store) -> None:
     result = cache("clear", "--yes")
     assert result.exit_code == 0
     assert result.stdout.startswith("Removed 3 files, ")
-    assert files_of(store.root) == set()
+    assert files_of(store.root) == {"locks/gate.lock"}
     assert list((store.root / "wheels").iterdir()) == []
-    assert cache("clear", "--yes").stdout == f"Nothing is kept in {store.root}.\n"
+    assert cache("clear", "--yes").stdout == f"The cache in {store.root} is empty.\n"
 
 
 def test_clear_after_a_build_and_build_again(index: Path, bundle_of: Callable[..., Bundle]) -> None:
@@ -91,7 +92,7 @@ def test_clear_after_a_build_and_build_again(index: Path, bundle_of: Callable[..
     assert json.loads(cache("size", "--json").stdout)["wheels"]["files"] == 1
 
 
-def test_clear_takes_nothing_that_is_not_the_stores(store: Store) -> None:
+def test_clear_removes_only_what_builds_have_cached(store: Store) -> None:
     (sha256,) = (path.parent for path in store.root.glob("wheels/*/*/*.whl"))
     mine = ["mine.whl", "wheels/mine.whl", "notes/mine.json", "built/mine.txt", "begun/mine", "mine/wheels/a/b/c.whl"]
     beside = f"{sha256.relative_to(store.root).as_posix()}/mine.txt"
@@ -100,20 +101,21 @@ def test_clear_takes_nothing_that_is_not_the_stores(store: Store) -> None:
         (store.root / name).write_text("mine")
     (store.root / "begun" / ".part-1-2-x").write_text("a killed build's")
     assert cache("clear", "--yes").exit_code == 0
-    assert files_of(store.root) == {*mine, beside}
+    assert files_of(store.root) == {*mine, beside, "locks/gate.lock"}
 
 
-def test_clear_waits_for_no_build_and_leaves_it_alone(store: Store, tmp_path: Path) -> None:
-    with store.alone_with(tmp_path / "bundle", lambda: None):
+def test_clear_refuses_while_a_build_is_running(store: Store, tmp_path: Path) -> None:
+    with building(store, tmp_path / "bundle", pytest.fail):
         before = files_of(store.root)
         result = cache("clear", "--yes")
         assert result.exit_code == 1
-        assert "A build is at work" in result.stderr
+        assert "A build is running" in result.stderr
         assert files_of(store.root) == before
     assert cache("clear", "--yes").exit_code == 0
-    (lock,) = (store.root / "locks").glob("*.lock")
-    with FileLock(lock, timeout=0):  # it was released
-        pass
+    assert {name for name in before if name.startswith("locks/")} == files_of(store.root)
+    for path in store.lock_files():
+        with FileLock(path, timeout=0):  # it was released
+            pass
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 3)])
@@ -128,14 +130,14 @@ def test_clear_asks_at_a_terminal(
     assert store.root.is_dir()
 
 
-def test_clear_does_not_ask_where_nobody_answers(store: Store) -> None:
+def test_clear_without_a_terminal_needs_yes(store: Store) -> None:
     result = cache("clear")
     assert result.exit_code == 2
-    assert "say --yes" in result.stderr
+    assert "pass --yes to confirm" in result.stderr
     assert len(files_of(store.root)) == 3
 
 
-def test_clear_tells_what_it_could_not_remove(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clear_reports_what_it_could_not_remove(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, **_: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 

@@ -1,0 +1,140 @@
+"""What hook and builder share in one build: settings that are loaded once, and one lock from the hook to the zip."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from filelock import FileLock, Timeout
+from hatchling.builders.wheel import WheelBuilder
+
+from hatch_lambda.config.settings import load_project
+from hatch_lambda.plugin import build as build_module
+from hatch_lambda.plugin.builder import LambdaBuilder
+from hatch_lambda.wheels.store import Store
+from tests.support.projects import HOOK, PACKAGE, ZIP, NewProject
+
+if TYPE_CHECKING:
+    from hatch_lambda.config.settings import ProjectSettings
+
+FUNCTIONS = "[tool.hatch.build.hooks.lambda.functions.api]\n[tool.hatch.build.hooks.lambda.functions.worker]\n"
+
+CUSTOM_HOOK = """\
+import subprocess, sys
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class CustomBuildHook(BuildHookInterface):
+    def initialize(self, version, build_data):
+{body}
+"""
+
+
+def with_custom_hook(new_project: NewProject, body: str, owner: str) -> Path:
+    files = {**PACKAGE, "hatch_build.py": CUSTOM_HOOK.format(body=" " * 8 + body)}
+    return new_project(f"{HOOK}\n[tool.hatch.build.targets.{owner}.hooks.custom]\n", files=files).root
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The projects whose settings were loaded."""
+    roots: list[str] = []
+
+    def counting(hook_table: dict[str, Any], target_table: dict[str, Any], root: Path, **more: Any) -> ProjectSettings:
+        roots.append(root.name)
+        return load_project(hook_table, target_table, root, **more)
+
+    monkeypatch.setattr(build_module, "load_project", counting)
+    return roots
+
+
+def held() -> list[str]:
+    """The names of the locks of bundles that a build holds."""
+    names = []
+    for path in Store(Path(os.environ["HATCH_LAMBDA_CACHE_DIR"])).lock_files():
+        try:
+            with FileLock(path, timeout=0):
+                pass
+        except Timeout:
+            names.append(path.name)
+    return names
+
+
+def test_a_build_of_several_zips_loads_the_settings_once(new_project: NewProject, loads: list[str]) -> None:
+    root = new_project(f"{HOOK}{FUNCTIONS}[tool.hatch.build.targets.lambda]\nhandler = 'orders.app.handler'\n").root
+
+    paths = list(LambdaBuilder(str(root)).build(clean=True, clean_hooks_after=True))
+
+    assert len(paths) == 2
+    assert loads == ["project"]
+
+
+def test_a_build_of_wheel_and_zip_loads_the_settings_once(new_project: NewProject, loads: list[str]) -> None:
+    root = new_project(f"{HOOK}with-wheel = true\n").root
+
+    list(WheelBuilder(str(root)).build(clean=True))
+
+    assert (root / "dist" / ZIP).is_file()
+    assert loads == ["project"]
+
+
+def test_the_bundle_stays_locked_from_the_hook_to_the_zip(new_project: NewProject) -> None:
+    root = new_project().root
+
+    build = LambdaBuilder(str(root)).build()
+    next(build)
+
+    assert len(held()) == 1
+    assert list(build) == []
+    assert held() == []
+
+
+def test_a_build_holds_one_lock_at_a_time(new_project: NewProject) -> None:
+    build = LambdaBuilder(str(new_project(HOOK + FUNCTIONS).root)).build(versions=["api", "worker"])
+    next(build)
+    first = held()
+    next(build)
+    second = held()
+    build.close()
+
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert held() == []
+
+
+def test_hooks_alone_leave_nothing_locked(new_project: NewProject) -> None:
+    builder = LambdaBuilder(str(new_project(HOOK + FUNCTIONS).root))
+
+    assert list(builder.build(hooks_only=True, clean=True)) == []
+
+    assert held() == []
+
+
+@pytest.mark.parametrize("owner", ["lambda", "wheel"])
+@pytest.mark.parametrize("error", ["ValueError('mine')", "KeyboardInterrupt"])
+def test_an_error_between_hook_and_zip_leaves_nothing_locked(new_project: NewProject, owner: str, error: str) -> None:
+    builder = LambdaBuilder(str(with_custom_hook(new_project, f"raise {error}", owner)))
+
+    with pytest.raises((ValueError, SystemExit)):
+        list(builder.build())
+
+    assert held() == []
+
+
+def test_the_cache_cannot_be_cleared_while_the_wheel_of_the_project_is_built(
+    new_project: NewProject, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = "[sys.executable, '-m', 'hatch_lambda', 'cache', 'clear', '--yes']"
+    body = f"ended = subprocess.run({command}, capture_output=True, text=True); print(ended.stderr, file=sys.stderr)"
+    root = with_custom_hook(new_project, body, "wheel")
+    store = Store(Path(os.environ["HATCH_LAMBDA_CACHE_DIR"]))
+    store.keep_note("0" * 64, "{}")  # something to clear
+
+    list(LambdaBuilder(str(root)).build())
+
+    assert "Error: A build is running and uses the cache." in capfd.readouterr().err
+    assert store.note("0" * 64) == "{}"
+    assert (root / "dist" / ZIP).is_file()
