@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hatch_lambda.common.target import all_targets
 from hatch_lambda.inspect.contents import LAYER_ROOT, OWN
-from hatch_lambda.inspect.survey import python_of_bytecode
+from hatch_lambda.inspect.survey import python_and_validation
 from hatch_lambda.wheels import loadable
 from hatch_lambda.wheels.loadable import Fault
 from hatch_lambda.wheels.scan import Scan
@@ -144,7 +144,7 @@ def _bytecode_fault(owner: str, entry: Entry, contents: Contents, target: Target
         return
     if _is_ignored(path, contents, target):
         return
-    python = python_of_bytecode(contents, path)
+    python, _ = python_and_validation(contents, path)
     wanted = "{}.{}".format(*target.runtime.python)
     if python != wanted:
         yield Fault(

@@ -118,16 +118,7 @@ def tree(contents: Contents, *, least_share: float = 0.04, deepest: int = 3) -> 
 
 # --- Bytecode ---
 
-
-class Bytecode(NamedTuple):
-    """`python`: `3.13`, empty where unknown. `validation`: how Python finds out whether it still is its source's."""
-
-    python: str
-    validation: str
-    portion: Portion
-
-
-# PEP 552: the flags behind the magic number
+# PEP 552: the flags after the magic number
 _VALIDATIONS = {
     0: "by time and size of its source",
     1: "never (hash-based)",
@@ -136,22 +127,26 @@ _VALIDATIONS = {
 _PYC_HEADER = 8
 
 
+class Bytecode(NamedTuple):
+    """`python`: as in `3.13`, empty if unknown. `validation`: how Python checks that it matches its source."""
+
+    python: str
+    validation: str
+    portion: Portion
+
+
 def bytecode(contents: Contents) -> tuple[Bytecode, ...]:
-    """The bytecode in there by the Python that it is for, the most first."""
+    """The bytecode by Python version, the most files first."""
     groups: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
     for entry in contents.entries:
         if entry.path.endswith(".pyc"):
-            groups[_python_and_validation(contents, entry.path)].append(entry)
+            groups[python_and_validation(contents, entry.path)].append(entry)
     found = [Bytecode(*key, portion("bytecode", entries)) for key, entries in groups.items()]
     return tuple(sorted(found, key=lambda group: (-group.portion.files, group.python, group.validation)))
 
 
-def python_of_bytecode(contents: Contents, path: str) -> str:
-    """The version of Python that a `.pyc` is for; empty where it is of none known."""
-    return _python_and_validation(contents, path)[0]
-
-
-def _python_and_validation(contents: Contents, path: str) -> tuple[str, str]:
+def python_and_validation(contents: Contents, path: str) -> tuple[str, str]:
+    """The Python version that a `.pyc` is for and how it is validated, as in `Bytecode`."""
     with contents.open(path) as file:
         header = file.read(_PYC_HEADER)
     if len(header) < _PYC_HEADER or header[2:4] != b"\r\n":
@@ -162,18 +157,18 @@ def _python_and_validation(contents: Contents, path: str) -> tuple[str, str]:
 
 # --- Handlers ---
 
-_MOST_SOURCE = 1024 * 1024
+_MAX_SOURCE = 1024 * 1024
 
 
 def handlers(contents: Contents) -> tuple[str, ...]:
-    """Functions of the project that look like handlers, in the form of the setting `handler`; the likeliest first."""
+    """Functions of the project that look like handlers, as in the setting `handler`, the most likely first."""
     if contents.kind == "layer":
         return ()
     found = []
     for entry in (*contents.unclaimed, *(contents.project.entries if contents.project else ())):
         path = entry.path
-        if path.endswith(".py") and entry.size <= _MOST_SOURCE and not _TESTS.search(path):
-            with suppress(ContentsError):  # the audit reports what is damaged
+        if path.endswith(".py") and entry.size <= _MAX_SOURCE and not _TESTS.search(path):
+            with suppress(ContentsError):  # the audit reports corrupt files
                 names = handlers_in(contents.read(path))
                 found += [(likelihood(name), path.count("/"), path, name) for name in names]
     return tuple(f"{module_of(path)}.{name}" for *_, path, name in sorted(found))

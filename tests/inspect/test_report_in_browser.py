@@ -345,7 +345,7 @@ def test_tooltip_on_hover_and_focus(browser: Browser, page: Path, shop: Path) ->
     name, facts = tip.text.split("\n", 1)
     assert name == entry.path
     assert f"{megabytes(entry.size)} unzipped · {megabytes(entry.compressed)} zipped" in facts
-    assert "machine code" in facts
+    assert "native code" in facts
     box, view = tip.rect, browser.run("return [innerWidth, innerHeight]")
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= view[0]

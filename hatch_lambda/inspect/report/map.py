@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.inspect.report import treemap
-from hatch_lambda.inspect.report.markup import Markup, escape, join, tag
+from hatch_lambda.inspect.report.markup import Markup, escape, join, percent, tag
 from hatch_lambda.inspect.survey import BYTECODE, DATA, MACHINE_CODE, METADATA, SOURCE, STUBS, TESTS, label
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ STYLES = {
 
 # Limits the size of the page. Distributions have a map in any case.
 _MAX_TILES = 3_600
+
+# PEP 3149, and the stable ABI: `_core.so` is enough for `_core.cpython-313-x86_64-linux-gnu.so`.
+_EXTENSION_TAG = re.compile(r"\.(?:cpython-\d+[a-z]*(?:-[\w-]+)?|abi3)(?=\.so$)")
 
 ROOT_ID = "map"
 
@@ -71,22 +74,20 @@ def maps(root: Node) -> Maps:
 
 
 def _views(root: Node) -> list[_View]:
+    def directories(way: tuple[Node, ...]) -> Iterator[tuple[Node, ...]]:
+        for child in way[-1].children:
+            if child.children:
+                yield (*way, child)
+                yield from directories((*way, child))
+
     views = [_View(ROOT_ID, root, (root,), treemap.lay_out(root))]
     left = _MAX_TILES - treemap.count(views[0].tiles)
-    candidates = sorted(_folders(root, (root,)), key=lambda way: (-way[-1].size, len(way)))
-    for way in candidates:
+    for way in sorted(directories((root,)), key=lambda way: (-way[-1].size, len(way))):
         tiles = treemap.lay_out(way[-1])
         if len(tiles) > 1 and (left > 0 or way[-1].path is None):
             left -= treemap.count(tiles)
             views.append(_View(f"map-{len(views)}", way[-1], way, tiles))
     return views
-
-
-def _folders(node: Node, way: tuple[Node, ...]) -> Iterator[tuple[Node, ...]]:
-    for child in node.children:
-        if child.children:
-            yield (*way, child)
-            yield from _folders(child, (*way, child))
 
 
 @dataclass
@@ -100,11 +101,17 @@ class _Drawing:
 
     def section(self, view: _View) -> Markup:
         node = view.node
+        steps = [
+            tag("li", tag("a", tag("bdi", above.name), href=f"#{self.views[id(above)]}"))
+            for above in view.way[:-1]
+            if id(above) in self.views
+        ]
+        way = tag("ol", steps, tag("li", tag("bdi", node.name), aria_current="location"))
         return tag(
             "section",
             tag(
                 "div",
-                tag("nav", self._way(view), aria_label="Path in the zip", class_="way"),
+                tag("nav", way, aria_label="Path in the zip", class_="way"),
                 tag("p", self._facts(node), class_="facts"),
                 class_="over-map",
             ),
@@ -114,67 +121,48 @@ class _Drawing:
             aria_label=f"Map of {node.name}",
         )
 
-    def _way(self, view: _View) -> Markup:
-        *above, here = view.way
-        steps = [
-            tag("li", tag("a", tag("bdi", node.name), href=f"#{self.views[id(node)]}"))
-            for node in above
-            if id(node) in self.views
-        ]
-        return tag("ol", steps, tag("li", tag("bdi", here.name), aria_current="location"))
-
     def _facts(self, node: Node) -> str:
         parts = [f"{megabytes(node.size)} unzipped"]
         if node is not self.root:
-            parts += [f"{megabytes(node.compressed)} zipped", f"{self._share(node.size)} of total"]
+            parts += [f"{megabytes(node.compressed)} zipped", self._share(node.size)]
         if node.children:
-            parts.append(_count_files(node.files))
+            parts.append(_files(node.files))
         return " · ".join(parts)
 
     def _share(self, size: int) -> str:
-        return f"{100 * size / (self.root.size or 1):.1f} %"
+        return f"{percent(size / (self.root.size or 1))} of total"
 
     def _tile(self, tile: treemap.Tile, parent: Node) -> Markup:
         identifier = f"t{len(self.wide)}"
-        self.wide.append(f"#{identifier}{{{_inset(tile.wide)}}}")
-        self.narrow.append(f"#{identifier}{{{_inset(tile.narrow)}}}")
-        if tile.node is None:
-            return self._small(tile, parent, identifier)
-        node = tile.node
-        view = self.views.get(id(node))
-        title = Markup(f"{escape(node.path or node.name)}\n{escape(self._about(node))}")
-        label = (tag("bdi", _short(node.name)), " ", tag("i", megabytes(node.size)))
-        return tag(
-            "li",
-            tag("a", label, href=f"#{view}", title=title) if view else tag("span", label, title=title),
-            tag("ul", [self._tile(inner, node) for inner in tile.tiles]) if tile.tiles else None,
-            id=identifier,
-            class_=f"parent {STYLES[node.kind]}" if tile.tiles else STYLES[node.kind],
-        )
-
-    def _about(self, node: Node) -> str:
-        return f"{self._facts(node)} · {'mostly ' if node.children else ''}{label(node.kind)}"
-
-    def _small(self, tile: treemap.Tile, parent: Node, identifier: str) -> Markup:
+        self.wide.append(f"#{identifier}{{{_css(tile.wide)}}}")
+        self.narrow.append(f"#{identifier}{{{_css(tile.narrow)}}}")
+        if node := tile.node:
+            view = self.views.get(id(node))
+            name, facts = node.path or node.name, f"{self._facts(node)} · {'mostly ' if node.children else ''}"
+            hint = Markup(f"{escape(name)}\n{escape(facts + label(node.kind))}")
+            text = (tag("bdi", _EXTENSION_TAG.sub("", node.name)), " ", tag("i", megabytes(node.size)))
+            return tag(
+                "li",
+                tag("a", text, href=f"#{view}", title=hint) if view else tag("span", text, title=hint),
+                tag("ul", [self._tile(inner, node) for inner in tile.tiles]) if tile.tiles else None,
+                id=identifier,
+                class_=f"parent {STYLES[node.kind]}" if tile.tiles else STYLES[node.kind],
+            )
         size, files = sum(node.size for node in tile.hidden), sum(node.files for node in tile.hidden)
-        what = f"{counted(len(tile.hidden), 'smaller item')} in {parent.path or parent.name}"
-        about = f"{megabytes(size)} unzipped · {self._share(size)} of total · {_count_files(files)}"
-        title = Markup(f"{escape(what)}\n{escape(about)}")
-        label = (tag("bdi", f"+{len(tile.hidden)}"), " ", tag("i", megabytes(size)))
-        return tag("li", tag("span", label, title=title), id=identifier, class_="small")
+        name = f"{counted(len(tile.hidden), 'smaller item')} in {parent.path or parent.name}"
+        facts = f"{megabytes(size)} unzipped · {self._share(size)} · {_files(files)}"
+        hint = Markup(f"{escape(name)}\n{escape(facts)}")
+        text = (tag("bdi", f"+{len(tile.hidden)}"), " ", tag("i", megabytes(size)))
+        return tag("li", tag("span", text, title=hint), id=identifier, class_="small")
 
 
-def _count_files(number: int) -> str:
+def _files(number: int) -> str:
     return f"{number:,} file{'' if number == 1 else 's'}"
 
 
-# PEP 3149, and the stable ABI
-_EXTENSION_TAG = re.compile(r"\.(?:cpython-\d+[a-z]*(?:-[\w-]+)?|abi3)(?=\.so$)")
-
-
-def _short(name: str) -> str:
-    """A name for a small tile: `_core.so` for `_core.cpython-313-x86_64-linux-gnu.so`."""
-    return _EXTENSION_TAG.sub("", name)
+def _css(inset: treemap.Inset) -> str:
+    edges = (f"{max(value, 0):.2f}".rstrip("0").rstrip(".") for value in inset)
+    return "inset:" + " ".join("0" if edge == "0" else f"{edge}%" for edge in edges)
 
 
 def swatch(kind: str) -> Markup:
@@ -183,14 +171,6 @@ def swatch(kind: str) -> Markup:
 
 
 def title(kind: str) -> str:
+    """The name of a kind of file, capitalized."""
     text = label(kind)
     return text[:1].upper() + text[1:]
-
-
-def _inset(inset: treemap.Inset) -> str:
-    return "inset:" + " ".join(_per_cent(value) for value in inset)
-
-
-def _per_cent(value: float) -> str:
-    text = f"{max(value, 0):.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "0" else f"{text}%"
