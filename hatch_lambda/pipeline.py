@@ -98,8 +98,7 @@ def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, store: Store, re
         if request.settings.compile_bytecode:
             bundle = with_bytecode(bundle, request.settings, store, request.place)
             reporter.detail(bundle.compiled)
-        # Without a state the directory belongs to a caller, who may write to the files.
-        return unpack(bundle, request.state, store.shelf(wheels, linking=request.state is not None))
+        return unpack(bundle, request.state)
 
     return reporter.stage(
         *(8, "unpack", work),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hatch_lambda.bundle.files import Bundle, LeftOut, union
 from hatch_lambda.resolve.fingerprint import installed_version, is_no_source
 from hatch_lambda.wheels.layout import lay_out
-from hatch_lambda.wheels.members import BundleFile, Member, Text
+from hatch_lambda.wheels.members import BundleFile, Generated, Member
 from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _Kept:
         files = [
             *map(BundleFile, paths, modes, members, [owners[number] for number in numbers]),
             *(
-                BundleFile(path, mode, Text(text.encode("utf-8", "surrogateescape")), owner)
+                BundleFile(path, mode, Generated(text.encode("utf-8", "surrogateescape")), owner)
                 for path, mode, text, owner in texts
             ),
         ]
@@ -172,7 +172,7 @@ class _Kept:
         texts = [
             (file.path, file.mode, file.source.content.decode("utf-8", "surrogateescape"), file.owner)
             for file in chosen.files
-            if isinstance(file.source, Text)
+            if isinstance(file.source, Generated)
         ]
         body = json.dumps([chosen.left_out, owners, texts, columns], separators=(",", ":")).encode("ascii")
         write_whole(self.path, self._head(body).encode("ascii") + b"\n" + body)

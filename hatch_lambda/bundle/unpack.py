@@ -9,37 +9,34 @@ import os
 import shutil
 import stat
 import tempfile
-import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.common.errors import BrokenWheelError, naming
+from hatch_lambda.common.errors import naming
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.tempfiles import remove
-from hatch_lambda.wheels.members import DEFLATED, BundleFile, Member
-from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
+from hatch_lambda.wheels.members import BundleFile, Member, OpenWheels, inflated
 from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_lambda.bundle.files import Bundle
-    from hatch_lambda.wheels.unpacked_cache import Shelf
 
 
 MANIFEST_NAME = "bundle.json"
 
 _FOLDER_MODE = 0o755
 _LARGE = 256 * 1024
-_PIECE = 1024 * 1024
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
-def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bundle:
+def unpack(bundle: Bundle, state: Path | None) -> Bundle:
     """Fill a new folder and put it in the place of the former bundle, of which nothing is left.
 
     With a state folder, a manifest of what was laid out is kept there. What it says of a file that has not been touched
-    since need not be done again; and where that is so for all of them, nothing is done. What was unpacked for another
-    bundle comes from the shelf.
+    since need not be done again; and where that is so for all of them, nothing is done.
     """
     directory, files = bundle.directory, bundle.files
     manifest = state / MANIFEST_NAME if state else None
@@ -59,9 +56,11 @@ def unpack(bundle: Bundle, state: Path | None, shelf: Shelf | None = None) -> Bu
         remove(left)
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
     try:
-        _make_folders(fresh, files)
+        for folder in sorted(_folders_of(files)):  # a folder before what is in it
+            (fresh / folder).mkdir(exist_ok=True)
+            (fresh / folder).chmod(_FOLDER_MODE)  # whatever the umask
         there = {path for path in untouched if _taken_over(directory / path, fresh / path)}
-        _fill(fresh, [file for file in files if file.path not in there], shelf)
+        _fill(fresh, [file for file in files if file.path not in there])
         looks = _look(fresh) if manifest else ""  # as long as nobody else knows of it, who might write to it
         if manifest:
             manifest.unlink(missing_ok=True)
@@ -186,65 +185,36 @@ def _taken_over(former: Path, path: Path) -> bool:
     return False
 
 
-def _make_folders(root: Path, files: Sequence[BundleFile]) -> None:
-    for folder in sorted(_folders_of(files)):  # a folder before what is in it
-        (root / folder).mkdir(exist_ok=True)
-        (root / folder).chmod(_FOLDER_MODE)  # whatever the umask
-
-
-def _fill(root: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
+def _fill(root: Path, files: Sequence[BundleFile]) -> None:
     """Write files, large ones on all cores: inflating lets other threads run, opening does not."""
-    from concurrent.futures import ThreadPoolExecutor
-
     large = [file for file in files if file.source.size >= _LARGE]
     with ThreadPoolExecutor(cores()) as pool:
-        pending = [pool.submit(_write, root, [file], shelf) for file in large]
-        _write(root, [file for file in files if file.source.size < _LARGE], shelf)
+        pending = [pool.submit(_write, root, [file]) for file in large]
+        _write(root, [file for file in files if file.source.size < _LARGE])
         for done in pending:
             done.result()
 
 
-def _write(folder: Path, files: Sequence[BundleFile], shelf: Shelf | None) -> None:
+def _write(root: Path, files: Iterable[BundleFile]) -> None:
+    """With few system calls: most files are small, and there are thousands."""
+    modes_kept: dict[int, bool] = {}  # whether the umask leaves a mode as it is
     with OpenWheels() as wheels:
         for file in files:
-            path = f"{folder}/{file.path}"
-            if shelf and shelf.take(file, path):
-                continue
-            with naming(folder / file.path), open(path, "wb") as target:  # noqa: PTH123
-                if isinstance(file.source, Member):
-                    target.writelines(_inflated(file.source, wheels))
-                else:
-                    target.write(file.source.read())
-                os.chmod(target.fileno() if os.chmod in os.supports_fd else target.name, file.mode)  # noqa: PTH101
-            if shelf:
-                shelf.put(file, path)
-
-
-def _inflated(member: Member, wheels: OpenWheels) -> Iterator[bytes | memoryview]:
-    """The content of a wheel's entry, piece by piece. Raises `BrokenWheelError`."""
-    crc = 0
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
-    try:
-        for raw in raw_pieces(wheels, member):
-            for piece in _pieces(raw, inflate):
-                crc = zlib.crc32(piece, crc)
-                yield piece
-    except zlib.error as error:
-        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} cannot be inflated: {error}") from None
-    if crc != member.crc:
-        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not what its checksum says")
-
-
-def _pieces(raw: bytes | memoryview, inflate: zlib._Decompress | None) -> Iterator[bytes | memoryview]:
-    """What a piece of a wheel's entry unpacks to, not more at once than a file of any size needs."""
-    if inflate is None:
-        yield raw
-        return
-    while raw and not inflate.eof:
-        yield inflate.decompress(raw, _PIECE)
-        raw = inflate.unconsumed_tail
-    while piece := inflate.decompress(b"", _PIECE):
-        yield piece
+            path, mode = f"{root}/{file.path}", file.mode
+            with naming(root / file.path):
+                descriptor = os.open(path, _NEW_FILE, mode)
+                try:
+                    if mode not in modes_kept:
+                        modes_kept[mode] = stat.S_IMODE(os.fstat(descriptor).st_mode) == mode
+                    if not modes_kept[mode]:
+                        os.chmod(descriptor if os.chmod in os.supports_fd else path, mode)  # noqa: PTH101
+                    source = file.source
+                    for piece in inflated(wheels, source) if isinstance(source, Member) else [source.content]:
+                        left = piece
+                        while left:
+                            left = left[os.write(descriptor, left) :]
+                finally:
+                    os.close(descriptor)
 
 
 def _put_in_place(fresh: Path, directory: Path) -> None:

@@ -22,7 +22,7 @@ from hatch_lambda.common.limits import UNZIPPED_LIMIT
 from hatch_lambda.inspect import ownership
 from hatch_lambda.inspect.sources import ContentsError, Entry, Source, readable, source_of
 from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
-from hatch_lambda.wheels.signatures import MAGIC_LENGTH, begins_as_machine_code
+from hatch_lambda.wheels.signatures import SIGNATURE_LENGTH, begins_as_machine_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -162,7 +162,7 @@ class Contents:
         candidates = []
         for entry in self.entries:
             with self.open(entry.path) as file:
-                if begins_as_machine_code(file.read(MAGIC_LENGTH)):
+                if begins_as_machine_code(file.read(SIGNATURE_LENGTH)):
                     candidates.append(entry)
         # Large files first: one thread works on them while the others do the rest.
         with ThreadPoolExecutor(_THREADS) as threads:

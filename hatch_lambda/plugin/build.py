@@ -278,12 +278,12 @@ class Build:
         if may_have_machine_code(wheel):  # few projects do, and these imports take their time
             from hatch_lambda.resolve.audit import scans_of, without
             from hatch_lambda.wheels.loadable import make_sure_that_it_loads
-            from hatch_lambda.wheels.scan import scan
+            from hatch_lambda.wheels.scan import scan_unchecked
 
             # The project's libraries may depend on those of its dependencies, and the other way round.
-            own = [without(found, settings.is_not_its_own) for found in scan([(self.builder.project_id, wheel)])]
+            own = without(scan_unchecked(self.builder.project_id, wheel), settings.is_not_its_own)
             others = scans_of([(kept.distribution, kept.path) for kept in prepared.bundle.wheels], settings, store)
-            make_sure_that_it_loads([*own, *others], settings.target, vouched_for=settings.compatible)
+            make_sure_that_it_loads([own, *others], settings.target, vouched_for=settings.compatible)
         files = layout.lay_out(wheel, settings.target, settings.is_not_its_own)
         secrets.refuse_credentials_in_metadata(files)
         if all(".dist-info/" in file.path for file in files):

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hatch_lambda.wheels.loadable import make_sure_that_it_loads, path_in_bundle
-from hatch_lambda.wheels.scan import Scan, inspect
+from hatch_lambda.wheels.scan import Scan, check_and_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ def audit_wheels(wheels: Sequence[tuple[str, Path]], settings: Settings, store: 
 
 def scans_of(wheels: Sequence[tuple[str, Path]], settings: Settings, store: Store) -> list[Scan]:
     """What dependencies bring into the bundle, each given as `name version` and wheel."""
-    scans = inspect(wheels, store)
+    scans = check_and_scan(wheels, store)
     return [without(scan, settings.is_excluded) for scan in scans] if settings.exclude else [*scans]
 
 

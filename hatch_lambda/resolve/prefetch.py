@@ -20,7 +20,7 @@ _NEEDED_NEXT = (
     "hatch_lambda.wheels.scan",  # first, as it is needed first
     *(f"hatch_lambda.resolve.{name}" for name in ("sort", "download_wheels", "build", "audit")),
     *(f"hatch_lambda.resolve.{name}" for name in ("provided", "toolchains", "lock.lock_file")),
-    *("packaging.pylock", "tomli_w", "hatch_lambda.bundle.prune", "hatch_lambda.wheels.unpacked_cache"),
+    *("packaging.pylock", "tomli_w", "hatch_lambda.bundle.prune"),
 )
 
 
@@ -73,6 +73,6 @@ class Prefetch:
 
 
 def _inspect(wheel: Path, store: Store) -> None:
-    from hatch_lambda.wheels.scan import inspect_in_silence
+    from hatch_lambda.wheels.scan import prescan
 
-    inspect_in_silence(wheel, store)
+    prescan(wheel, store)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hatch_lambda.wheels.compatibility import judge
-from hatch_lambda.wheels.scan import inspect
+from hatch_lambda.wheels.scan import check_and_scan
 
 if TYPE_CHECKING:
     from hatch_lambda.common.target import Target
@@ -19,7 +19,7 @@ def sort(closure: Closure, target: Target, store: Store) -> Closure:
 
     Raises `BrokenWheelError` for what is no sound wheel.
     """
-    inspect([(str(found), wheel.path) for found in closure.distributions for wheel in found.wheels], store)
+    check_and_scan([(str(found), wheel.path) for found in closure.distributions for wheel in found.wheels], store)
 
     def with_verdicts(found: Distribution) -> Distribution:
         judged = tuple(dataclasses.replace(wheel, verdict=judge(wheel.path, target)) for wheel in found.wheels)

@@ -19,11 +19,11 @@ import unicodedata
 import zipfile
 import zlib
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -31,11 +31,10 @@ from packaging.version import InvalidVersion, Version
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.limits import UNZIPPED_LIMIT
-from hatch_lambda.wheels.reader import LOCAL_HEADER, USUAL_EXTRA, Reader
+from hatch_lambda.wheels.members import LOCAL_HEADER, USUAL_EXTRA, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Sequence
     from email.message import Message
     from pathlib import Path
     from typing import BinaryIO
@@ -51,26 +50,14 @@ _CHUNK = 256 * 1024
 _LARGE = 256 * 1024  # worth a thread of its own
 
 
-class Sink(Protocol):
-    """Takes what a file of a wheel unpacks to, piece by piece."""
-
-    def write(self, piece: bytes, /) -> object: ...
+Watch = Callable[[str, Iterator[bytes]], Iterable[bytes]]
+"""Takes a file's name and its content in pieces, and gives the same pieces."""
 
 
-class _Nowhere:
-    def write(self, piece: bytes, /) -> None: ...
+def check_wheel(path: Path, watch: Watch = lambda _name, content: content) -> None:
+    """Refuse a wheel that is damaged, contradicts itself, or would do harm where it is unpacked.
 
-
-_NOWHERE = _Nowhere()
-
-
-def check_wheel(
-    path: Path, copy: Callable[[zipfile.ZipInfo], AbstractContextManager[Sink]] = lambda _entry: nullcontext(_NOWHERE)
-) -> None:
-    """Refuse a wheel that is damaged, that contradicts itself, or that would do harm where it is unpacked.
-
-    All that it holds has to be unpacked for that. `copy`: opens a place for each file, for what else is to be done with
-    the content; nothing that is copied may be trusted until the whole wheel is found sound.
+    That takes inflating every file. `watch` sees each file's content as it comes; large files come from other threads.
 
     Raises `BrokenWheelError`, which names the entry that is at fault.
     """
@@ -88,7 +75,7 @@ def check_wheel(
             dist_info = _dist_info(entries, name, version)
             by_name = {content.name: content for content in contents}
             _check_metadata(by_name, dist_info, name, version)
-            _check_content(path, by_name, dist_info, copy)
+            _check_content(path, by_name, dist_info, watch)
     except _FaultError as fault:
         raise BrokenWheelError(path.name, str(fault)) from None
     except ZIP_ERRORS as error:
@@ -454,12 +441,7 @@ _STRONG = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3
 _UNRECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
-def _check_content(
-    path: Path,
-    contents: dict[str, _Content],
-    dist_info: str,
-    copy: Callable[[zipfile.ZipInfo], AbstractContextManager[Sink]],
-) -> None:
+def _check_content(path: Path, contents: dict[str, _Content], dist_info: str, watch: Watch) -> None:
     exempt = frozenset(f"{dist_info}/{filename}" for filename in _UNRECORDED)
     record = _record(contents[f"{dist_info}/RECORD"])
     files = {name: content for name, content in contents.items() if not content.entry.is_dir()}
@@ -470,15 +452,15 @@ def _check_content(
         if name not in exempt and name not in record:
             raise _FaultError(f"it has `{name}`, which its RECORD does not list")
 
-    def unpack(content: _Content) -> None:
-        with copy(content.entry) as sink:
-            if content.name in exempt:
-                for chunk in content.chunks():
-                    sink.write(chunk)
-            else:
-                _check_hash(content, *record[content.name], sink)
+    def check(content: _Content) -> None:
+        pieces = watch(content.name, content.chunks())
+        if content.name in exempt:
+            for _piece in pieces:
+                pass
+        else:
+            _check_hash(content, *record[content.name], pieces)
 
-    _do_with_each([*files.values()], path, unpack)
+    _do_with_each([*files.values()], path, check)
 
 
 def _do_with_each(contents: Sequence[_Content], path: Path, work: Callable[[_Content], None]) -> None:
@@ -518,7 +500,7 @@ def _record(content: _Content) -> dict[str, tuple[str, str]]:
     return {path: next(iter(rows)) for path, rows in found.items()}
 
 
-def _check_hash(content: _Content, expected: str, size: str, sink: Sink) -> None:
+def _check_hash(content: _Content, expected: str, size: str, pieces: Iterable[bytes]) -> None:
     algorithm, _, digest = expected.partition("=")
     if not expected:
         raise _FaultError(f"its RECORD has no hash of `{content.name}`")
@@ -527,8 +509,7 @@ def _check_hash(content: _Content, expected: str, size: str, sink: Sink) -> None
     if size and size != str(content.entry.file_size):
         raise _FaultError(f"`{content.name}` has {content.entry.file_size} bytes, and {size} by its RECORD")
     found = hashlib.new(algorithm)
-    for chunk in content.chunks():
-        found.update(chunk)
-        sink.write(chunk)
+    for piece in pieces:
+        found.update(piece)
     if base64.urlsafe_b64encode(found.digest()).rstrip(b"=").decode("ascii") != digest.rstrip("="):
         raise _FaultError(f"`{content.name}` is not what its RECORD says: its {algorithm} differs")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_lambda.common.errors import BrokenWheelError
-from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Member, Text
+from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,10 +69,10 @@ class _Layout:
         if scripts or {file.path for file in laid_out} != {member.filename for member in self._members()}:
             record = f"{self.dist_info}/RECORD"
             laid_out = [file for file in laid_out if file.path != record]
-            laid_out.append(self._file(record, FILE_MODE, Text(self._record([*laid_out, *scripts]))))
+            laid_out.append(self._file(record, FILE_MODE, Generated(self._record([*laid_out, *scripts]))))
         return (*laid_out, *scripts)
 
-    def _file(self, path: str, mode: int, source: Member | Text) -> BundleFile:
+    def _file(self, path: str, mode: int, source: Member | Generated) -> BundleFile:
         return BundleFile(path, mode, source, self.owner)
 
     def _member(self, entry: zipfile.ZipInfo) -> Member:
@@ -107,7 +107,7 @@ class _Layout:
         """Where a member belongs; none for what a bundle does not need."""
         path, parts = member.filename, self._checked_parts(member)
         executable = is_executable(member)
-        source: Member | Text = self._member(member)
+        source: Member | Generated = self._member(member)
         if parts[0].lower() == self.data.lower():
             if len(parts) < 3:  # noqa: PLR2004 - name.data/scheme/file
                 raise self._broken(f"{member.filename} is in no scheme")
@@ -130,7 +130,7 @@ class _Layout:
             raise self._broken(f"its entry {name!r} is a symbolic link")
         return parts
 
-    def _script(self, member: zipfile.ZipInfo) -> Member | Text:
+    def _script(self, member: zipfile.ZipInfo) -> Member | Generated:
         """A script of the wheel, with `#!python` replaced by the runtime's interpreter (PEP 427)."""
         content = self.archive.read(member)
         first, newline, rest = content.partition(b"\n")
@@ -138,7 +138,7 @@ class _Layout:
             return self._member(member)
         arguments = first.partition(b" ")[2]
         shebang = b" ".join(filter(None, [self._shebang, arguments.strip()]))
-        return Text(shebang + newline + rest)
+        return Generated(shebang + newline + rest)
 
     @property
     def _shebang(self) -> bytes:
@@ -172,7 +172,7 @@ class _Layout:
                 attribute=match["attribute"],
                 head=match["attribute"].partition(".")[0],
             )
-            yield self._file(f"bin/{name}", EXECUTABLE_MODE, Text(content.encode("utf-8")))
+            yield self._file(f"bin/{name}", EXECUTABLE_MODE, Generated(content.encode("utf-8")))
 
     def _record(self, files: list[BundleFile]) -> bytes:
         """RECORD as it is true for the layout (https://packaging.python.org/specifications/recording-installed-packages)."""

@@ -16,11 +16,11 @@ from zipfile import ZipFile
 from packaging.version import Version
 
 from hatch_lambda.wheels.signatures import (
-    DOS_MAGIC,
-    ELF_MAGIC,
-    FAT_MACH_O_MAGICS,
+    DOS_SIGNATURE,
+    ELF_SIGNATURE,
+    FAT_MACH_O_SIGNATURES,
     MACH_O_BYTE_ORDER_AND_BITS,
-    MAGIC_LENGTH,
+    SIGNATURE_LENGTH,
 )
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ def read_machine_code(path: str, file: BinaryIO) -> MachineCode | None:
 
     Raises `BrokenMachineCodeError` for ELF that cannot be read to where the loader would have to.
     """
-    read = reader_of(_bytes_at(file, 0, MAGIC_LENGTH))
+    read = reader_of(_bytes_at(file, 0, SIGNATURE_LENGTH))
     return read(path, file) if read else None
 
 
 # A member of a wheel up to this size is held in memory, a larger one in a temporary file.
-_HELD_IN_MEMORY = 64 * 1024 * 1024
+HELD_IN_MEMORY = 64 * 1024 * 1024
 
 
 def _sorted_by_path(machine_code: Iterator[MachineCode]) -> tuple[MachineCode, ...]:
@@ -99,12 +99,12 @@ def _machine_code_in_wheel(wheel: Path) -> Iterator[MachineCode]:
     with ZipFile(wheel) as archive:
         for member in archive.infolist():
             with archive.open(member) as compressed:
-                magic = compressed.read(MAGIC_LENGTH)
+                magic = compressed.read(SIGNATURE_LENGTH)
                 read = reader_of(magic)
                 if not read:
                     continue
                 # The loader's tables lie at both ends of a library, and a deflated stream only runs forward.
-                with SpooledTemporaryFile(max_size=_HELD_IN_MEMORY) as file:
+                with SpooledTemporaryFile(max_size=HELD_IN_MEMORY) as file:
                     file.write(magic)
                     shutil.copyfileobj(compressed, file, 1024 * 1024)
                     found = read(member.filename, cast("BinaryIO", file))
@@ -136,13 +136,13 @@ def _raise(error: OSError) -> NoReturn:
 
 
 def reader_of(magic: bytes) -> Callable[[str, BinaryIO], MachineCode | None] | None:
-    if magic == ELF_MAGIC:
+    if magic == ELF_SIGNATURE:
         return _read_elf
     if magic in MACH_O_BYTE_ORDER_AND_BITS:
         return _read_mach_o
-    if magic in FAT_MACH_O_MAGICS:
+    if magic in FAT_MACH_O_SIGNATURES:
         return _read_fat_mach_o
-    if magic.startswith(DOS_MAGIC):
+    if magic.startswith(DOS_SIGNATURE):
         return _read_pe
     return None
 
@@ -352,7 +352,7 @@ _LEAST_JAVA_VERSION = 45
 
 
 def _read_mach_o(path: str, file: BinaryIO) -> MachineCode | None:
-    byte_order, bits = MACH_O_BYTE_ORDER_AND_BITS[_bytes_at(file, 0, MAGIC_LENGTH)]
+    byte_order, bits = MACH_O_BYTE_ORDER_AND_BITS[_bytes_at(file, 0, SIGNATURE_LENGTH)]
     header = _bytes_at(file, 0, _MACH_HEADER_SIZES[bits])
     if len(header) < _MACH_HEADER_SIZES[bits]:
         return None

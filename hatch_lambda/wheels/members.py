@@ -1,25 +1,28 @@
-"""The files that wheels bring to a bundle."""
+"""The files that wheels bring to a bundle, and reading them where they are, compressed or not, with few calls."""
 
 from __future__ import annotations
 
+import os
+import struct
+import sys
 import zipfile
-from typing import TYPE_CHECKING, NamedTuple
+import zlib
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from hatch_lambda.common.errors import BrokenWheelError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-
 STORED, DEFLATED = 0, 8  # a zip's compression methods that wheels have (APPNOTE 4.4.5)
-
-
 FILE_MODE = 0o644
-
-
 EXECUTABLE_MODE = 0o755
 
 
 class Member(NamedTuple):
-    """Content that is an entry of a wheel, and where it is in there, for those who copy it as it is.
+    """Content that is an entry of a wheel, and where it is in there, for copying it as it is.
 
     A plain tuple, as a bundle has thousands of them.
     """
@@ -35,11 +38,12 @@ class Member(NamedTuple):
     """Of the entry's own header."""
 
     def read(self) -> bytes:
-        with zipfile.ZipFile(self.wheel) as archive:
-            return archive.read(self.name)
+        """Raises `BrokenWheelError`."""
+        with OpenWheels() as wheels:
+            return wheels.read(self)
 
 
-class Text(NamedTuple):
+class Generated(NamedTuple):
     """Content made here: the scripts of entry points, a RECORD that is true to the layout."""
 
     content: bytes
@@ -57,5 +61,135 @@ class BundleFile(NamedTuple):
 
     path: str
     mode: int
-    source: Member | Text
+    source: Member | Generated
     owner: str
+
+
+LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")  # APPNOTE 4.3.7
+_LENGTHS, _PLACE_OF_LENGTHS = struct.Struct("<HH"), 26  # the end of it: of the name, of the extra field
+PIECE = 256 * 1024
+"""Bytes: what is in the processor's cache while it is inflated, summed and written."""
+USUAL_EXTRA = 64
+"""Bytes that an entry's extra field seldom exceeds."""
+_READ_AHEAD = 256 * 1024
+_SMALL = 16 * 1024
+"""Bytes that are copied sooner than a view of them is made."""
+
+
+class Reader:
+    """Reads at places of a file. What lies one behind the other, as most files of a wheel do, takes few calls.
+
+    `file`: open without a buffer. It is for one thread.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._start = 0
+        self._ahead = b""
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Up to so many bytes from a place."""
+        ahead, begin = self.around(offset, size)
+        return ahead[begin : begin + size]
+
+    def around(self, offset: int, size: int) -> tuple[bytes, int]:
+        """What was read, with up to so many bytes from a place and more; and where in it that place is."""
+        begin = offset - self._start
+        left = len(self._ahead) - begin
+        if begin < 0 or left < size:
+            goes_on = begin >= 0 and left > -_READ_AHEAD and size < _READ_AHEAD
+            self._start, begin = offset, 0
+            self._ahead = self._read(offset, _READ_AHEAD if goes_on else size)
+        return self._ahead, begin
+
+    def _read(self, offset: int, size: int) -> bytes:
+        if sys.platform == "win32":
+            self._file.seek(offset)
+            return self._file.read(size)
+        else:  # noqa: RET505 - mypy knows branches by platform
+            return os.pread(self._file.fileno(), size, offset)
+
+
+class OpenWheels(ExitStack):
+    """Wheels that are read from, each of which is opened once. It is for one thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._readers: dict[Path, Reader] = {}
+        self._latest: tuple[Path | None, Reader | None] = (None, None)
+
+    def reader(self, wheel: Path) -> Reader:
+        latest, reader = self._latest
+        if reader is None or wheel is not latest:  # to look a path up takes longer than to read what most want
+            if wheel not in self._readers:
+                self._readers[wheel] = Reader(self.enter_context(wheel.open("rb", buffering=0)))
+            reader = self._readers[wheel]
+            self._latest = wheel, reader
+        return reader
+
+    def read(self, member: Member) -> bytes:
+        """The content of a member. Raises `BrokenWheelError`."""
+        if member.method not in {STORED, DEFLATED}:
+            with zipfile.ZipFile(member.wheel) as archive:
+                return archive.read(member.name)
+        return b"".join(inflated(self, member))
+
+
+def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[bytes | memoryview]:
+    """A member as it lies in its wheel, compressed or not, in pieces. Raises `BrokenWheelError`.
+
+    Most are small: the header is read together with what comes behind it.
+    """
+    wheel = wheels.reader(member.wheel)
+    size = member.compressed_size
+    expected = LOCAL_HEADER.size + len(member.name) + USUAL_EXTRA + size
+    ahead, header = wheel.around(member.offset, min(PIECE, expected))
+    if not ahead.startswith(b"PK\3\4", header) or len(ahead) < header + LOCAL_HEADER.size:
+        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not where its directory says")
+    # The header's extra field may be another than the one in the central directory (4.3.7).
+    name_length, extra_length = _LENGTHS.unpack_from(ahead, header + _PLACE_OF_LENGTHS)
+    start = header + LOCAL_HEADER.size + name_length + extra_length
+    if size <= _SMALL and start + size <= len(ahead):
+        return (ahead[start : start + size],)
+    piece = memoryview(ahead)[start : start + size]
+    return (piece,) if len(piece) == size else _pieces(wheel, member, start - header, piece)
+
+
+def _pieces(wheel: Reader, member: Member, start: int, piece: memoryview) -> Iterator[memoryview]:
+    place = member.offset + start + len(piece)
+    left = member.compressed_size
+    while left:
+        if not piece:
+            piece = memoryview(wheel.at(place, min(left, PIECE)))
+            place += len(piece)
+        if not piece:
+            raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is cut off")
+        yield piece
+        left -= len(piece)
+        piece = piece[:0]
+
+
+def inflated(wheels: OpenWheels, member: Member) -> Iterator[bytes | memoryview]:
+    """The content of a member that is stored or deflated, in pieces, its CRC checked. Raises `BrokenWheelError`."""
+    crc = 0
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
+    piece: bytes | memoryview
+    try:
+        for raw in raw_pieces(wheels, member):
+            if inflate is None:
+                crc = zlib.crc32(raw, crc)
+                yield raw
+                continue
+            left = raw
+            while left and not inflate.eof:
+                piece = inflate.decompress(left, PIECE)
+                left = inflate.unconsumed_tail
+                crc = zlib.crc32(piece, crc)
+                yield piece
+        while inflate and not inflate.eof and (piece := inflate.decompress(b"", PIECE)):
+            crc = zlib.crc32(piece, crc)
+            yield piece
+    except zlib.error as error:
+        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} cannot be inflated: {error}") from None
+    if crc != member.crc:
+        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not what its checksum says")

@@ -8,9 +8,9 @@ from zipfile import ZipFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAGIC_LENGTH = 4
-ELF_MAGIC = b"\x7fELF"
-DOS_MAGIC = b"MZ"
+SIGNATURE_LENGTH = 4
+ELF_SIGNATURE = b"\x7fELF"
+DOS_SIGNATURE = b"MZ"
 # mach-o/loader.h: MH_MAGIC and MH_MAGIC_64 in the byte order of the machine that the file is for
 MACH_O_BYTE_ORDER_AND_BITS = {
     b"\xfe\xed\xfa\xce": (">", 32),
@@ -19,17 +19,17 @@ MACH_O_BYTE_ORDER_AND_BITS = {
     b"\xcf\xfa\xed\xfe": ("<", 64),
 }
 # mach-o/fat.h: FAT_MAGIC and FAT_MAGIC_64, always big-endian on disk
-FAT_MACH_O_MAGICS = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
+FAT_MACH_O_SIGNATURES = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 
 
 def begins_as_machine_code(content: bytes) -> bool:
     """Whether a file may be machine code, by its first bytes; it takes a look at the whole to tell."""
-    magic = content[:MAGIC_LENGTH]
+    signature = content[:SIGNATURE_LENGTH]
     return (
-        magic == ELF_MAGIC
-        or magic in MACH_O_BYTE_ORDER_AND_BITS
-        or magic in FAT_MACH_O_MAGICS
-        or magic.startswith(DOS_MAGIC)
+        signature == ELF_SIGNATURE
+        or signature in MACH_O_BYTE_ORDER_AND_BITS
+        or signature in FAT_MACH_O_SIGNATURES
+        or signature.startswith(DOS_SIGNATURE)
     )
 
 
@@ -38,6 +38,6 @@ def may_have_machine_code(wheel: Path) -> bool:
     with ZipFile(wheel) as archive:
         for member in archive.infolist():
             with archive.open(member) as content:
-                if begins_as_machine_code(content.read(MAGIC_LENGTH)):
+                if begins_as_machine_code(content.read(SIGNATURE_LENGTH)):
                     return True
     return False

@@ -21,11 +21,8 @@ from hatch_lambda.common.hashing import hash_ahead, sha256_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from hatch_lambda.wheels.unpacked_cache import Shelf
 
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
-
-_UNPACKED = "unpacked"
 
 PART = ".part-"
 """How files begin that are not whole yet."""
@@ -69,7 +66,6 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._just_unpacked: set[Path] = set()
 
     def keep(self, wheel: Path, distribution: str, *, scratch: Path | None = None) -> StoredWheel:
         """Take a wheel in, unless the very same one is there already.
@@ -140,30 +136,6 @@ class Store:
     def lock_files(self) -> list[Path]:
         return sorted(path for path in self.root.glob("locks/*.lock") if path.is_file())
 
-    def shelf(self, wheels: Iterable[StoredWheel], *, linking: bool = True) -> Shelf:
-        """What was unpacked of wheels of the store before. `linking`: whether those who take it may share it."""
-        from hatch_lambda.wheels.unpacked_cache import Shelf
-
-        folders = {wheel.path: self._unpacked(wheel.sha256) for wheel in wheels}
-        sound = {wheel for wheel, folder in folders.items() if folder in self._just_unpacked}
-        return Shelf(folders, linking=linking, sound=sound)
-
-    @contextlib.contextmanager
-    def unpacking(self, sha256: str) -> Iterator[Path]:
-        """A folder to unpack a wheel into. If all goes well, its files are on the shelf in the end."""
-        self._make_room(self._aside / PART).parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=tempfiles.marked(PART), dir=self._aside))
-        place = self._make_room(self._unpacked(sha256) / "any").parent
-        try:
-            yield folder
-            folder.chmod(0o755)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(OSError):  # there is one already, and what it may lack is put there when needed
-                folder.rename(place)
-                self._just_unpacked.add(place)
-        finally:
-            tempfiles.remove(folder)
-
     def tidy(self) -> None:
         """Drop what killed builds had begun; once a day, also what was not used for long or is over the bound."""
         tempfiles.sweep(self._aside, PART)
@@ -175,16 +147,11 @@ class Store:
         total = 0
         for path in kept:
             total += _size(path)
-            unpacked = self._unpacked(path.parent.name)
-            total += sum(_size(Path(folder, name)) for folder, _, names in os.walk(unpacked) for name in names)
             if total > BOUND or _age(path) > UNUSED_FOR:
                 _drop(path)
-                shutil.rmtree(unpacked, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
-        for folder in self.root.glob(f"{_UNPACKED}/*/*"):
-            if _age(folder) > _DAY and not self._wheels(folder.name).is_dir():
-                tempfiles.remove(folder)  # of a wheel that was looked through and not taken in the end
+        tempfiles.remove(self.root / "unpacked")  # which releases before this one kept
         for path in (
             *self.root.glob("built/*.json"),
             *self.root.glob("notes/*.json"),
@@ -226,9 +193,6 @@ class Store:
 
     def _wheels(self, sha256: str) -> Path:
         return self.wheels / sha256[:2] / sha256
-
-    def _unpacked(self, sha256: str) -> Path:
-        return self.root / _UNPACKED / sha256[:2] / sha256
 
     def _note(self, sha256: str) -> Path:
         return self.root / "notes" / f"{sha256}.json"

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError, naming
 from hatch_lambda.common.tempfiles import marked, sweep
-from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member
-from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
+from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member, OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

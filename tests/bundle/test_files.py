@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,7 @@ from hatch_lambda.bundle.files import union
 from hatch_lambda.common.errors import BrokenWheelError, ConflictingFilesError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out
-from hatch_lambda.wheels.reader import Reader
+from hatch_lambda.wheels.members import Reader
 from tests.support.packages import make_wheel, record
 
 if TYPE_CHECKING:
@@ -504,5 +505,6 @@ class TestReading:
 
     def test_where_nothing_else_reads_at_a_place(self, large_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delattr(os, "pread", raising=False)
+        monkeypatch.setattr("hatch_lambda.wheels.members.sys", SimpleNamespace(platform="win32"))
         with large_file.open("rb", buffering=0) as file:
             assert Reader(file).at(999_990, 100) == large_file.read_bytes()[-10:]

@@ -12,7 +12,7 @@ from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.wheels.layout import lay_out
-from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Text
+from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Generated
 from tests.support.packages import make_wheel
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def layout(owner: str, files: Mapping[str, Content] | Iterable[str]) -> tuple[Bu
     """A distribution without a wheel, by contents or by no more than paths."""
     contents = files if hasattr(files, "items") else dict.fromkeys(files, "")
     return tuple(
-        BundleFile(path, FILE_MODE, Text(text.encode() if isinstance(text, str) else text), f"{owner} 1.0")
+        BundleFile(path, FILE_MODE, Generated(text.encode() if isinstance(text, str) else text), f"{owner} 1.0")
         for path, text in contents.items()
     )
 

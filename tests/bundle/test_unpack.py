@@ -238,13 +238,32 @@ class TestUnpackOnce:
         assert files_in(bundle.directory) == {file.path: file.source.read() for file in bundle.files}
         assert (bundle.directory / "ns/__init__.py").read_text(encoding="utf-8") == f"# of b\n{shared}"
 
-    def test_a_file_that_is_no_more_taken_over_has_no_name_but_that_in_the_store(self, laid_out: Situation) -> None:
+    def test_no_file_is_shared_with_anything_outside_the_bundle(self, laid_out: Situation) -> None:
         laid_out.requirements = ["foo>=2"]
         laid_out.wheels[1] = make_wheel(laid_out.tmp / "wheels", "foo", "2.0")
         laid_out.build()
 
         for path in (laid_out.state / "bundle").rglob("*"):
-            assert path.is_dir() or path.stat().st_nlink == 2, path
+            assert path.is_dir() or path.stat().st_nlink == 1, path
+
+    def test_modes_do_not_depend_on_the_umask(self, laid_out: Situation) -> None:
+        before = self.modes(laid_out.state / "bundle")
+        shutil.rmtree(laid_out.state / "bundle")
+        former = os.umask(0o077)
+        try:
+            laid_out.build()
+        finally:
+            os.umask(former)
+
+        assert self.modes(laid_out.state / "bundle") == before
+
+    def test_a_large_file_is_written_whole(self, situation: Situation) -> None:
+        content = bytes(range(256)) * 9000
+        situation.wheels = [make_wheel(situation.tmp / "wheels", "foo", files={"foo/large.bin": content})]
+
+        bundle = situation.build().directory
+
+        assert (bundle / "foo/large.bin").read_bytes() == content
 
     def test_where_the_file_system_has_no_hard_links_all_is_written(
         self, laid_out: Situation, monkeypatch: pytest.MonkeyPatch

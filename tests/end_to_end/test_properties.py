@@ -29,7 +29,7 @@ from hatch_lambda.resolve.fingerprint import fingerprint
 from hatch_lambda.wheels.check import check_wheel
 from hatch_lambda.wheels.compatibility import judge, wheel_tags
 from hatch_lambda.wheels.layout import lay_out
-from hatch_lambda.wheels.members import BundleFile, Text
+from hatch_lambda.wheels.members import BundleFile, Generated
 from hatch_lambda.wheels.store import StoredWheel
 from hatch_lambda.zip import writer
 from tests.support.packages import make_wheel, metadata, record
@@ -80,7 +80,7 @@ FILES = st.dictionaries(PATHS, st.tuples(st.binary(max_size=300) | st.just(b"imp
 
 
 def bundle_files(contents: Mapping[str, tuple[bytes, int]]) -> list[BundleFile]:
-    return [BundleFile(path, mode, Text(content), "foo 1.0") for path, (content, mode) in contents.items()]
+    return [BundleFile(path, mode, Generated(content), "foo 1.0") for path, (content, mode) in contents.items()]
 
 
 @quick

@@ -170,9 +170,7 @@ def test_what_follows_is_imported_while_pip_is_at_work(tmp_path: Path) -> None:
 
 def test_arrivals_are_inspected_once_each_and_only_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inspected: list[str] = []
-    monkeypatch.setattr(
-        "hatch_lambda.wheels.scan.inspect_in_silence", lambda wheel, _store: inspected.append(str(wheel))
-    )
+    monkeypatch.setattr("hatch_lambda.wheels.scan.prescan", lambda wheel, _store: inspected.append(str(wheel)))
     arrivals = tmp_path / "arrivals"
     arrivals.touch()
 
@@ -199,7 +197,7 @@ def test_wheels_are_looked_through_one_after_the_other(tmp_path: Path, monkeypat
         time.sleep(0.005)
         at_work.remove(wheel)
 
-    monkeypatch.setattr("hatch_lambda.wheels.scan.inspect_in_silence", look)
+    monkeypatch.setattr("hatch_lambda.wheels.scan.prescan", look)
 
     with Prefetch(Store(tmp_path)) as prefetch:
         for number in range(10):

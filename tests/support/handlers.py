@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.wheels.members import BundleFile, Text
+from hatch_lambda.wheels.members import BundleFile, Generated
 from hatch_lambda.zip.handler import HandlerError, check_handler
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ GOOD = "def handler(event, context):\n    return {}\n"
 
 def bundle_files(contents: Mapping[str, str | bytes], owner: str = OWN) -> list[BundleFile]:
     encoded = {path: text.encode() if isinstance(text, str) else text for path, text in contents.items()}
-    return [BundleFile(path, 0o644, Text(content), owner) for path, content in encoded.items()]
+    return [BundleFile(path, 0o644, Generated(content), owner) for path, content in encoded.items()]
 
 
 def note(handler: str, contents: Mapping[str, str | bytes], target: Target = TARGET) -> str | None:

@@ -15,12 +15,12 @@ from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.wheels.check import check_wheel
 from hatch_lambda.wheels.loadable import ballast, judge, report
-from hatch_lambda.wheels.scan import scan
+from hatch_lambda.wheels.scan import Scan, scan_unchecked
 from tests.support.elf import ET_EXEC, ET_REL, make_elf
 from tests.support.packages import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from hatch_lambda.wheels.loadable import Fault
 
@@ -41,7 +41,7 @@ def faults(tmp_path: Path) -> Callable[..., tuple[Fault, ...]]:
     def run(
         files: Mapping[str, Any], target: Target = X86, *, vouched_for: frozenset[str] = frozenset()
     ) -> tuple[Fault, ...]:
-        return judge(scan(wheels(tmp_path, files)), target, vouched_for=vouched_for)
+        return judge(scan_all(wheels(tmp_path, files)), target, vouched_for=vouched_for)
 
     return run
 
@@ -49,6 +49,10 @@ def faults(tmp_path: Path) -> Callable[..., tuple[Fault, ...]]:
 def wheels(folder: Path, files: Mapping[str, Any]) -> list[tuple[str, Path]]:
     by_name = files if all(isinstance(content, dict) for content in files.values()) else {"foo": files}
     return [(f"{name} 1.0", make_wheel(folder, name, files=content)) for name, content in by_name.items()]
+
+
+def scan_all(wheels: Iterable[tuple[str, Path]]) -> list[Scan]:
+    return [scan_unchecked(distribution, wheel) for distribution, wheel in wheels]
 
 
 def needs(found: tuple[Fault, ...]) -> list[tuple[str, str]]:
@@ -105,8 +109,8 @@ class TestOtherSystems:
     def test_what_is_named_for_another_system_is_ballast(self, tmp_path: Path, path: str, content: bytes) -> None:
         bundle = wheels(tmp_path, {path: content, "foo/__init__.py": ""})
 
-        assert judge(scan(bundle), X86) == ()
-        assert ballast(scan(bundle), X86) == (("foo 1.0", path),)
+        assert judge(scan_all(bundle), X86) == ()
+        assert ballast(scan_all(bundle), X86) == (("foo 1.0", path),)
 
     @pytest.mark.parametrize("path", ["foo/libfoo.so", "foo/libfoo.so.1", "foo/helper", "foo-1.0.data/scripts/foo"])
     def test_what_linux_would_load_is_a_fault(self, faults: Callable[..., Any], path: str) -> None:
@@ -370,13 +374,13 @@ def test_real_wheels_raise_no_false_alarm(target: Target) -> None:
         wheels_of_index = download(target, Path(folder))
         assert len(wheels_of_index) == len(POPULAR)
 
-        assert judge(scan(wheels_of_index), target) == ()
+        assert judge(scan_all(wheels_of_index), target) == ()
         for _, wheel in wheels_of_index:
             check_wheel(wheel)
 
         heavy = [(label, wheel) for label, wheel in wheels_of_index if label.split()[0] in {"numpy", "pandas", "scipy"}]
         start = time.process_time()
-        judge(scan(heavy), target)
+        judge(scan_all(heavy), target)
         assert time.process_time() - start < 3  # a fraction of it; machines differ
 
 

@@ -386,7 +386,7 @@ class TestScanWheel:
     def test_a_member_too_big_for_memory_tells_the_same(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         facts: dict[str, Any] = {"versions": {"libc.so.6": ("GLIBC_2.28",)}}
         wheel = make_wheel(tmp_path, {"some/file.so": make_elf(**facts) + bytes(10_000)})
-        monkeypatch.setattr(machine_code, "_HELD_IN_MEMORY", 1000)
+        monkeypatch.setattr(machine_code, "HELD_IN_MEMORY", 1000)
 
         assert scan_wheel(wheel) == (read_elf(**facts),)
 

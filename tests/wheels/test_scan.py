@@ -1,9 +1,8 @@
-"""A wheel is looked through once, and what was unpacked for that is kept for bundles."""
+"""A wheel is checked and scanned once; the result is cached."""
 
 from __future__ import annotations
 
 import errno
-import stat
 import struct
 import time
 import zipfile
@@ -16,7 +15,7 @@ from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.resolve.prefetch import Prefetch
 from hatch_lambda.wheels import scan as scanning
-from hatch_lambda.wheels.scan import inspect, scan
+from hatch_lambda.wheels.scan import check_and_scan, scan_unchecked
 from hatch_lambda.wheels.store import Store
 from tests.support.elf import make_elf
 from tests.support.packages import make_wheel
@@ -47,11 +46,6 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def shelf_of(store: Store, wheel: Path) -> Path:
-    sha256 = sha256_of(wheel)
-    return store.root / "unpacked" / sha256[:2] / sha256
-
-
 def left_behind(store: Store) -> list[Path]:
     return [path for path in (store.root / "begun").glob("*") if path.exists()]
 
@@ -66,21 +60,8 @@ def broken(wheel: Path) -> Path:
     return wheel
 
 
-def test_what_was_checked_is_on_the_shelf(wheel: Path, store: Store) -> None:
-    inspect([("foo 1.0", wheel)], store)
-
-    shelf = shelf_of(store, wheel)
-    with zipfile.ZipFile(wheel) as archive:
-        expected = {entry.filename: archive.read(entry) for entry in archive.infolist()}
-    assert {p.relative_to(shelf).as_posix(): p.read_bytes() for p in shelf.rglob("*") if p.is_file()} == expected
-    executable = {p.relative_to(shelf).as_posix() for p in shelf.rglob("*") if p.is_file() and p.stat().st_mode & 0o100}
-    assert executable == {"foo/tool", "foo-1.0.data/scripts/foo"}
-    assert {stat.S_IMODE(p.stat().st_mode) for p in shelf.rglob("*") if p.is_file()} == {0o644, 0o755}
-    assert not left_behind(store)
-
-
 def test_machine_code_is_read_as_it_is_in_the_wheel(wheel: Path, store: Store) -> None:
-    assert inspect([("foo 1.0", wheel)], store) == scan([("foo 1.0", wheel)])
+    assert check_and_scan([("foo 1.0", wheel)], store) == (scan_unchecked("foo 1.0", wheel),)
 
 
 def test_machine_code_does_not_hide_behind_empty_blocks(tmp_path: Path, store: Store) -> None:
@@ -102,7 +83,7 @@ def test_machine_code_does_not_hide_behind_empty_blocks(tmp_path: Path, store: S
         archive.writestr(entry, stored)
     _as_deflated(wheel, "foo/n.so", elf, stored)
 
-    (found,) = inspect([("foo 1.0", wheel)], store)
+    (found,) = check_and_scan([("foo 1.0", wheel)], store)
 
     assert [code.path for code in found.machine_code] == ["foo/n.so"]
 
@@ -134,9 +115,8 @@ def _places_of(data: bytes, part: bytes) -> Iterator[int]:
 
 def test_nothing_is_kept_of_a_wheel_that_is_broken(wheel: Path, store: Store) -> None:
     with pytest.raises(BrokenWheelError, match=r"foo/native\.so"):
-        inspect([("foo 1.0", broken(wheel))], store)
+        check_and_scan([("foo 1.0", broken(wheel))], store)
 
-    assert not shelf_of(store, wheel).exists()
     assert not left_behind(store)
     assert store.note(sha256_of(wheel)) is None
 
@@ -145,26 +125,13 @@ def test_broken_machine_code_is_told_by_its_wheel(tmp_path: Path, store: Store) 
     wheel = make_wheel(tmp_path, "foo", files={"foo.so": b"\x7fELF and no more"})
 
     with pytest.raises(BrokenWheelError, match=r"foo-1\.0.*foo\.so starts as machine code but cannot be read"):
-        inspect([("foo 1.0", wheel)], store)
-
-    assert not shelf_of(store, wheel).exists()
+        check_and_scan([("foo 1.0", wheel)], store)
 
 
-def refuse_to_write(self: object, piece: bytes) -> None:
-    del self, piece
-    raise OSError(errno.ENOSPC, "No space left on device")
+def test_large_machine_code_is_read_from_a_file(wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "HELD_IN_MEMORY", 100)
 
-
-def test_without_room_a_wheel_is_checked_all_the_same(
-    wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scanning._Copy, "write", refuse_to_write)
-
-    assert inspect([("foo 1.0", wheel)], store) == scan([("foo 1.0", wheel)])
-    assert not shelf_of(store, wheel).exists()
-    assert not left_behind(store)
-    with pytest.raises(BrokenWheelError, match=r"foo/native\.so"):
-        inspect([("foo 1.0", broken(wheel))], store)
+    assert check_and_scan([("foo 1.0", wheel)], store) == (scan_unchecked("foo 1.0", wheel),)
 
 
 def test_what_was_inspected_ahead_is_not_looked_at_again(
@@ -176,10 +143,10 @@ def test_what_was_inspected_ahead_is_not_looked_at_again(
         prefetch.inspect(wheel)
         prefetch.inspect(bad)
         prefetch.inspect(tmp_path / "gone-1.0-py3-none-any.whl")
-    expected = scan([("foo 1.0", wheel)])
+    expected = (scan_unchecked("foo 1.0", wheel),)
     monkeypatch.setattr(scanning, "check_wheel", None)
 
-    assert inspect([("foo 1.0", wheel)], store) == expected
+    assert check_and_scan([("foo 1.0", wheel)], store) == expected
 
 
 def test_what_waits_to_be_inspected_is_dropped_where_the_work_beside_fails(
@@ -191,7 +158,7 @@ def test_what_waits_to_be_inspected_is_dropped_where_the_work_beside_fails(
         time.sleep(0.02)
         looked_at.append(wheel)
 
-    monkeypatch.setattr(scanning, "_inspect", inspect_slowly)
+    monkeypatch.setattr(scanning, "_check_and_scan", inspect_slowly)
     wheels = [tmp_path / f"p{number}-1.0-py3-none-any.whl" for number in range(500)]
 
     def work() -> None:

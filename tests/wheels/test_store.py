@@ -119,8 +119,8 @@ class TestTheStore:
         def change_what_is_kept(*args: Any, **options: Any) -> process.PipAnswer:
             answer = download(*args, **options)
             (found,) = answer.findings["resolved"]
-            if found["kept"]:
-                replace_by_another(Path(found["kept"]))
+            if found["cached"]:
+                replace_by_another(Path(found["cached"]))
             return answer
 
         monkeypatch.setattr(process, "download", change_what_is_kept)

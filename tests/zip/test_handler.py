@@ -10,7 +10,7 @@ import pytest
 
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out
-from hatch_lambda.wheels.members import Text
+from hatch_lambda.wheels.members import Generated
 from hatch_lambda.zip.handler import _BUILT_IN, _LOADED_BEFORE, _STANDARD_LIBRARY, HandlerError, check_handler
 from tests.support.handlers import GOOD, OWN, RUNNING, TARGET, bundle_files, error, module_note, note
 from tests.support.packages import make_wheel
@@ -254,11 +254,11 @@ def test_at_most_three_suggestions(tmp_path: Path) -> None:
 def test_only_the_modules_on_the_way_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[bytes] = []
 
-    def recorded(text: Text) -> bytes:
+    def recorded(text: Generated) -> bytes:
         read.append(text.content)
         return text.content
 
-    monkeypatch.setattr(Text, "read", recorded)
+    monkeypatch.setattr(Generated, "read", recorded)
     tree = {f"lib/m{number}.py": f"# {number}\n" for number in range(500)}
     tree |= {"orders/__init__.py": "import lib.m1\n", "orders/app.py": f"from lib.m2 import x\n{GOOD}"}
     assert note("orders.app.handler", tree) is None

@@ -13,7 +13,7 @@ from hatch_lambda.bundle.files import LeftOut
 from hatch_lambda.common.ui import Screen
 from hatch_lambda.resolve.closure import Closure, Distribution, Origins, Wheel
 from hatch_lambda.wheels.compatibility import Verdict
-from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Text
+from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Generated
 from hatch_lambda.zip.summary import Made, bar, lines, overview
 from hatch_lambda.zip.writer import Archive
 
@@ -34,7 +34,7 @@ def made(
     **facts: object,
 ) -> Made:
     files = tuple(
-        BundleFile(f"{owner}.py", FILE_MODE, Text(b"x" * size), owner) for owner, size in (sizes or {}).items()
+        BundleFile(f"{owner}.py", FILE_MODE, Generated(b"x" * size), owner) for owner, size in (sizes or {}).items()
     )
     return Made(Archive(Path("dist", name), zipped, unzipped), files, distributions, **facts)  # type: ignore[arg-type]
 

@@ -22,7 +22,7 @@ from hatch_lambda.bundle.files import union
 from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out
-from hatch_lambda.wheels.members import BundleFile, Text
+from hatch_lambda.wheels.members import BundleFile, Generated
 from hatch_lambda.zip import writer
 from tests.support.packages import make_wheel
 
@@ -36,7 +36,7 @@ COMPRESSIBLE = b"import this\n" * 500
 
 
 def text(path: str, content: bytes = COMPRESSIBLE, mode: int = 0o644) -> BundleFile:
-    return BundleFile(path=path, mode=mode, source=Text(content), owner="orders 1.0")
+    return BundleFile(path=path, mode=mode, source=Generated(content), owner="orders 1.0")
 
 
 FILES = (text("orders/app.py"), text("bin/serve", mode=0o755), text("empty.py", b""), text("Straße/注文.py", b"x"))
@@ -395,8 +395,8 @@ def open_files() -> list[str]:
     return targets
 
 
-def failing(error: BaseException) -> Text:
-    class Failing(Text):
+def failing(error: BaseException) -> Generated:
+    class Failing(Generated):
         def read(self) -> bytes:
             raise error
 

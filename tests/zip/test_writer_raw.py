@@ -18,7 +18,7 @@ from hatch_lambda.bundle.files import union
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config.settings import load
 from hatch_lambda.wheels.layout import lay_out
-from hatch_lambda.wheels.members import BundleFile, Text
+from hatch_lambda.wheels.members import BundleFile, Generated
 from hatch_lambda.wheels.store import Store
 from hatch_lambda.zip import writer
 from tests.support.packages import record
@@ -184,7 +184,7 @@ class TestNeverCompressTwice:
 
     @pytest.mark.parametrize("number", [0xFFFE, 0xFFFF, 0x10000, 70_000])
     def test_as_many_files_as_there_are_can_be_read_by_everyone(self, number: int, tmp_path: Path) -> None:
-        files = [BundleFile(f"p/{index:05}.py", 0o644, Text(b""), "many 1.0") for index in range(number)]
+        files = [BundleFile(f"p/{index:05}.py", 0o644, Generated(b""), "many 1.0") for index in range(number)]
 
         path = writer.write(tmp_path / "many.zip", files).path
 

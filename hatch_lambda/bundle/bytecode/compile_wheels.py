@@ -27,7 +27,7 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.common.ui import counted
 from hatch_lambda.config.request import TASK_ROOT
-from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Member, Text
+from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
 from hatch_lambda.wheels.store import PART
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _compile(by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, s
             for module, (ok, content) in of_wheel:
                 if ok:
                     name = bytecode_path(module.path, compilers.runtime)
-                    files.append(BundleFile(name, FILE_MODE, Text(content), module.owner))
+                    files.append(BundleFile(name, FILE_MODE, Generated(content), module.owner))
                 else:
                     uncompiled.append(Uncompiled(module.path, module.owner, content.decode("utf-8")))
     return Bytecode(tuple(sorted(files)), tuple(sorted(uncompiled)), reused, compilers.name)

@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import tempfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,8 +15,6 @@ from hatch_lambda.bundle.bytecode.interpreter import unsuitable
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.redact import redact
-from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Text
-from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.target import Runtime
     from hatch_lambda.config.settings import Settings
+    from hatch_lambda.wheels.members import BundleFile
 
 _MODULES_WORTH_A_PROCESS = 16
 
@@ -90,7 +88,7 @@ class Compilers:
             pool.shutdown()
 
     def _compile(self, module: BundleFile, root: str) -> Compiled:
-        source = _source_of(module)
+        source = module.source.read()
         try:
             compiler = self._idle.get_nowait()
         except Empty:
@@ -106,16 +104,6 @@ class Compilers:
         if fault := compiler.description.mismatch(self.runtime):
             raise unsuitable(self._settings, self._interpreter.path, fault)
         return compiler
-
-
-def _source_of(module: BundleFile) -> bytes:
-    """Read a module without reading its wheel's central directory."""
-    member = module.source
-    if isinstance(member, Text) or member.method not in {STORED, DEFLATED}:
-        return member.read()
-    with OpenWheels() as wheels:
-        data = b"".join(raw_pieces(wheels, member))
-    return data if member.method == STORED else zlib.decompress(data, -zlib.MAX_WBITS, member.size)
 
 
 class _Description(NamedTuple):

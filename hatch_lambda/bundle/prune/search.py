@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from hatch_lambda.common.errors import BrokenWheelError
-from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member
-from hatch_lambda.wheels.reader import OpenWheels, raw_pieces
+from hatch_lambda.wheels.members import BundleFile, Member, OpenWheels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,23 +62,12 @@ class Contents(OpenWheels):
         self._sources: dict[str, bytes] = {}
 
     def of(self, file: BundleFile) -> bytes:
-        if not file.path.endswith(".py"):
-            return self._read(file.source) if isinstance(file.source, Member) else file.source.read()
-        if file.path not in self._sources:
-            self._sources[file.path] = (
-                self._read(file.source) if isinstance(file.source, Member) else file.source.read()
-            )
-        return self._sources[file.path]
-
-    def _read(self, member: Member) -> bytes:
-        if member.method not in {STORED, DEFLATED}:
-            return member.read()
-        raw = b"".join(raw_pieces(self, member))
-        try:
-            return zlib.decompress(raw, -zlib.MAX_WBITS) if member.method == DEFLATED else raw
-        except zlib.error as error:
-            reason = f"its entry {member.name!r} cannot be inflated: {error}"
-            raise BrokenWheelError(member.wheel.name, reason) from None
+        if file.path in self._sources:
+            return self._sources[file.path]
+        content = self.read(file.source) if isinstance(file.source, Member) else file.source.content
+        if file.path.endswith(".py"):
+            self._sources[file.path] = content
+        return content
 
 
 def is_module(path: str) -> bool:
