@@ -127,7 +127,7 @@ class TestTheStore:
         with serve(tmp_path / "served") as index:
             arguments = ["--index-url", index.url]
             bundle_with_state("foo", pip_args=arguments)
-            with pytest.raises(BrokenWheelError, match=r"changed in the user's cache folder"):
+            with pytest.raises(BrokenWheelError, match=r"modified in the cache"):
                 bundle_with_state("foo>0", pip_args=arguments)
 
     def test_two_projects_share_a_wheel(self, situation: Situation, cache: Path) -> None:
