@@ -30,8 +30,6 @@ def fill(store: Store, tmp_path: Path) -> StoredWheel:
     wheel = store.keep(make_wheel(tmp_path / "wheels", "soup"), "soup 1.0")
     store.keep_note(wheel.sha256, "{}")
     store.remember_built(RECIPE, wheel)
-    with store.unpacking(wheel.sha256) as folder:
-        (folder / "soup.py").touch()
     return wheel
 
 
@@ -72,9 +70,7 @@ def test_something_else_in_place_of_a_file(
 
 
 @pytest.mark.parametrize("make", [make_file, make_pipe])
-@pytest.mark.parametrize(
-    "name", ["wheels", "wheels/*", "wheels/*/*", "notes", "built", "begun", "unpacked", "unpacked/*"]
-)
+@pytest.mark.parametrize("name", ["wheels", "wheels/*", "wheels/*/*", "notes", "built", "begun"])
 def test_something_else_in_place_of_a_directory(
     store: Store, tmp_path: Path, name: str, make: Callable[[Path], None]
 ) -> None:
@@ -88,7 +84,6 @@ def test_something_else_in_place_of_a_directory(
 
     assert store.note(wheel.sha256) == "{}"
     assert store.built(RECIPE, "soup 1.0") == wheel
-    assert store.root.joinpath("unpacked", wheel.sha256[:2], wheel.sha256, "soup.py").is_file()
 
 
 def test_a_stamp_dated_in_the_future_does_not_stop_tidying(store: Store, tmp_path: Path) -> None:
