@@ -19,9 +19,8 @@ from hatch_lambda.common import limits
 from hatch_lambda.common.errors import TooLargeError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.ui import counted, megabytes
-from hatch_lambda.inspect import contents as contents_
 from hatch_lambda.inspect import survey
-from hatch_lambda.inspect.contents import OWN, Contents, portion
+from hatch_lambda.inspect.contents import OWN, Contents, portion, read
 from hatch_lambda.inspect.fitness import faults_by_target
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError
 from hatch_lambda.wheels.loadable import report as fault_report
@@ -64,7 +63,7 @@ def inspect(
     target = target_of(runtime, architecture)
     if len(layer_paths) > _MAX_LAYERS:
         raise click.UsageError(f"A function can have {_MAX_LAYERS} layers, not {len(layer_paths)}.")
-    inspection = _Inspection(contents_.read(path), tuple(map(contents_.read, layer_paths)), target)
+    inspection = _Inspection(read(path), tuple(map(read, layer_paths)), target)
     if as_json:
         click.echo(json.dumps(inspection.as_json(), indent=2))
     else:
