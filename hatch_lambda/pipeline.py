@@ -98,6 +98,8 @@ def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, store: Store, re
         if request.settings.compile_bytecode:
             bundle = with_bytecode(bundle, request.settings, store, request.place)
             reporter.detail(bundle.compiled)
+        for line in bundle.kept:
+            reporter.detail(line)
         return unpack(bundle, request.state)
 
     return reporter.stage(

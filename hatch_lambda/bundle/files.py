@@ -1,4 +1,4 @@
-"""The bundle: files as Lambda imports them, with paths, modes and sources; `layout` makes such lists of wheels."""
+"""The bundle as a list of files, with the paths and modes that Lambda sees, and their sources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class LeftOut(NamedTuple):
-    """Files that a setting kept out of a bundle: how many, and their bytes, unzipped."""
+    """Files that a setting left out of a bundle: their number and their size in bytes, unzipped."""
 
     files: int
     size: int
@@ -27,22 +27,21 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Bundle:
-    """What stage 8 leaves: everything that the project needs at run time.
-
-    `directory`: where it is laid out. `files`: the same by their sources.
-    """
+    """Everything that the project needs at run time. `directory`: where it is unpacked."""
 
     directory: Path
     files: tuple[BundleFile, ...]
     wheels: tuple[StoredWheel, ...]
     """Sorted by distribution."""
     key: str = field(default="", compare=False)
-    """A hash of all that decides on the files; none where that is not known."""
+    """A hash of all that the files depend on; empty if unknown."""
     origins: Origins = field(default_factory=Origins, compare=False)
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
-    """What was kept out of it, by the setting or the named set that did so."""
+    """By `exclude` or the set of `prune`."""
+    kept: tuple[str, ...] = ()
+    """Lines on what else is in a set of `prune`, and why it stays."""
     compiled: str = field(default="", compare=False)
-    """What was compiled for it, in words."""
+    """A line on the bytecode."""
 
     @property
     def distributions(self) -> tuple[str, ...]:
@@ -53,7 +52,7 @@ class Bundle:
 def union(layouts: Iterable[tuple[BundleFile, ...]]) -> tuple[BundleFile, ...]:
     """All files of several layouts, sorted by path.
 
-    Raises `ConflictingFilesError` where two have a file of the same path, unless it makes no difference which is taken.
+    Raises `ConflictingFilesError` for two different files of the same path, unless they are interchangeable.
     """
     files: dict[str, BundleFile] = {}
     for layout in layouts:
@@ -65,7 +64,7 @@ def union(layouts: Iterable[tuple[BundleFile, ...]]) -> tuple[BundleFile, ...]:
     for file in files.values():
         for parent in parents(file.path):
             if parent in folders:
-                break  # and so are those above it
+                break  # those above it are known, too
             if parent in files:
                 raise _conflict(files[parent], file, f"have `{parent}`, one as a file and one as a folder")
             folders.add(parent)
@@ -81,18 +80,19 @@ def parents(path: str) -> Iterator[str]:
 def _conflict(one: BundleFile, other: BundleFile, what: str) -> ConflictingFilesError:
     return ConflictingFilesError(
         f"{one.owner} and {other.owner} {what}.\n"
-        f'One would overwrite the other. If Lambda needs neither, leave them out: `exclude = ["/{other.path}"]`; else '
-        "depend on one of the two, or on versions that do not collide."
+        "One would overwrite the other.\n"
+        f'What you can do: exclude both if Lambda needs neither (`exclude = ["/{other.path}"]`); else depend on one of '
+        "the two only, or on versions without this conflict."
     )
 
 
-# The two ways before PEP 420 to say that a package is shared among distributions
+# The two ways before PEP 420 to share a package among distributions
 # (https://packaging.python.org/guides/packaging-namespace-packages/).
 _SHARED_PACKAGE = re.compile(rb"\bextend_path\s*\(|\bdeclare_namespace\s*\(")
 
 
 def is_shared_init(content: bytes) -> bool:
-    """Whether an `__init__.py` says that other folders have modules of its package, too."""
+    """Whether an `__init__.py` declares that other directories have modules of its package, too."""
     return bool(_SHARED_PACKAGE.search(content))
 
 

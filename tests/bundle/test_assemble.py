@@ -1,4 +1,4 @@
-"""The list of a bundle's files, kept beside it: believed only as it was written, for what it was written for."""
+"""The cached list of a bundle's files: used only unchanged, and for the inputs that it was written for."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_lambda.bundle.files import Bundle
+    from tests.support.recording_ui import RecordingUI
 
     Assembled = Callable[..., Bundle]
 
@@ -43,16 +44,14 @@ def assembled(tmp_path: Path, project_root: Path, state: Path) -> Assembled:
 
 
 def rewrite(path: Path, old: bytes, new: bytes) -> None:
-    """Change a list as somebody would who knows how it is protected against damage."""
+    """Change a list, with a correct checksum."""
     head, _, body = path.read_bytes().partition(b"\n")
     assert old in body
     body = body.replace(old, new)
     path.write_bytes(head.split()[0] + b" " + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
 
 
-def test_the_second_time_it_is_the_same_without_a_look_at_the_wheels(
-    assembled: Assembled, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_second_time_no_wheel_is_read(assembled: Assembled, monkeypatch: pytest.MonkeyPatch) -> None:
     first = assembled(exclude=["*.txt"], prune=["tests"])
 
     def refuse(*_: object) -> None:
@@ -68,7 +67,7 @@ def test_the_second_time_it_is_the_same_without_a_look_at_the_wheels(
 
 
 @pytest.mark.parametrize("change", [{"exclude": ["*.txt"]}, {"prune": ["tests"]}, {"runtime": "python3.12"}])
-def test_another_setting_makes_another_list(change: dict[str, object], assembled: Assembled, state: Path) -> None:
+def test_another_setting_changes_the_list(change: dict[str, object], assembled: Assembled, state: Path) -> None:
     assembled()
     before = (state / FILES_NAME).read_bytes()
 
@@ -77,7 +76,7 @@ def test_another_setting_makes_another_list(change: dict[str, object], assembled
     assert (state / FILES_NAME).read_bytes() != before
 
 
-def test_a_store_that_has_moved_is_followed(assembled: Assembled) -> None:
+def test_the_store_may_move(assembled: Assembled) -> None:
     assembled()
 
     assert [file.source.read() for file in assembled(store="moved").files]
@@ -86,7 +85,7 @@ def test_a_store_that_has_moved_is_followed(assembled: Assembled) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", b"x", b"{}", b"\xff\n[]"], ids=["empty", "no list", "another thing", "no text"]
 )
-def test_what_is_damaged_is_made_anew(damage: bytes, assembled: Assembled, state: Path) -> None:
+def test_a_damaged_list_is_not_used(damage: bytes, assembled: Assembled, state: Path) -> None:
     first = assembled()
     (state / FILES_NAME).write_bytes(damage)
 
@@ -94,7 +93,7 @@ def test_what_is_damaged_is_made_anew(damage: bytes, assembled: Assembled, state
 
 
 @pytest.mark.parametrize("name", [b"../../evil", b"/etc/evil", b"foo/../../evil"])
-def test_no_path_in_it_leads_out_of_the_bundle(name: bytes, assembled: Assembled, state: Path) -> None:
+def test_a_path_outside_the_bundle_is_not_used(name: bytes, assembled: Assembled, state: Path) -> None:
     first = assembled()
     rewrite(state / FILES_NAME, b'"foo/__init__.py"', b'"' + name + b'"')
 
@@ -113,7 +112,7 @@ def test_no_path_in_it_leads_out_of_the_bundle(name: bytes, assembled: Assembled
     ],
     ids=["a name too few", "a mode too few", "no sets", "no owners", "a number for a text", "a part too many"],
 )
-def test_a_list_that_contradicts_itself_is_made_anew(old: bytes, new: bytes, assembled: Assembled, state: Path) -> None:
+def test_an_inconsistent_list_is_not_used(old: bytes, new: bytes, assembled: Assembled, state: Path) -> None:
     first = assembled()
     body = (state / FILES_NAME).read_bytes().partition(b"\n")[2]
     assert old in body
@@ -122,7 +121,7 @@ def test_a_list_that_contradicts_itself_is_made_anew(old: bytes, new: bytes, ass
     assert assembled() == first
 
 
-def test_a_bundle_that_keeps_no_list_needs_no_metadata_of_ours(
+def test_without_a_state_hatch_lambda_need_not_be_installed(
     assembled: Assembled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (kept,) = assembled().wheels
@@ -140,4 +139,15 @@ def test_what_the_project_names_of_a_test_package_stays(assembled: Assembled, pr
     assert "foo/tests/test_x.py" not in {file.path for file in assembled(prune=["tests"]).files}
     (project_root / "app.py").write_text("from foo.tests import test_x\n", encoding="utf-8")
 
-    assert "foo/tests/test_x.py" in {file.path for file in assembled(prune=["tests"]).files}
+    for _ in range(2):  # also from the cached list
+        bundle = assembled(prune=["tests"])
+        assert "foo/tests/test_x.py" in {file.path for file in bundle.files}
+        assert bundle.kept == ("kept foo/tests: named by the project",)
+
+
+def test_verbose_builds_show_why_files_are_kept(bundle_of: Callable[..., Bundle], index: Path, ui: RecordingUI) -> None:
+    make_wheel(index, "foo", files={"foo/__init__.py": "from . import tests", "foo/tests/test_x.py": ""})
+
+    bundle_of("foo", prune=["tests"], verbose=True)
+
+    assert "    kept foo/tests: named by foo/__init__.py" in ui.lines

@@ -4,7 +4,6 @@ import base64
 import csv
 import hashlib
 import io
-import os
 import random
 import subprocess
 import sys
@@ -426,7 +425,7 @@ class TestUnion:
             "jwt 1.0 and pyjwt 1.0 both have a file `jwt/api.py`, with different content"
         )
         assert 'exclude = ["/jwt/api.py"]' in str(raised.value)
-        assert "depend on one of the two" in str(raised.value)
+        assert "depend on one of the two only" in str(raised.value)
 
     def test_it_makes_no_difference_which_of_two_equal_files_is_taken(self, tmp_path: Path) -> None:
         layouts = self.layouts(tmp_path, a={"share/LICENSE": "MIT"}, b={"share/LICENSE": "MIT"})
@@ -503,8 +502,7 @@ class TestReading:
 
         assert len(calls) <= 6
 
-    def test_where_nothing_else_reads_at_a_place(self, large_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delattr(os, "pread", raising=False)
+    def test_without_pread(self, large_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("hatch_lambda.wheels.members.sys", SimpleNamespace(platform="win32"))
         with large_file.open("rb", buffering=0) as file:
             assert Reader(file).at(999_990, 100) == large_file.read_bytes()[-10:]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_lambda.bundle.prune import Pruned, Spared, Taken, decide
+from hatch_lambda.bundle.files import LeftOut
+from hatch_lambda.bundle.prune import Pruned, decide
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.config.settings import PRUNABLE
@@ -57,31 +58,23 @@ class TestResult:
     def test_tells_what_each_set_took_and_counts_no_file_twice(self) -> None:
         pruned = decide([self.FILES], frozenset(PRUNABLE))
 
-        assert pruned.taken == {
-            "bytecode": Taken(2, 10),
-            "tests": Taken(3, 16),
-            "headers": Taken(1, 3),
-            "stubs": Taken(1, 6),
+        assert pruned.left_out == {
+            "bytecode": LeftOut(2, 10),
+            "tests": LeftOut(3, 16),
+            "headers": LeftOut(1, 3),
+            "stubs": LeftOut(1, 6),
         }
         assert {file.path for file in self.FILES} - pruned.paths == {"shop/__init__.py"}
 
     def test_takes_nothing_that_was_not_asked_for(self) -> None:
         assert decide([self.FILES], frozenset()) == Pruned()
-        assert decide([self.FILES], frozenset({"headers"})).taken == {"headers": Taken(2, 8)}
+        assert decide([self.FILES], frozenset({"headers"})).left_out == {"headers": LeftOut(2, 8)}
 
     def test_counts_a_file_once_that_two_distributions_bring(self) -> None:
         shared = "tests/test_all.py"
         one, other = layout("one", ["one.py", shared]), layout("other", ["other.py", shared])
 
-        assert decide([one, other], frozenset({"tests"})).taken == {"tests": Taken(1, 0)}
-
-    def test_survives_json(self) -> None:
-        use = layout("shop", {"shop/__init__.py": "from . import tests", "shop/tests/test_a.py": "", "shop/a.h": ""})
-        pruned = decide([use], frozenset(PRUNABLE))
-
-        assert pruned.spared
-        assert pruned.paths
-        assert Pruned.from_json(pruned.to_json()) == pruned
+        assert decide([one, other], frozenset({"tests"})).left_out == {"tests": LeftOut(1, 0)}
 
     def test_does_not_touch_dist_info(self) -> None:
         metadata = [
@@ -210,7 +203,7 @@ class TestTests:
         left_out = gone("tests", shop(source))
 
         assert left_out == {"shop/tests/test_a.py"}
-        assert decide([shop(source)], frozenset({"tests"})).spared == (Spared("tests", "shop/tests", "shop/code.py"),)
+        assert decide([shop(source)], frozenset({"tests"})).kept == ("kept shop/tests: named by shop/code.py",)
 
     @pytest.mark.parametrize(
         "source",
@@ -408,8 +401,8 @@ class TestHeaders:
         other = layout("other", ["other/a.py", "other/a.h"])
 
         assert gone("headers", self.bundle(source), other) == {"other/a.h"}
-        assert decide([self.bundle(source)], frozenset({"headers"})).spared == (
-            Spared("headers", "shop 1.0", "shop/a.py"),
+        assert decide([self.bundle(source)], frozenset({"headers"})).kept == (
+            "kept headers of shop 1.0: shop/a.py uses headers",
         )
 
     @pytest.mark.parametrize("compiler", ["torch", "cupy-cuda12x", "Cython", "ziglang"])
@@ -417,7 +410,7 @@ class TestHeaders:
         pruned = decide([self.bundle(), layout(compiler, ["compiler.py"])], frozenset({"headers"}))
 
         assert pruned.paths == frozenset()
-        assert compiler.lower() in pruned.spared[0].because
+        assert pruned.kept == (f"kept headers: {compiler.lower()} may compile with them",)
 
     def test_stay_where_the_project_works_with_them(self) -> None:
         assert gone("headers", self.bundle(), also=["import numpy\nnumpy.get_include()"]) == set()
@@ -455,7 +448,7 @@ class TestStubs:
         pruned = decide([self.bundle(), layout("jedi", ["jedi/__init__.py"])], frozenset({"stubs"}))
 
         assert pruned.paths == frozenset()
-        assert pruned.spared == (Spared("stubs", "all", "jedi reads them"),)
+        assert pruned.kept == ("kept stubs: jedi reads them",)
 
     def test_stay_where_the_project_reads_them(self) -> None:
         assert gone("stubs", self.bundle(), also=["Path('x.pyi')"]) == set()

@@ -1,4 +1,4 @@
-"""The set `tests`: folders of tests that nothing needs, though in some there is more than tests."""
+"""The set `tests`: directories of tests that nothing else uses. Some contain more than tests."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle.prune.mentions import Name, TestMentions
 
-# What pytest collects by default, and what unittest does.
+# What pytest and unittest collect by default.
 _TEST_FILE = re.compile(r"(?:test_\w+|\w+_tests?)\.py")
 _SAYS_TEST = re.compile(r"(?:test\w*|\w+_tests?|conftest)\.py")
 
-# Modules that say `tests` and do without what is there; a name in full counts all the same.
-# pandas.util._exceptions tells by the path of a caller whether it is one of pandas' own tests; pandas.util._tester
-# runs them.
+# Modules that mention `tests` but do not need them; a full name counts nevertheless. pandas.util._exceptions checks by
+# the path whether a caller is one of pandas' tests; pandas.util._tester runs them.
 _NO_USE_OF_TESTS = frozenset({"pandas/util/_exceptions.py", "pandas/util/_tester.py"})
 
 
 @dataclass
 class _Tests:
-    """A folder of tests, or a `conftest.py` outside of any, while it is not decided whether it goes.
+    """A directory of tests, or a `conftest.py` outside of any, that may be removed.
 
-    `needed_by`: what names it, if anything does. `words`: those of all that do, as they may name modules in it.
+    `needed_by`: the first file that names it. `words`: of all files that name it, as they may name modules in it.
+    `whole`: whether all of its modules stay.
     """
 
     place: Name
@@ -41,7 +41,7 @@ class _Tests:
     whole: bool = False
 
     def staying(self) -> set[str]:
-        """Of a folder that is needed all stays but modules that nothing names: packages, other modules, data."""
+        """What stays of a directory that is needed: all but modules that nothing names."""
         return {path for path in self.paths if self.needed_by and (self.whole or not self._is_idle(path))}
 
     def _is_idle(self, path: str) -> bool:
@@ -56,16 +56,17 @@ class _Tests:
 
 
 def idle_tests(search: Search) -> Found:
-    """What only those who develop a distribution run, less what something that stays names."""
+    """Tests of distributions, except those that a remaining file names."""
     candidates = _without_distributions_of_tests(_find_tests(search), search)
     if not candidates:
-        return Found(set(), {})
+        return Found(set())
     paths = _Scan(search, candidates).run()
-    return Found(paths, {"/".join(tests.place): tests.needed_by for tests in candidates if tests.needed_by})
+    kept = (f"kept {'/'.join(tests.place)}: named by {tests.needed_by}" for tests in candidates if tests.needed_by)
+    return Found(paths, tuple(kept))
 
 
 def _imports_by_other_means(content: bytes) -> bool:
-    """Whether a source may import modules without statements that name them."""
+    """Whether a source may import modules other than by statements that name them."""
     return bool(re.search(rb"\b(?:__import__|exec_module|import_module|pkgutil|run_module|run_path|runpy)\b", content))
 
 
@@ -89,7 +90,7 @@ def _find_tests(search: Search) -> list[_Tests]:
 
 
 def _are_tests(place: Name, paths: Sequence[str], search: Search) -> bool:
-    """By name and by content: `test` is often a part of an API that helps to test (django.test)."""
+    """Decide by name and content: `test` is often an API that helps to test (django.test)."""
     modules = [path for path in paths if path.endswith(".py")]
     names = [path.rpartition("/")[2] for path in modules]
     if place[-1] == "tests":
@@ -102,7 +103,7 @@ def _are_tests(place: Name, paths: Sequence[str], search: Search) -> bool:
 
 
 def _without_distributions_of_tests(found: list[_Tests], search: Search) -> list[_Tests]:
-    """A distribution that is nothing but tests is there for them, and so is a folder (PEP 420)."""
+    """Skip distributions and directories (PEP 420) that contain nothing but tests: these are what they are for."""
     covered = {path for tests in found for path in tests.paths}
     others = search.files.keys() - covered
     with_more = {search.files[path].owner for path in others if is_module(path) and not path.startswith("bin/")}
@@ -116,7 +117,7 @@ def _without_distributions_of_tests(found: list[_Tests], search: Search) -> list
 
 
 class _Scan:
-    """Goes through all that stays, and then through what stays for its sake, until nothing more is named."""
+    """Scans all files that stay, then the tests that they name, and so on until nothing else is named."""
 
     def __init__(self, search: Search, candidates: Sequence[_Tests]) -> None:
         self.search = search
@@ -125,7 +126,7 @@ class _Scan:
         self.by_end = _by_ends_of_places(candidates)
 
     def run(self) -> set[str]:
-        """The files that nothing needs."""
+        """Return the files that nothing needs."""
         for content in self.search.also:
             self._note(mentions.tests_named(content, ()), (), "the project", content)
         for path, file in self.search.entry_points.items():
@@ -150,7 +151,7 @@ class _Scan:
         if name.endswith(".py") or self._is_stub_that_is_loaded(path):
             content = self.search.read(path)
             self._note(mentions.tests_named(content, folder), folder, path, content)
-        elif name.endswith(".so") and ".libs/" not in path:  # there auditwheel puts what is no module
+        elif name.endswith(".so") and ".libs/" not in path:  # auditwheel's directory of shared libraries
             self._note(mentions.tests_named_in_machine_code(self.search.read(path)), folder, path)
         elif (name.endswith(".pyc") and "__pycache__" not in folder) or self._is_script(path):
             content = self.search.read(path)
@@ -167,7 +168,7 @@ class _Scan:
         )
 
     def _note(self, found: TestMentions, folder: Name, who: str, content: bytes | None = None) -> None:
-        """Take down what a file names. Without its content it is not known which modules it may be after."""
+        """Record what a file names. Without its content, it may be after any module."""
         modules = [tests for name in found.names for tests in self._named(name)]
         files: list[_Tests] = []
         if who not in _NO_USE_OF_TESTS:
@@ -180,14 +181,14 @@ class _Scan:
             tests.whole |= content is None or _imports_by_other_means(content)
 
     def _named(self, name: Name) -> Iterator[_Tests]:
-        """Those of which a name is the end, or that are the end of a name."""
+        """Tests whose place ends with a name, or is the end of it."""
         yield from self.by_end.get(name, ())
         yield from (self.by_place[name[start:]] for start in range(1, len(name) - 1) if name[start:] in self.by_place)
 
     def _near(self, leaf: str, folder: Name, words: frozenset[str], who: str) -> Iterator[_Tests]:
-        """Those that a file in that folder may mean by no more than their last name, with those words around it.
+        """Tests that a file in `folder` may mean by their last name only, with `words` around it.
 
-        Other distributions have their tests named in full; the project may put a name together.
+        Tests of other distributions are named in full; the project may compose a name.
         """
         file = self.search.files.get(who)
         for tests in self.candidates:
@@ -199,7 +200,7 @@ class _Scan:
 
 
 def _by_ends_of_places(candidates: Sequence[_Tests]) -> defaultdict[Name, list[_Tests]]:
-    """Tests by all that they may be called where some packages above them go without saying, or are elsewhere."""
+    """Tests by all the ends of their names, as a file may leave out packages above them."""
     by_end: defaultdict[Name, list[_Tests]] = defaultdict(list)
     for tests in candidates:
         ends = {tests.place[start:] for start in range(len(tests.place) - 1)}

@@ -1,7 +1,7 @@
-"""What the sources of a bundle name: tests, headers and stubs that something needs at run time. Nothing is imported.
+"""Find the tests, headers and stubs that sources name, and may need at run time. Nothing is imported.
 
-Sources are read word by word and not parsed: the result may not depend on the Python that builds, and another one's
-syntax is no obstacle. What is found is rather too much than too little.
+Sources are split into tokens, not parsed: the result must not depend on the building Python, and sources may use the
+syntax of another one. It finds too much rather than too little.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ TEST_NAMES = TEST_FOLDERS | {"conftest"}
 
 
 class TestMentions(NamedTuple):
-    """The names of tests in a file, each cut off behind the part that says so.
+    """The names of tests in a file, each cut off after the part that says `test`.
 
-    `names`: as much of each as can be told, two parts at least. `loose`: where it says `tests` and not of what, with
-    the words around. `in_paths`: the same where it is a part of a path, so that a file is meant and no module.
+    `names`: with two parts at least. `loose`: `tests` without a package, with the words around it. `in_paths`: the same
+    as a part of a path, which means files, not modules.
     """
 
     names: frozenset[Name] = frozenset()
@@ -33,7 +33,7 @@ class TestMentions(NamedTuple):
 
 
 def tests_named(content: bytes, package: Sequence[str]) -> TestMentions:
-    """By Python source, or what was meant to be. `package`: where it lies, for relative imports."""
+    """By Python source, valid or not. `package`: that of the module, for relative imports."""
     if not _may_name_tests(content):
         return TestMentions()
     names: set[Name] = set()
@@ -52,7 +52,7 @@ def tests_named(content: bytes, package: Sequence[str]) -> TestMentions:
 
 
 def tests_named_in_text(content: bytes) -> TestMentions:
-    """Every name there, whatever it is there for."""
+    """By any text: every name in it."""
     if not _says_test(content):
         return TestMentions()
     names, words = set(_names_in(_decoded(content))), words_of(content)
@@ -63,7 +63,7 @@ def tests_named_in_text(content: bytes) -> TestMentions:
 
 
 def tests_named_in_machine_code(content: bytes) -> TestMentions:
-    """By a compiled module, Cython's or mypyc's: the names that it imports are strings in it."""
+    """By an extension module of Cython or mypyc: it contains the names of its imports as strings."""
     if b"PyInit_" not in content:
         return TestMentions()
     names: set[Name] = set()
@@ -72,7 +72,7 @@ def tests_named_in_machine_code(content: bytes) -> TestMentions:
         before = content[max(0, match.start() - _LONGEST_NAME) : match.start()]
         above, leaf = (_NAME_BEFORE.search(before) or [b""])[0].decode("ascii"), match[0].decode("ascii")
         if above.endswith((".", "/")):
-            # A compiler may put its strings one behind the other, so that a name begins and ends anywhere.
+            # A compiler may concatenate its strings, so a name may begin and end anywhere.
             first, *parts = _parts(above) or ("",)
             names |= {(first[start:], *parts, leaf) for start in range(len(first))}
         elif before.endswith(b"\0") and content[match.end() : match.end() + 1] == b"\0":
@@ -81,7 +81,7 @@ def tests_named_in_machine_code(content: bytes) -> TestMentions:
 
 
 def reads_stubs(content: bytes) -> bool:
-    """Whether a source works with stubs at run time, as lazy_loader does: https://scientific-python.org/specs/spec-0001."""
+    """Whether a source reads stubs at run time, like lazy_loader: https://scientific-python.org/specs/spec-0001."""
     if b".pyi" not in content and b"attach_stub" not in content:
         return False
     return any(
@@ -91,8 +91,8 @@ def reads_stubs(content: bytes) -> bool:
 
 
 def reads_headers(content: bytes) -> bool:
-    """Whether a source works with headers at run time, and not only tells a build where they are."""
-    # A custom that numpy began: who builds against a package asks it, in these words, for its headers.
+    """Whether a source uses headers at run time, other than by telling a build where they are."""
+    # Since numpy's `get_include`, builds call functions of such a name for the headers of a package.
     return bool(_HEADER_IN_BYTES.search(content)) and any(
         _HEADER.search(literal.text) or (literal.text == "include" and literal.in_path)
         for unit in _units(content)
@@ -106,7 +106,7 @@ def says_that_it_tests(content: bytes) -> bool:
 
 
 def only_documents(content: bytes) -> bool:
-    """Whether a module has nothing in it that others could want."""
+    """Whether a module contains nothing but documentation."""
     return not any(unit.words for unit in _units(content))
 
 
@@ -124,7 +124,7 @@ _LONGEST_NAME = 256
 
 _LEAF = re.compile(r"(?<!\w)(?:tests?|conftest)(?!\w)")
 
-# In strings, dotted names and import statements, of which it may have a line alone; else it is prose, a variable or a
+# In strings, dotted names and import statements, which may be alone on a line; elsewhere it is prose, a variable or a
 # function.
 _LEAF_THAT_MATTERS = re.compile(
     r"""["'./\\{}](?:tests?|conftest)(?!\w)"""
@@ -134,7 +134,7 @@ _LEAF_THAT_MATTERS = re.compile(
 
 
 def _says_test(content: bytes) -> bool:
-    """A quick look: most files can be passed over."""
+    """A quick check: most files can be skipped."""
     if b"test" not in content:
         return False
     return b"conftest" in content or any(
@@ -147,7 +147,7 @@ def _is_of_word(byte: int) -> bool:
 
 
 def _may_name_tests(content: bytes) -> bool:
-    """A second look, still quicker than to read word by word."""
+    """A second check, still faster than splitting into tokens."""
     return _says_test(content) and any(
         _LEAF_THAT_MATTERS.search(line) or ("import" in line and _LEAF.search(line))
         for line in _decoded(content).splitlines()
@@ -158,7 +158,7 @@ def _may_name_tests(content: bytes) -> bool:
 def _named_by_literal(text: str) -> Iterator[Name]:
     if "test" not in text:
         return
-    # Not prose: a name, or source to be run, or a text with expressions in it.
+    # A name, or source to run, or a text with expressions; not prose.
     may_be_loose = re.search(r"\s", text) is None or _LOOSE_IN_PROSE.search(text)
     yield from (name for name in _names_in(text) if may_be_loose or len(name) > 1)
 
@@ -173,7 +173,7 @@ def _parts(name: str) -> Name:
 
 
 def _cut(name: Name) -> Iterator[Name]:
-    """A name up to each part that says test: of `a.tests.b`, `a.tests`."""
+    """A name up to each part that says `test`: `a.tests` of `a.tests.b`."""
     return (name[: place + 1] for place, part in enumerate(name) if part in TEST_NAMES)
 
 
@@ -216,7 +216,7 @@ _BEGIN_STATEMENTS = frozenset({"async", "class", "def", "from", "import"})
 
 
 class _Token(NamedTuple):
-    """`column`: where in its line it begins. `call`: of a literal, what stands before the bracket that it is in."""
+    """`column`: its position in the line. `call`: for a literal, the token before the bracket that it is in."""
 
     kind: str
     text: str
@@ -230,7 +230,7 @@ class _Literal(NamedTuple):
 
 
 class _Import(NamedTuple):
-    """`above`: the dots of a relative import. `base`: what stands behind `from`."""
+    """`above`: the dots of a relative import. `base`: the name after `from`."""
 
     above: int
     base: Name
@@ -239,7 +239,7 @@ class _Import(NamedTuple):
 
 @dataclass
 class _Unit:
-    """What is told in one breath: a function, or a statement outside of any. Docstrings and comments are not in it."""
+    """A function, or a statement outside of any, without docstrings and comments."""
 
     function: str = ""
     imports: list[_Import] = field(default_factory=list)
@@ -252,7 +252,7 @@ class _Unit:
         return frozenset(self.identifiers).union(*(_words(literal.text) for literal in self.literals))
 
     def imported(self, package: Name) -> Iterator[Name]:
-        """What import statements may load: a name behind `from … import` is a module or not."""
+        """What import statements may load: a name after `from … import` may be a module."""
         for above, base, names in self.imports:
             root = package[: max(0, len(package) - above + 1)] if above else ()
             yield from ((*root, *base, *name) for name in names)
@@ -280,7 +280,7 @@ def _tokens(text: str) -> Iterator[_Token]:
         start, end = match.span()
         kind, value = str(match.lastgroup), match[0]
         if kind == "word" and not _QUOTES.isdisjoint((text[start - 1 : start], text[end : end + 1])):
-            kind = "inner"  # of an f-string, in quotes as its own (PEP 701), so that it looks like outside
+            kind = "inner"  # in an f-string with the same quotes (PEP 701), which looks like outside of it
         if kind not in {"comment", "space"}:
             yield _Token(kind, value, start - line)
         if kind in {"newline", "literal"} and "\n" in value:
@@ -288,7 +288,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _statements(text: str) -> Iterator[list[_Token]]:
-    """The tokens of each, one at least. A bracket that is never closed ends where the next definition begins."""
+    """The tokens of each statement. A bracket that is never closed ends at the next definition."""
     statement: list[_Token] = []
     calls: list[str] = []
     for token in _tokens(text):
@@ -308,13 +308,13 @@ def _statements(text: str) -> Iterator[list[_Token]]:
 
 
 def _take(statement: Sequence[_Token], unit: _Unit) -> None:
-    """Add to a unit what a statement names."""
+    """Add the names in a statement to a unit."""
     place = 0
     while place < len(statement):
         end = place + 1
         token, before = statement[place], statement[place - 1].text if place else ""
         if token.kind == "literal":
-            while end < len(statement) and statement[end].kind == "literal":  # one text in pieces
+            while end < len(statement) and statement[end].kind == "literal":  # implicit concatenation
                 end += 1
             after = statement[end].text if end < len(statement) else ""
             text = "".join(_quoted(piece.text) for piece in statement[place:end])
@@ -352,7 +352,7 @@ def _source_of_import(before: Sequence[_Token]) -> tuple[int, Name]:
 
 
 def _imported(after: Sequence[_Token]) -> Iterator[Name]:
-    """The names behind `import`."""
+    """The names after `import`."""
     name: list[str] = []
     complete = renamed = False
     for token in after:
@@ -364,7 +364,7 @@ def _imported(after: Sequence[_Token]) -> Iterator[Name]:
         elif token.text == "as":
             renamed = True
         elif token.kind == "word" or token.text == "*":
-            if complete and not renamed:  # another statement, behind a bracket that is never closed
+            if complete and not renamed:  # another statement, after a bracket that is never closed
                 break
             if not complete:
                 name.append(token.text)

@@ -1,4 +1,4 @@
-"""Where the sets look for their files, and what they give."""
+"""What the sets search, and what they find."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """What a set may take away. `spared`: what else it would, and what that is needed by."""
+    """The paths of a set's files. `kept`: lines on what else is in the set, and why it stays."""
 
     paths: set[str]
-    spared: dict[str, str]
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Search:
-    """Where a set looks for its files: not in `.dist-info`, which stays."""
+    """The files in which a set is searched: all except `.dist-info`, which stays.
+
+    `also`: sources of the project.
+    """
 
     files: Mapping[str, BundleFile]
     entry_points: Mapping[str, BundleFile]
@@ -41,21 +44,21 @@ class Search:
 
     @property
     def distributions(self) -> list[str]:
-        """Their names, normalised."""
+        """Normalized names."""
         return sorted({canonicalize_name(file.owner.partition(" ")[0]) for file in self.files.values()})
 
     def read(self, path: str) -> bytes:
         return self.contents.of(self.files[path])
 
     def sources(self, owners: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-        """Python's, of some distributions."""
+        """The Python sources of some distributions."""
         for path, file in self.files.items():
             if path.endswith(".py") and file.owner in owners:
                 yield path, self.contents.of(file)
 
 
 class Contents(OpenWheels):
-    """Reads files of many wheels; what is read more than once is small."""
+    """Reads files of many wheels, and caches sources, which are small."""
 
     def __init__(self) -> None:
         super().__init__()
