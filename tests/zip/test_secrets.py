@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.plugin.test_builder import _make_slow_sdist, _start_busy_build
+from tests.support.busy_builds import make_slow_sdist, start_busy_build
 from tests.support.elf import make_elf
 from tests.support.packages import make_sdist, make_wheel
 from tests.support.projects import PACKAGE, Project, write_project
@@ -354,10 +354,10 @@ def test_what_a_killed_build_left_is_gone_after_the_next(
     served: Path, protected: SimpleIndex, project_root: Path, tmp_path: Path
 ) -> None:
     """Its scratch folder has what pip was given, and so the credentials."""
-    _make_slow_sdist(served, "slow", "build_wheel")
+    make_slow_sdist(served, "slow", "build_wheel")
     access = in_pip_args(protected.url, tmp_path)
     project = project_with(project_root, access, "slow")
-    _start_busy_build(project, tmp_path).signal(signal.SIGKILL)
+    start_busy_build(project, tmp_path).signal(signal.SIGKILL)
     make_sdist(served, "slow")
 
     project.build()
