@@ -218,7 +218,7 @@ def test_a_build_works_with_credentials_and_keeps_them(
         assert {"wheel.py", "sdist.py"} <= set(archive.namelist())
     again = build(access, "wheel")
     assert again[0] == 0
-    assert "reused" in again[1]
+    assert "Reusing the resolution from " in again[1]
 
 
 def test_the_index_of_these_tests_does_ask_for_credentials(protected: SimpleIndex, build: Build) -> None:
