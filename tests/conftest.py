@@ -35,6 +35,24 @@ AMBIENT = dict(os.environ)
 CONTINUOUS_INTEGRATION = frozenset({"CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE"})
 
 
+# Who asks for one of these builds something whole, compiles or talks to an index of its own.
+WHOLE = frozenset({"bundle_of", "bundle_with_state", "compiler", "new_project", "scene", "serve", "situation"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what builds, and have the slowest begin first, so that no process is left alone with one."""
+    for item in items:
+        if not WHOLE.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+    items.sort(key=_speed)
+
+
+def _speed(item: pytest.Item) -> int:
+    """Of three: with real processes or the real index, with whole builds, without."""
+    marks = {mark.name for mark in item.iter_markers()}
+    return 0 if marks & {"index", "real_processes"} else 1 if "slow" in marks else 2
+
+
 @pytest.fixture(scope="session")
 def _fork_server() -> Iterator[ForkServer]:
     with ForkServer(AMBIENT) as server:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, PRUNABLE, TARGET_FIELDS
 from hatch_lambda.resolve.curated import CURATED
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,9 +52,10 @@ def test_the_oldest_pip_is_the_one_that_pyproject_allows() -> None:
     assert f"pip {oldest[1]} and newer" in README
 
 
-def test_the_test_command_is_what_ci_runs() -> None:
+def test_ci_runs_the_test_command_measured() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    command = next(line for line in README.splitlines() if line.endswith("hatch run test"))
-    set_up, _, run = command.rpartition(" && ")
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["envs"]["default"]
+    set_up = next(line for line in README.splitlines() if line.endswith("hatch run test")).rpartition(" && ")[0]
     assert set_up in ci
-    assert run in ci
+    assert ".venv/bin/hatch run cov\n" in ci
+    assert f"coverage run -m {scripts['scripts']['test']}" in scripts["scripts"]["cov"]
