@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
+import importlib.util
 import inspect
 import io
 import json
@@ -28,6 +30,7 @@ import tempfile
 import threading
 import time
 import traceback
+import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -40,6 +43,8 @@ REPOSITORY = Path(__file__).parents[2]
 PIP_PROGRAM = str(REPOSITORY / "hatch_lambda" / "resolve" / "pip" / "for_target" / "__main__.py")
 MODULES = ("hatch_lambda", "hatchling")
 """What `python -m` may name."""
+MAY_BE_FORKED = "# may be forked\n"
+"""How the code of `python -c` begins that does not depend on what else is imported."""
 
 # Python reads these while it starts, or a library while it is imported.
 READ_AT_START = ("PYTHON", "_PYTHON", "LC_", "LANG", "HOME", "XDG_", "COVERAGE_", "LD_", "DYLD_")
@@ -142,11 +147,28 @@ class ForkingPopen(subprocess.Popen[Any]):
 PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
 
 
-def is_forkable(arguments: Sequence[str]) -> bool:
+def is_forkable(command: Sequence[str]) -> bool:
     """Whether it is a command of this Python that the server has imported everything for."""
-    if not arguments or arguments[0] != sys.executable or not all(isinstance(part, str) for part in arguments):
+    if len(command) < 2 or command[0] != sys.executable or not all(isinstance(part, str) for part in command):
         return False
-    return tuple(arguments[1:]) == (PIP_PROGRAM,) or (arguments[1:2] == ["-m"] and arguments[2] in MODULES)
+    match command[1:]:
+        case ["-m", module, *_]:
+            return module in MODULES
+        case ["-c", code, *_]:
+            return code.startswith(MAY_BE_FORKED)
+        case [program]:
+            return program == PIP_PROGRAM
+        case [program, *_]:
+            return program == pip_runner()
+    return False
+
+
+@functools.cache
+def pip_runner() -> str:
+    """The program by which pip is started for builds, ours and pip's own."""
+    spec = importlib.util.find_spec("pip")
+    folders = (spec and spec.submodule_search_locations) or [""]
+    return os.path.join(folders[0], "__pip-runner__.py")  # noqa: PTH118
 
 
 def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
@@ -375,6 +397,11 @@ def run(arguments: list[str], directory: str) -> int:
             sys.path.insert(0, directory)
             sys.argv[:] = ["-m", *arguments[2:]]
             runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        elif arguments[0] == "-c":
+            sys.path.insert(0, "")
+            sys.argv[:] = ["-c", *arguments[2:]]
+            sys.modules["__main__"] = main_module = types.ModuleType("__main__")
+            exec(compile(arguments[1], "<string>", "exec"), main_module.__dict__)
         else:
             sys.path.insert(0, os.path.dirname(arguments[0]))  # noqa: PTH120
             sys.argv[:] = arguments
