@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from hatch_lambda.bundle.bytecode import compile_bundle, compile_modules
@@ -521,10 +522,10 @@ def wait_for(fact: Callable[[], object]) -> object:
 
 
 def children(pid: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    ).stdout
-    return [int(line) for line in listed.split()]
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def alive(pid: int) -> bool:
@@ -683,8 +684,8 @@ class TestTheInterpreter:
 
         self.failure(laid)
 
-        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-        assert str(python) not in listed
+        running = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+        assert not [command for command in running if str(python) in command]
         assert laid.kept == []
         assert list(laid.store.root.glob("begun/*")) == []
 

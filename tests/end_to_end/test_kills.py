@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 pytestmark = [
+    pytest.mark.real_processes,
     pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
     # Builds are killed at moments that a busy machine may shift; nothing else in the suite is run once more.
     pytest.mark.flaky(reruns=1),
@@ -32,7 +33,7 @@ HERE = "python{}.{}".format(*sys.version_info)
 ZIP = f"orders-1.0-{HERE}-x86_64.zip"
 BUILD = (sys.executable, "-m", "hatchling", "build", "-t", "lambda")
 KILLS = 20
-INTERRUPTIONS = 8
+INTERRUPTIONS = 6
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ def test_the_hook_costs_other_targets_nothing(new_project: NewProject, tmp_path:
     assert not (project.root / ".hatch").exists()
 
 
+@pytest.mark.real_processes
 def test_the_trap_of_these_tests_does_catch_pip(new_project: NewProject, index: Path, tmp_path: Path) -> None:
     make_wheel(index, "foo")
     trap = Trap(tmp_path / "trap")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.real_processes
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to process groups")
 @pytest.mark.parametrize("slow_function", ["prepare_metadata_for_build_wheel", "build_wheel"])
 def test_an_interrupted_build_ends_at_once_and_leaves_nothing(
@@ -40,6 +41,7 @@ def test_an_interrupted_build_ends_at_once_and_leaves_nothing(
     assert has_ended(build.backend)
 
 
+@pytest.mark.real_processes
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to process groups")
 def test_progress_is_shown_while_a_stage_is_at_work(new_project: NewProject, index: Path, tmp_path: Path) -> None:
     make_slow_sdist(index, "slow", "build_wheel")
@@ -52,6 +54,7 @@ def test_progress_is_shown_while_a_stage_is_at_work(new_project: NewProject, ind
     assert "\n  3 download wheels " in so_far
 
 
+@pytest.mark.real_processes
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to process groups")
 def test_a_killed_build_leaves_the_former_zip_and_the_next_one_works(
     new_project: NewProject, index: Path, tmp_path: Path
@@ -105,6 +108,7 @@ def test_where_a_file_cannot_be_written_the_build_says_so_and_leaves_what_was_th
     assert where in reason
 
 
+@pytest.mark.real_processes
 def test_builds_at_the_same_time_do_not_disturb_each_other(new_project: NewProject, index: Path) -> None:
     make_wheel(index, "foo", files={f"foo/module_{number}.py": f"{number}\n" * 100 for number in range(400)})
     project = new_project(project='dependencies = ["foo"]')

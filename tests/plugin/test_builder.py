@@ -43,6 +43,7 @@ def test_both_plugins_are_registered_with_hatch() -> None:
     assert plugins.builder.get("lambda") is LambdaBuilder
 
 
+@pytest.mark.real_processes
 def test_the_zip_holds_the_project_and_its_dependencies_and_nothing_else(new_project: NewProject, index: Path) -> None:
     make_wheel(index, "foo")
     project = new_project(project='dependencies = ["foo"]')
