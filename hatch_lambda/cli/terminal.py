@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleDimensions
 from rich.table import Table
 from rich.text import Text
 
-from hatch_lambda.common.ui import megabytes, printable
+from hatch_lambda.common.ui import filled_cells, megabytes, percent, printable
 
 __all__ = ["bar", "console", "heading", "is_narrow", "percent", "print_error", "printable", "size", "table"]
 
@@ -61,14 +61,10 @@ def table(*columns: str) -> Table:
 def bar(share: float, width: int, out: Console) -> Text:
     """A bar of `width` columns, filled to a share."""
     full, empty = ("━", "─") if out.encoding.lower().startswith("utf") else ("#", "-")
-    filled = min(max(round(share * width), 1 if share > 0 else 0), width)
+    filled = filled_cells(share, width)
     return Text.assemble((full * filled, "red" if share > 1 else "cyan"), (empty * (width - filled), "dim"))
 
 
 def size(count: int) -> str:
     """Bytes for people."""
     return f"{count} B" if count < 1024 else megabytes(count)  # noqa: PLR2004 - a kilobyte
-
-
-def percent(share: float) -> str:
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"  # noqa: PLR2004 - would be rounded to nothing

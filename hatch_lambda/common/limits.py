@@ -7,4 +7,4 @@ UNZIPPED_LIMIT = 262_144_000
 
 
 DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
-"""Bytes zipped; what is larger goes by way of S3."""
+"""Bytes zipped; larger zips are uploaded through Amazon S3."""

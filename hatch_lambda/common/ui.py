@@ -218,3 +218,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def percent(share: float) -> str:
+    """A share of one for people: `5%`."""
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"  # noqa: PLR2004 - would be rounded to nothing
+
+
+def filled_cells(share: float, cells: int) -> int:
+    """How many cells of a bar show a share of one: at least one if there is anything, and never more than all."""
+    return min(max(round(share * cells), 1 if share > 0 else 0), cells)

@@ -201,7 +201,7 @@ class Build:
             own = () if version == LAYER else self._own_files(Path(scratch), build_data)
             self._check_handler(prepared, (*own, *dependencies))
             files = variants.compose(version, own, dependencies)
-            size.make_sure_that_it_fits([*own, *dependencies])
+            size.check_size([*own, *dependencies])
             path, level = Path(directory, self._zip_name(version)), self.tables.zip.compression_level
             with reporter.at_work("writing the zip"):
                 written = writer.write(path, files, level=level, when_read=stack.close)

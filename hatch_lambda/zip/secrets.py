@@ -1,4 +1,4 @@
-"""Files of a project that are likely to hold secrets, which a zip would hand to everyone who can read the function."""
+"""Files of a project that are likely to contain secrets: anyone who can read the function can read its zip."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ _LIKELY = (
     *("credentials", "credentials.json", "client_secret*.json", "service-account*.json", "secrets.*", "*.tfstate"),
     *(".netrc", "_netrc", ".pypirc", ".npmrc", "pip.conf", "pip.ini", ".htpasswd", ".git-credentials"),
 )
-# Code, whatever its name, and what every project has of a `.dist-info`.
+# Code, whatever its name, and the metadata of every project.
 _UNLIKELY = re.compile(r".*\.py[ic]?|[^/]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt)")
-# Texts that may name an index together with its password.
+# Files that may contain the URL of an index with its password.
 _MAY_HAVE_URLS = re.compile(r"(?:requirements|constraints).*\.(?:txt|in)|uv\.lock|poetry\.lock|Pipfile(?:\.lock)?")
-_LOOKED_INTO = 1024 * 1024
+_MOST_READ = 1024 * 1024
 
 
 def likely_secrets(files: Iterable[BundleFile]) -> tuple[str, ...]:
-    """The paths of such files, by their names; of requirements files, those with credentials in a URL."""
+    """The paths of files with suspicious names, and of requirements files with credentials in a URL."""
     suspects = [file for file in files if not _UNLIKELY.fullmatch(file.path)]
     if not suspects:
-        return ()  # as in most projects; so many patterns take their time to compile
+        return ()  # as in most projects; compiling these patterns takes time
     likely = GitIgnoreSpec.from_lines(_LIKELY)
-    return tuple(file.path for file in suspects if likely.match_file(file.path) or _has_credentials(file))
 
+    def has_credentials(file: BundleFile) -> bool:
+        if not _MAY_HAVE_URLS.fullmatch(PurePosixPath(file.path).name):
+            return False
+        text = file.source.read()[:_MOST_READ].decode("utf-8", errors="replace")
+        return redact(text) != text
 
-def _has_credentials(file: BundleFile) -> bool:
-    if not _MAY_HAVE_URLS.fullmatch(PurePosixPath(file.path).name):
-        return False
-    text = file.source.read()[:_LOOKED_INTO].decode("utf-8", errors="replace")
-    return redact(text) != text
+    return tuple(file.path for file in suspects if likely.match_file(file.path) or has_credentials(file))
 
 
 def refuse_credentials_in_metadata(files: Iterable[BundleFile]) -> None:
-    """A direct reference with a password in it would be in the zip's metadata. Raises `LambdaBuildError`."""
+    """Refuse direct references with credentials, which would be in the zip's metadata. Raises `LambdaBuildError`."""
     for file in files:
         if not file.path.endswith(".dist-info/METADATA"):
             continue
         text = file.source.read().decode("utf-8")
         if redact(text) != text:
             raise LambdaBuildError(
-                "A dependency in `[project]` has credentials in its URL. They would be in the project's metadata, for "
-                "everyone to read who gets the zip or the wheel.\n"
-                "Take them out of the URL, and give them to pip by netrc, keyring or its configuration."
+                "A dependency in `[project]` has credentials in its URL. They would be in the project's metadata, "
+                "where anyone with the zip or the wheel can read them.\n"
+                "Remove them from the URL, and provide them to pip through netrc, keyring or pip's configuration."
             )

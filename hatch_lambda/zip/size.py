@@ -1,4 +1,4 @@
-"""What Lambda takes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
+"""Lambda's limit on the unzipped size."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
     from hatch_lambda.wheels.members import BundleFile
 
-
 _SHOWN = 10
 
 
-def make_sure_that_it_fits(files: Sequence[BundleFile]) -> None:
+def check_size(files: Sequence[BundleFile]) -> None:
     """Refuse what Lambda would refuse after the upload. Raises `TooLargeError`."""
     sizes: Counter[str] = Counter()
     for file in files:
@@ -27,11 +26,11 @@ def make_sure_that_it_fits(files: Sequence[BundleFile]) -> None:
     if total <= UNZIPPED_LIMIT:
         return
     largest = sizes.most_common()
-    has, takes = megabytes(total), megabytes(UNZIPPED_LIMIT)
+    has, limit = megabytes(total), megabytes(UNZIPPED_LIMIT)
     lines = [
-        f"The zip would have {has} unzipped ({total:,} bytes); Lambda takes {takes}, layers included.",
-        "The largest in it:",
+        f"The zip would have {has} unzipped ({total:,} bytes); Lambda's limit is {limit}, layers included.",
+        "The largest distributions in it:",
         *(f"  {megabytes(size):>9}  {owner}" for owner, size in largest[:_SHOWN]),
-        "What you can do: leave out what the function does not need, by `exclude` or by fewer dependencies.",
+        "What you can do: leave out what the function does not need, with `exclude` or fewer dependencies.",
     ]
     raise TooLargeError("\n".join(lines), largest)

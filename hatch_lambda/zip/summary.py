@@ -1,4 +1,4 @@
-"""What a build says of the zips that it has made: what is in them, and how far that is from Lambda's limits."""
+"""What a build prints about its zips: what is in them, and how large they are compared with Lambda's limits."""
 
 from __future__ import annotations
 
@@ -7,30 +7,39 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
-from hatch_lambda.common.ui import GREEN, RED, YELLOW, counted, megabytes, warning_text, wrapped
+from hatch_lambda.common.ui import (
+    GREEN,
+    RED,
+    YELLOW,
+    counted,
+    filled_cells,
+    megabytes,
+    percent,
+    warning_text,
+    wrapped,
+)
 from hatch_lambda.resolve.closure import Origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_lambda.bundle.files import LeftOut
     from hatch_lambda.common.ui import Screen
     from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.zip.writer import Archive
 
-_LARGEST = 5
-_LABELS = 11  # columns
-_WORDS = 30  # of the sizes' lines
-_MANY = 40  # cells of a bar
-_FEW = 10
+_LARGEST = 5  # distributions
+_LABELS, _WORDS = 11, 30  # columns: of the labels, of the words behind a size
+_LONGEST_BAR, _SHORTEST_BAR = 40, 10  # cells
 _COLUMNS_OF_A_PIPE = 80
+_SCARCE = 0.75  # of a limit: the next dependency may exceed it
 
 
 class Made(NamedTuple):
-    """A zip that was made.
+    """A zip that was written.
 
-    `distributions`: how many, the project itself aside; none where it has the project alone. `left_out`: by the name of
-    the set.
+    `distributions`: how many, not counting the project; none if the zip contains only the project.
+    `left_out`: by the setting or set of files that removed them.
     """
 
     archive: Archive
@@ -42,99 +51,80 @@ class Made(NamedTuple):
 
 
 def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]:
-    """All that is to be said of one zip; `warnings` are those that the build has given, to be told again."""
-    return [
-        wrapped(f"{made.archive.path.name}: {_contents(made)}", screen),
-        *([wrapped(f"  {'wheels':<{_LABELS - 2}}{made.origins}", screen, _LABELS)] if any(made.origins) else []),
-        *_size("zipped", made.archive.zipped, DIRECT_UPLOAD_LIMIT, " for a direct upload", screen),
-        *_size("unzipped", made.archive.unzipped, UNZIPPED_LIMIT, ", layers included", screen),
-        *_table("largest", _largest(made)),
-        *_table("left out", _left_out(made.left_out)),
-        *(warning_text(message, screen) for message in (*warnings, *_own_warnings(made))),
-    ]
-
-
-def overview(all_made: Sequence[Made], screen: Screen, *, together: bool = False) -> list[str]:
-    """The zips of one build side by side. `together`: one function gets them all, as with its code and its layer."""
-    rows = [
-        f"{megabytes(made.archive.zipped):>9} {megabytes(made.archive.unzipped):>9} {made.archive.path.name}"
-        for made in all_made
-    ]
-    total = sum(made.archive.unzipped for made in all_made)
-    return [
-        f"{counted(len(all_made), 'zip')}:",
-        f"{'zipped':>20} {'unzipped':>9}",
-        *(f"{'':{_LABELS}}{row}" for row in rows),
-        *(_size("together", total, UNZIPPED_LIMIT, " unzipped", screen) if together else []),
-    ]
-
-
-def bar(share: float, cells: int, screen: Screen) -> str:
-    """A share of one as a bar; what is more than nothing is seen."""
-    full = min(max(round(share * cells), 1 if share > 0 else 0), cells)
-    filled, empty = ("█", "░") if screen.blocks else ("#", ".")
-    return screen.paint(filled * full, _colour(share)) + empty * (cells - full)
-
-
-def _contents(made: Made) -> str:
+    """The summary of one zip. `warnings`: those that the build has printed already, repeated at the end."""
     parts = ["the project"] if made.has_project else []
     if made.distributions is not None:
         parts.append(counted(made.distributions, "distribution"))
-    return " and ".join(parts)
+    told = [wrapped(f"{made.archive.path.name}: {' and '.join(parts)}", screen)]
+    if any(made.origins):
+        told.append(wrapped(f"  {'wheels':<{_LABELS - 2}}{made.origins}", screen, _LABELS))
+    told += _size("zipped", made.archive.zipped, DIRECT_UPLOAD_LIMIT, " for a direct upload", screen)
+    told += _size("unzipped", made.archive.unzipped, UNZIPPED_LIMIT, ", layers included", screen)
+    told += _table("largest", _largest(made.files))
+    told += _table("left out", _left_out(made.left_out))
+    told += [warning_text(message, screen) for message in warnings]
+    if made.archive.zipped > DIRECT_UPLOAD_LIMIT:
+        limit = f"{DIRECT_UPLOAD_LIMIT // (1024 * 1024)} MB"
+        message = f"The zip exceeds the {limit} direct-upload limit; upload it through Amazon S3."
+        told.append(warning_text(message, screen))
+    return told
+
+
+def overview(all_made: Sequence[Made], screen: Screen, *, together: bool = False) -> list[str]:
+    """The zips of one build side by side. `together`: one function gets them all, as code and layer."""
+    told = [f"{counted(len(all_made), 'zip')}:", f"{'zipped':>20} {'unzipped':>9}"]
+    told += [
+        f"{'':{_LABELS}}{megabytes(archive.zipped):>9} {megabytes(archive.unzipped):>9} {archive.path.name}"
+        for archive, *_ in all_made
+    ]
+    total = sum(made.archive.unzipped for made in all_made)
+    return [*told, *(_size("together", total, UNZIPPED_LIMIT, " unzipped", screen) if together else [])]
+
+
+def bar(share: float, cells: int, screen: Screen) -> str:
+    """A share of a limit as a bar, in the colour of a traffic light."""
+    full = filled_cells(share, cells)
+    filled, empty = ("█", "░") if screen.blocks else ("#", ".")
+    colour = GREEN if share < _SCARCE else YELLOW if share <= 1 else RED
+    return screen.paint(filled * full, colour) + empty * (cells - full)
 
 
 def _size(label: str, size: int, limit: int, words: str, screen: Screen) -> list[str]:
-    """A size beside its limit, with a bar; where there is no room for that, the bar is below."""
+    """A size, its limit and a bar; on a narrow terminal the bar has its own line."""
     share = size / limit
     told = f"  {label:<{_LABELS - 2}}{megabytes(size):>9} {f'of {megabytes(limit)}{words}':<{_WORDS}}"
-    percent = f"{_percent(share):>6}"
+    used = f"{percent(share):>5}"
     columns = (screen.columns or _COLUMNS_OF_A_PIPE) - 1
-    beside = columns - len(told) - len(percent) - 2
-    if beside >= _FEW:
-        return [f"{told}  {bar(share, min(beside, _MANY), screen)}{percent}"]
-    below = max(min(columns - _LABELS - len(percent), _MANY), 1)
-    return [told.rstrip(), f"{'':{_LABELS}}{bar(share, below, screen)}{percent}"]
+    beside = columns - len(told) - len(used) - 2
+    if beside >= _SHORTEST_BAR:
+        return [f"{told}  {bar(share, min(beside, _LONGEST_BAR), screen)}{used}"]
+    below = max(min(columns - _LABELS - len(used), _LONGEST_BAR), 1)
+    return [told.rstrip(), f"{'':{_LABELS}}{bar(share, below, screen)}{used}"]
 
 
-def _largest(made: Made) -> Iterator[str]:
+def _largest(files: Iterable[BundleFile]) -> list[str]:
     sizes: Counter[str] = Counter()
-    for file in made.files:
+    for file in files:
         sizes[file.owner] += file.source.size
-    if len(sizes) < 2:  # noqa: PLR2004 - the only one is the largest
-        return
-    total = sum(sizes.values())
-    largest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
-    for owner, size in largest[:_LARGEST]:
-        yield f"{megabytes(size):>9} {_percent(size / total if total else 0):>5}  {owner}"
-    if others := largest[_LARGEST:]:
-        size = sum(size for _owner, size in others)
-        yield f"{megabytes(size):>9} {_percent(size / total if total else 0):>5}  {counted(len(others), 'other')}"
+    if len(sizes) == 1:  # it is the largest by itself
+        return []
+    rows = sorted(((size, owner) for owner, size in sizes.items()), key=lambda row: (-row[0], row[1]))
+    others = rows[_LARGEST:]
+    rows = rows[:_LARGEST]
+    if others:
+        rows.append((sum(size for size, _owner in others), counted(len(others), "other")))
+    total = max(sum(sizes.values()), 1)
+    return [f"{megabytes(size):>9} {percent(size / total):>4}  {owner}" for size, owner in rows]
 
 
-def _left_out(sets: Mapping[str, LeftOut]) -> Iterator[str]:
-    told = [(name, left) for name, left in sets.items() if left.files]
-    width = max((len(f"{left.files:,}") for _name, left in told), default=0)
-    for name, left in told:
-        files = "file " if left.files == 1 else "files"
-        yield f"{megabytes(left.size):>9} {left.files:>{width},} {files}  {name}"
+def _left_out(sets: Mapping[str, LeftOut]) -> list[str]:
+    told = {name: left for name, left in sets.items() if left.files}
+    width = max((len(f"{left.files:,}") for left in told.values()), default=0)
+    return [
+        f"{megabytes(left.size):>9} {left.files:>{width},} {'file ' if left.files == 1 else 'files'}  {name}"
+        for name, left in told.items()
+    ]
 
 
-def _table(label: str, rows: Iterable[str]) -> list[str]:
+def _table(label: str, rows: Sequence[str]) -> list[str]:
     return [f"  {'' if number else label:<{_LABELS - 2}}{row}" for number, row in enumerate(rows)]
-
-
-def _own_warnings(made: Made) -> list[str]:
-    if made.archive.zipped > DIRECT_UPLOAD_LIMIT:
-        return ["it is too large for a direct upload; upload it by way of S3."]
-    return []
-
-
-def _percent(share: float) -> str:
-    percent = round(share * 100)
-    return "<1 %" if share > 0 and percent == 0 else f"{percent} %"
-
-
-def _colour(share: float) -> int:
-    if share < 0.75:  # noqa: PLR2004 - room for the next dependency
-        return GREEN
-    return YELLOW if share <= 1 else RED

@@ -1,21 +1,21 @@
-"""The zip: the same bytes for the same files, whole or not there at all, and nothing compressed twice.
+"""Write the zip: the same bytes for the same files, atomically, and without compressing anything twice.
 
-A wheel is a zip of deflated files, and so is what Lambda takes. A file that a wheel brings goes over as the compressed
-bytes that it already is; only its header is written anew. `zipfile` cannot do that, so the few structures that such
-a zip consists of are written here, by PKWARE's APPNOTE 6.3.3, whose sections the comments name.
+Wheels and Lambda's zips both contain deflated files. A wheel's file is copied as the compressed bytes that it already
+is, with a new header. `zipfile` cannot do that, so the few structures of such a zip are written here, by PKWARE's
+APPNOTE 6.3.3, whose sections the comments name.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import struct
 import tempfile
 import time
 import zlib
+from contextlib import suppress
 from operator import attrgetter
-from pathlib import Path
+from secrets import token_hex
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -25,13 +25,14 @@ from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member, Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from typing_extensions import Self
 
 EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
-# Hatch's own moment for reproducible builds, so that wheel and zip agree: 2020-02-02.
+# Hatch's default for reproducible builds, 2020-02-02, so that wheel and zip agree.
 _DEFAULT_EPOCH = 1_580_601_600
-# What a zip can say: MS-DOS dates, in steps of two seconds (4.4.6).
+# The range of MS-DOS dates, which have steps of two seconds (4.4.6).
 _OLDEST, _NEWEST = 315_532_800, 4_354_819_198
 
 _MADE_ON_UNIX = 3 << 8 | 20  # 4.4.2: the system, and version 2.0 of the format
@@ -40,15 +41,15 @@ _UTF8_NAME = 1 << 11  # 4.4.4
 
 _LOCAL_HEADER = b"PK\3\4" + struct.pack("<H", _NEEDED)  # 4.3.7
 _CENTRAL_HEADER = b"PK\1\2" + struct.pack("<HH", _MADE_ON_UNIX, _NEEDED)  # 4.3.12
-_FACTS = struct.Struct("<HHHHIIIHH")  # what both go on with: flags, method, time, date, CRC, sizes, lengths
-_PLACE = struct.Struct("<HHHII")  # and the central one alone: comment, disk, attributes, place
-_MOST = 0xFFFFFFFF  # 4 GiB, far beyond Lambda's limit; more would take Zip64
+_FACTS = struct.Struct("<HHHHIIIHH")  # then, in both: flags, method, time, date, CRC, sizes, lengths
+_PLACE = struct.Struct("<HHHII")  # then, in the central one: comment, disk, attributes, position
+_MOST = 0xFFFFFFFF  # 4 GiB, far beyond Lambda's limit; larger files would need Zip64
 _ZIP64_END = struct.Struct("<4sQHHIIQQQQ")  # 4.3.14
 _ZIP64_LOCATOR = struct.Struct("<4sIQI")  # 4.3.15
 _END = struct.Struct("<4sHHHHIIH")  # 4.3.16
 
 _BUFFER = 1024 * 1024
-_LARGE = 64 * 1024  # worth a call of its own
+_LARGE = 64 * 1024  # worth a separate system call
 
 
 class Archive(NamedTuple):
@@ -62,36 +63,31 @@ class Archive(NamedTuple):
 def write(
     path: Path, files: Iterable[BundleFile], *, level: int = 6, when_read: Callable[[], object] = lambda: None
 ) -> Archive:
-    """Write files into a zip of that path: sorted names, one time for all, deflated.
+    """Write files into a zip: names sorted, one timestamp, deflated. A failure leaves the former zip.
 
-    `level`: zlib's, for what is not compressed yet. It is written beside the path and moved there at the end, so that a
-    failure leaves what was there. `when_read`: to be called when the sources are not needed any more; what it removes
-    need not wait then for the file system to free the former zip. Raises `ConfigurationError` for a `SOURCE_DATE_EPOCH`
-    that is no number.
+    `level`: zlib's, for files that are not compressed yet. `when_read`: called as soon as the sources are not needed
+    any more: removing them before the former zip is replaced spares waiting for the file system to free that.
+    Raises `ConfigurationError` for an invalid `SOURCE_DATE_EPOCH`.
     """
     date, moment = _dos_date_time()
     sweep(path.parent, f".{path.name}-")
-    descriptor, temporary = tempfile.mkstemp(prefix=marked(f".{path.name}-"), dir=path.parent)
+    temporary = path.with_name(f"{marked(f'.{path.name}-')}{token_hex(4)}")
     try:
-        with (
-            naming(path),
-            os.fdopen(descriptor, "wb") as raw,
-            _Writer(raw, date, moment, level) as writer,
-        ):
+        # Not `tempfile`: its files are private, and the zip gets the mode of any new file under the umask.
+        with naming(path), temporary.open("xb") as raw, _Writer(raw, date, moment, level) as writer:
             for file in sorted(files, key=attrgetter("path")):
                 writer.add(file)
             writer.finish()
         when_read()
-        _give_usual_mode(temporary)
         _replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     return Archive(path, path.stat().st_size, writer.unzipped)
 
 
 class _Writer:
-    """A zip while it is written; it holds the wheels open that it copies from."""
+    """A zip that is being written, and the open wheels that it copies from."""
 
     def __init__(self, raw: BinaryIO, date: int, moment: int, level: int) -> None:
         self.raw = raw
@@ -116,7 +112,7 @@ class _Writer:
         if not isinstance(source, Member):
             content = source.read()
             self._write_content(file, [content], zlib.crc32(content))
-        elif source.method == DEFLATED:  # what a wheel has compressed already is taken over
+        elif source.method == DEFLATED:
             pieces = raw_pieces(self.wheels, source)
             self._put_header(file, DEFLATED, source.crc, source.compressed_size, source.size)
             for piece in pieces:
@@ -124,14 +120,14 @@ class _Writer:
         elif source.method == STORED:
             self._write_content(file, raw_pieces(self.wheels, source), source.crc)
         else:
-            self._write_content(file, [source.read()], source.crc)  # Lambda knows no other method
+            self._write_content(file, [source.read()], source.crc)  # Lambda supports only these two methods
 
     def finish(self) -> None:
-        """The central directory and its end (4.3.6)."""
+        """Write the central directory and its end (4.3.6)."""
         directory, count, start = b"".join(self.directory), len(self.directory), self.position
         size = len(directory)
         self._put(directory)
-        if count > 0xFFFF or start + size > 0xFFFFFFFF:  # noqa: PLR2004 - what the plain end can say
+        if count > 0xFFFF or start + size > 0xFFFFFFFF:  # noqa: PLR2004 - the limits of the plain end
             end = self.position
             self._put(_ZIP64_END.pack(b"PK\6\6", 44, _MADE_ON_UNIX, 45, 0, 0, count, count, size, start))
             self._put(_ZIP64_LOCATOR.pack(b"PK\6\7", 0, end, 1))
@@ -140,7 +136,7 @@ class _Writer:
         self._pass_on()
 
     def _write_content(self, file: BundleFile, pieces: Iterable[bytes | memoryview], crc: int) -> None:
-        """Deflate what is not compressed yet; where that would be larger, it stays as it is."""
+        """Deflate content, or store it if that is smaller."""
         compressor = zlib.compressobj(self.level, zlib.DEFLATED, -zlib.MAX_WBITS)
         size = 0
         with tempfile.SpooledTemporaryFile(_BUFFER) as content, tempfile.SpooledTemporaryFile(_BUFFER) as deflated:
@@ -159,7 +155,7 @@ class _Writer:
     def _put_header(self, file: BundleFile, method: int, crc: int, compressed_size: int, size: int) -> None:
         position = self.position
         if size > _MOST or compressed_size > _MOST or position > _MOST:
-            raise LambdaBuildError(f"{file.path} is at or beyond 4 GiB of the zip, which Lambda does not take")
+            raise LambdaBuildError(f"{file.path} would make the zip larger than 4 GiB, which Lambda does not accept")
         name = file.path.encode("utf-8")
         flags = 0 if file.path.isascii() else _UTF8_NAME
         facts = _FACTS.pack(flags, method, self.moment, self.date, crc, compressed_size, size, len(name), 0)
@@ -169,14 +165,14 @@ class _Writer:
         self.unzipped += size
 
     def _put(self, data: bytes | memoryview) -> None:
-        """Thousands of small pieces are collected, since each call to the system has its price."""
+        """Collect thousands of small pieces into few system calls."""
         self.position += len(data)
         if len(data) >= _LARGE:
             self._pass_on()
             self.raw.write(data)
             self.passed_on = self.position
             return
-        self.waiting.append(bytes(data))  # a view would keep all that was read together with it
+        self.waiting.append(bytes(data))  # a view would keep the whole buffer alive
         if self.position > self.passed_on + _BUFFER:
             self._pass_on()
 
@@ -186,28 +182,24 @@ class _Writer:
         self.passed_on = self.position
 
 
-def _replace(temporary: str, path: Path) -> None:
-    """Move a file to a path. What was there need not be waited for, which some file systems take their time to free."""
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename a file, and leave it to a thread to free the one that was there: some file systems take long for that."""
     former = None
-    if hasattr(os, "O_NONBLOCK"):  # so not on Windows, where no file is replaced that is open
-        with contextlib.suppress(OSError):
+    if hasattr(os, "O_NONBLOCK"):  # not on Windows, where an open file cannot be replaced
+        with suppress(OSError):
             former = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        os.replace(temporary, path)  # noqa: PTH105 - as it is named by the system's own call
+        temporary.replace(path)
     finally:
         if former is not None:
-            _close_beside(former)
-
-
-def _close_beside(descriptor: int) -> None:
-    try:
-        Thread(target=os.close, args=(descriptor,), daemon=True).start()
-    except RuntimeError:  # there are too many threads
-        os.close(descriptor)
+            try:
+                Thread(target=os.close, args=(former,), daemon=True).start()
+            except RuntimeError:  # too many threads
+                os.close(former)
 
 
 def source_date_epoch() -> int:
-    """`SOURCE_DATE_EPOCH` (https://reproducible-builds.org/specs/source-date-epoch/), within what a zip can say.
+    """`SOURCE_DATE_EPOCH` (https://reproducible-builds.org/specs/source-date-epoch/), clamped to a zip's range.
 
     Raises `ConfigurationError`.
     """
@@ -221,14 +213,7 @@ def source_date_epoch() -> int:
 
 
 def _dos_date_time() -> tuple[int, int]:
-    """The date and the time of every entry, as MS-DOS has them (4.4.6)."""
+    """The date and the time of every entry in MS-DOS format (4.4.6)."""
     moment = time.gmtime(source_date_epoch())
     date = (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday
     return date, moment.tm_hour << 11 | moment.tm_min << 5 | min(moment.tm_sec, 59) // 2
-
-
-def _give_usual_mode(path: str) -> None:
-    """A temporary file is its owner's alone; the zip gets what any new file gets."""
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(path, 0o666 & ~umask)  # noqa: PTH101

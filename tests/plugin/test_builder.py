@@ -275,7 +275,7 @@ def test_a_zip_that_lambda_would_refuse_is_not_made_and_the_largest_in_it_are_na
     shown = project.fail("-t", "lambda")
 
     assert "The zip would have 251.8 MB unzipped" in shown
-    assert "Lambda takes 250.0 MB, layers included" in shown
+    assert "Lambda's limit is 250.0 MB, layers included" in shown
     assert re.findall(r"MB  (part\d+) 1\.0", shown) == sorted(names, reverse=True)[:10]
 
 

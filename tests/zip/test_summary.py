@@ -1,4 +1,4 @@
-"""What a build says of its zips, from values to lines."""
+"""The summary of a build: from values to lines."""
 
 from __future__ import annotations
 
@@ -43,34 +43,36 @@ def shown(what: Made, screen: Screen = PIPE, *warnings: str) -> str:
     return "\n".join(lines(what, screen, warnings))
 
 
-def test_the_sizes_stand_beside_the_limits_with_their_share_as_a_bar() -> None:
+def test_sizes_are_compared_with_the_limits() -> None:
     first, zipped, unzipped = lines(made(), PIPE)
 
     assert first == "orders-1.0-python3.13-arm64.zip: the project and 5 distributions"
-    assert zipped == "  zipped     10.0 MB of 50.0 MB for a direct upload  ####................  20 %"
-    assert unzipped == "  unzipped  122.1 MB of 250.0 MB, layers included    ##########..........  49 %"
+    assert zipped == "  zipped     10.0 MB of 50.0 MB for a direct upload  ####.................  20%"
+    assert unzipped == "  unzipped  122.1 MB of 250.0 MB, layers included    ##########...........  49%"
 
 
 @pytest.mark.parametrize("columns", [60, 72, 80, 120, 200])
-def test_no_line_is_as_wide_as_the_terminal(columns: int) -> None:
+def test_lines_are_narrower_than_the_terminal(columns: int) -> None:
     sizes = {f"distribution-{number} 1.0": number * 100 for number in range(9)}
     what = made(sizes, name="o.zip", zipped=60 * MB, origins=Origins(3, 1, 1), left_out={"tests": LeftOut(12, 9 * MB)})
 
-    told = lines(what, Screen(columns, blocks=True), ["Something that takes quite a few words to be told as it is."])
+    told = lines(
+        what, Screen(columns, blocks=True), ["Something that takes quite a few words to say, so many of them."]
+    )
 
     assert max(len(line) for text in told for line in text.splitlines()) < columns
     assert "█" in "".join(told)
     assert "Something" in "".join(told)
 
 
-def test_a_bar_that_has_no_room_beside_the_size_is_below_it() -> None:
+def test_on_a_narrow_terminal_a_bar_has_its_own_line() -> None:
     _first, zipped, below, *_rest = lines(made(), Screen(60))
 
     assert zipped == "  zipped     10.0 MB of 50.0 MB for a direct upload"
-    assert below == f"{'':11}{'#' * 8}{'.' * 32}  20 %"
+    assert below == f"{'':11}{'#' * 8}{'.' * 32}  20%"
 
 
-def test_bars_are_ascii_where_the_stream_has_no_blocks() -> None:
+def test_bars_are_ascii_if_the_stream_has_no_blocks() -> None:
     assert bar(0.5, 4, Screen(blocks=True)) == "██░░"
     assert bar(0.5, 4, Screen(blocks=False)) == "##.."
 
@@ -78,7 +80,7 @@ def test_bars_are_ascii_where_the_stream_has_no_blocks() -> None:
 @pytest.mark.parametrize(
     ("share", "expected"), [(0, "...."), (0.001, "#..."), (0.99, "####"), (1, "####"), (7, "####")]
 )
-def test_a_bar_shows_whatever_is_there_and_never_more_than_it_has(share: float, expected: str) -> None:
+def test_a_bar_shows_at_least_one_cell_and_at_most_all(share: float, expected: str) -> None:
     assert bar(share, 4, PIPE) == expected
 
 
@@ -90,32 +92,32 @@ def test_bars_are_coloured_on_terminals_only(unzipped: int, colour: int) -> None
     assert "\x1b" not in shown(what, Screen(80))
 
 
-def test_the_five_largest_are_named_and_the_others_are_counted() -> None:
+def test_the_five_largest_are_named_and_the_others_counted() -> None:
     sizes = {"a 1.0": 4096, "b 1.0": 2048, "c 1.0": 1024, "d 1.0": 512, "e 1.0": 256, "f 1.0": 128, "g 1.0": 8}
 
     told = lines(made(sizes), PIPE)[3:]
 
     assert told == [
-        "  largest     4.0 kB  51 %  a 1.0",
-        "              2.0 kB  25 %  b 1.0",
-        "              1.0 kB  13 %  c 1.0",
-        "              0.5 kB   6 %  d 1.0",
-        "              0.2 kB   3 %  e 1.0",
-        "              0.1 kB   2 %  2 others",
+        "  largest     4.0 kB  51%  a 1.0",
+        "              2.0 kB  25%  b 1.0",
+        "              1.0 kB  13%  c 1.0",
+        "              0.5 kB   6%  d 1.0",
+        "              0.2 kB   3%  e 1.0",
+        "              0.1 kB   2%  2 others",
     ]
 
 
-def test_equally_large_ones_are_in_the_order_of_their_names() -> None:
+def test_equal_sizes_are_sorted_by_name() -> None:
     told = shown(made({"b 1.0": 10, "a 1.0": 10}))
 
     assert told.index("a 1.0") < told.index("b 1.0")
 
 
-def test_files_of_no_size_are_no_trouble() -> None:
-    assert "0 %  a 1.0" in shown(made({"a 1.0": 0, "b 1.0": 0}))
+def test_empty_files() -> None:
+    assert "0%  a 1.0" in shown(made({"a 1.0": 0, "b 1.0": 0}))
 
 
-def test_the_only_distribution_is_not_called_the_largest() -> None:
+def test_a_single_distribution_is_not_called_the_largest() -> None:
     assert "largest" not in shown(made({"orders 1.0": 10}))
 
 
@@ -126,11 +128,11 @@ def test_the_only_distribution_is_not_called_the_largest() -> None:
         (Origins(kept=5), "  wheels   5 kept from an earlier build"),
     ],
 )
-def test_it_says_where_the_distributions_came_from(origins: Origins, expected: str) -> None:
+def test_the_origins_of_the_wheels(origins: Origins, expected: str) -> None:
     assert lines(made(origins=origins), PIPE)[1] == expected
 
 
-def test_origins_are_those_of_the_wheels_that_are_taken() -> None:
+def test_origins_are_those_of_the_chosen_wheels() -> None:
     def found(name: str, *wheels: tuple[str, bool]) -> Distribution:
         return Distribution(
             name=canonicalize_name(name),
@@ -157,7 +159,7 @@ def test_origins_are_those_of_the_wheels_that_are_taken() -> None:
     assert closure.origins == Origins(downloaded=2, built=1, kept=1)
 
 
-def test_what_was_left_out_is_told_by_set() -> None:
+def test_what_was_left_out_is_listed_by_set() -> None:
     left_out = {"tests": LeftOut(1204, 31 * MB), "headers": LeftOut(0, 0), "exclude": LeftOut(1, 9 * MB)}
 
     assert lines(made(left_out=left_out), PIPE)[3:] == [
@@ -166,11 +168,11 @@ def test_what_was_left_out_is_told_by_set() -> None:
     ]
 
 
-def test_all_warnings_are_told_again_and_that_it_is_too_large_for_a_direct_upload() -> None:
+def test_warnings_are_repeated_and_the_direct_upload_limit_is_reported() -> None:
     told = shown(made(zipped=51 * MB), PIPE, "one", "another").splitlines()
 
     assert told[-3:-1] == ["Warning: one", "Warning: another"]
-    assert told[-1] == "Warning: it is too large for a direct upload; upload it by way of S3."
+    assert told[-1] == "Warning: The zip exceeds the 50 MB direct-upload limit; upload it through Amazon S3."
     assert "Warning" not in shown(made(zipped=50 * MB))
 
 
@@ -178,13 +180,13 @@ def test_all_warnings_are_told_again_and_that_it_is_too_large_for_a_direct_uploa
     ("has_project", "distributions", "expected"),
     [(True, 0, "the project and 0 distributions"), (True, None, "the project"), (False, 1, "1 distribution")],
 )
-def test_the_first_line_says_what_is_in_it(*, has_project: bool, distributions: int | None, expected: str) -> None:
+def test_the_first_line_lists_the_contents(*, has_project: bool, distributions: int | None, expected: str) -> None:
     what = made(name="o.zip", has_project=has_project, distributions=distributions)
 
     assert lines(what, PIPE)[0] == f"o.zip: {expected}"
 
 
-def test_several_zips_stand_side_by_side() -> None:
+def test_several_zips_are_listed_side_by_side() -> None:
     zips = [made(name="code.zip", zipped=1 * MB, unzipped=2 * MB), made(name="layer.zip", unzipped=123 * MB)]
 
     assert overview(zips, PIPE, together=True) == [
@@ -192,6 +194,6 @@ def test_several_zips_stand_side_by_side() -> None:
         "              zipped  unzipped",
         "              1.0 MB    2.0 MB code.zip",
         "             10.0 MB  123.0 MB layer.zip",
-        "  together  125.0 MB of 250.0 MB unzipped            ##########..........  50 %",
+        "  together  125.0 MB of 250.0 MB unzipped            ##########...........  50%",
     ]
     assert "together" not in "".join(overview(zips, PIPE))

@@ -8,13 +8,12 @@ import shutil
 import stat
 import struct
 import subprocess
-import tempfile
 import threading
 import time
 import tracemalloc
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 
@@ -437,22 +436,21 @@ class TestWholeOrNotAtAll:
         dist.mkdir()
         path = writer.write(dist / "orders.zip", FILES).path
         before = path.read_bytes()
-        descriptors: list[int] = []
+        opened: list[BinaryIO] = []
 
-        def make(prefix: str, dir: Path) -> tuple[int, str]:  # noqa: A002 - as it is called
-            descriptors.append(os.open("/dev/full", os.O_WRONLY))
-            temporary = dir / f"{prefix}full"
+        def open_full(temporary: Path, mode: str) -> BinaryIO:
             temporary.touch()
-            return descriptors[0], str(temporary)
+            opened.append(cast("BinaryIO", open("/dev/full", mode.replace("x", "w"))))  # noqa: PTH123, SIM115
+            return opened[0]
 
-        monkeypatch.setattr(tempfile, "mkstemp", make)
-        with pytest.raises(OSError, match="No space left on device"):
-            writer.write(path, [text("large.bin", os.urandom(size))])
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "open", open_full)
+            with pytest.raises(OSError, match="No space left on device"):
+                writer.write(path, [text("large.bin", os.urandom(size))])
 
         assert [other.name for other in dist.iterdir()] == ["orders.zip"]
         assert path.read_bytes() == before
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            os.fstat(descriptors[0])
+        assert opened[0].closed
 
     @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are looked at in /proc")
     @pytest.mark.parametrize("threads", [True, False], ids=["beside", "where there are too many threads"])
