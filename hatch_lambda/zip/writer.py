@@ -15,12 +15,12 @@ import time
 import zlib
 from contextlib import suppress
 from operator import attrgetter
-from secrets import token_hex
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError, naming
-from hatch_lambda.common.tempfiles import marked, sweep
+from hatch_lambda.common.files import replacing
+from hatch_lambda.common.tempfiles import sweep
 from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member, OpenWheels, raw_pieces
 
 if TYPE_CHECKING:
@@ -71,18 +71,20 @@ def write(
     """
     date, moment = _dos_date_time()
     sweep(path.parent, f".{path.name}-")
-    temporary = path.with_name(f"{marked(f'.{path.name}-')}{token_hex(4)}")
+    former = _open(path)
     try:
-        # Not `tempfile`: its files are private, and the zip gets the mode of any new file under the umask.
-        with naming(path), temporary.open("xb") as raw, _Writer(raw, date, moment, level) as writer:
-            for file in sorted(files, key=attrgetter("path")):
-                writer.add(file)
-            writer.finish()
-        when_read()
-        _replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        with replacing(path, prefix=f".{path.name}-", mode=None) as temporary:
+            with naming(path), temporary.open("wb") as raw, _Writer(raw, date, moment, level) as writer:
+                for file in sorted(files, key=attrgetter("path")):
+                    writer.add(file)
+                writer.finish()
+            when_read()
+    finally:
+        if former is not None:
+            try:  # in a thread, as some file systems take long to free a file
+                Thread(target=os.close, args=(former,), daemon=True).start()
+            except RuntimeError:  # too many threads
+                os.close(former)
     return Archive(path, path.stat().st_size, writer.unzipped)
 
 
@@ -182,20 +184,12 @@ class _Writer:
         self.passed_on = self.position
 
 
-def _replace(temporary: Path, path: Path) -> None:
-    """Rename a file, and leave it to a thread to free the one that was there: some file systems take long for that."""
-    former = None
+def _open(path: Path) -> int | None:
+    """Hold a file that is about to be replaced, so that replacing it need not wait until it is freed."""
     if hasattr(os, "O_NONBLOCK"):  # not on Windows, where an open file cannot be replaced
         with suppress(OSError):
-            former = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        temporary.replace(path)
-    finally:
-        if former is not None:
-            try:
-                Thread(target=os.close, args=(former,), daemon=True).start()
-            except RuntimeError:  # too many threads
-                os.close(former)
+            return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    return None
 
 
 def source_date_epoch() -> int:

@@ -214,7 +214,7 @@ class TestFunctions:
         shown = project.build()
 
         assert started_resolutions(shown) == 1
-        assert shown.count(" reused;") == 2
+        assert shown.count("Reusing the resolution from ") == 2
         assert len(project.in_dist()) == 3
 
     def test_a_function_that_fails_leaves_the_others_zips(self, project: Project, index: Path) -> None:
