@@ -64,8 +64,9 @@ def _forks_instead_of_starts(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _fork_server: ForkServer
 ) -> None:
     """Builds and pips of this Python are forked, unless a test is marked with `real_processes`."""
-    real = os.name != "posix" or "REAL_PROCESSES" in AMBIENT or request.node.get_closest_marker("real_processes")
-    if not real:
+    mark = request.node.get_closest_marker("real_processes")
+    asked_for = mark is not None and mark.kwargs.get("needed", True)  # a test may differ from its module
+    if os.name == "posix" and "REAL_PROCESSES" not in AMBIENT and not asked_for:
         monkeypatch.setattr(ForkingPopen, "server", _fork_server)
         monkeypatch.setattr(subprocess, "Popen", ForkingPopen)
 

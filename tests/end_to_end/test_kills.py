@@ -165,7 +165,7 @@ def test_a_build_that_is_killed_at_any_moment(
     assert scene.litter(clean) == set(), "what killed builds left was not tidied up"
 
 
-_KILLED_AT_A_RENAME = """
+_KILLED_AT_A_RENAME = """# may be forked
 import os, runpy, signal, sys
 left = int(sys.argv[1])
 
@@ -184,6 +184,7 @@ runpy.run_module("hatchling", run_name="__main__")
 """
 
 
+@pytest.mark.real_processes(needed=False)  # some thirty builds, each killed by itself
 def test_a_build_that_is_killed_before_each_file_and_folder_gets_its_name(scene: Scene) -> None:
     scene.build()
     whole, clean = scene.zip.read_bytes(), scene.everything()

@@ -206,7 +206,7 @@ def test_wheels_are_looked_through_one_after_the_other(tmp_path: Path, monkeypat
     assert most == [1] * 10
 
 
-COUNTING = """
+COUNTING = """# may be forked
 import sys
 from hatch_lambda.resolve.pip import process
 from hatchling.cli import hatchling

@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psutil
+
 from tests.support.packages import source_files
 
 if TYPE_CHECKING:
@@ -78,5 +80,7 @@ def has_ended(pid: int) -> bool:
 
 
 def _runs(pid: int) -> bool:
-    ended = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return bool(ended.stdout.strip()) and not ended.stdout.strip().startswith("Z")
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
