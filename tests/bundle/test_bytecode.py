@@ -126,7 +126,7 @@ def code_objects(code: CodeType) -> Iterator[CodeType]:
 
 @needs_the_running_version
 class TestWhatIsMade:
-    def test_import_takes_the_bytecode_and_never_looks_at_the_source(self, kit: Kit, tmp_path: Path) -> None:
+    def test_import_uses_the_bytecode_and_never_the_source(self, kit: Kit, tmp_path: Path) -> None:
         laid = kit.lay({"orders/__init__.py": "", "orders/app.py": "STATE = 'as compiled'\n"})
         folder = unpack(laid.compiled().added_to(laid.files), tmp_path / "task")
         (folder / "orders" / "app.py").write_text("STATE = 'as changed since'\n", encoding="utf-8")
@@ -142,7 +142,7 @@ class TestWhatIsMade:
         assert int.from_bytes(content[4:8], "little") == 0b01
         assert content[8:16] == importlib.util.source_hash(source.encode())
 
-    def test_every_module_has_some_where_import_looks(self, kit: Kit) -> None:
+    def test_every_module_has_bytecode_where_import_looks(self, kit: Kit) -> None:
         modules = ["orders/__init__.py", "orders/__main__.py", "space/name/deep.py", "lone.py", "m/0001_initial.py"]
         laid = kit.lay({**dict.fromkeys(modules, "X = 1\n"), "orders/py.typed": "", "orders/data.json": "{}"})
 
@@ -151,14 +151,14 @@ class TestWhatIsMade:
         assert made == sorted(pyc(module.removesuffix(".py")) for module in modules)
         assert {importlib.util.cache_from_source(module, optimization="") for module in modules} == set(made)
 
-    def test_a_namespace_package_is_imported_from_it(self, kit: Kit, tmp_path: Path) -> None:
+    def test_namespace_packages_are_imported_from_bytecode(self, kit: Kit, tmp_path: Path) -> None:
         laid = kit.lay({"space/name/deep.py": "X = 'compiled'\n"})
         folder = unpack(laid.compiled().added_to(laid.files), tmp_path / "task")
         (folder / "space" / "name" / "deep.py").write_text("X = 'source'\n", encoding="utf-8")
 
         assert run("import space.name.deep as deep; print(deep.X)", folder) == "compiled"
 
-    def test_scripts_and_metadata_have_none(self, kit: Kit) -> None:
+    def test_scripts_and_metadata_are_not_compiled(self, kit: Kit) -> None:
         laid = kit.lay(
             {
                 "orders.py": "",
@@ -170,7 +170,7 @@ class TestWhatIsMade:
 
         assert paths(laid.compiled()) == [pyc("orders"), pyc("bin/__init__")]
 
-    def test_what_a_wheel_shipped_in_its_place_goes(self, kit: Kit) -> None:
+    def test_bytecode_of_a_wheel_is_replaced(self, kit: Kit) -> None:
         laid = kit.lay({"orders.py": "VALUE = 1\n"})
         stale = laid.files[0]._replace(path=pyc("orders"))
 
@@ -180,7 +180,7 @@ class TestWhatIsMade:
         (taken,) = [file for file in files if file.path == pyc("orders")]
         assert taken.source.read()[:4] == importlib.util.MAGIC_NUMBER
 
-    def test_tracebacks_show_where_lambda_has_the_files(self, kit: Kit, tmp_path: Path) -> None:
+    def test_tracebacks_show_lambdas_paths(self, kit: Kit, tmp_path: Path) -> None:
         laid = kit.lay({"orders/app.py": "def handler():\n    raise ValueError\n\n\nhandler()\n"})
         program = tmp_path / "app.pyc"
         program.write_bytes(contents(laid.compiled())[pyc("orders/app")])
@@ -189,7 +189,7 @@ class TestWhatIsMade:
 
         assert 'File "/var/task/orders/app.py", line 2, in handler' in finished.stderr
 
-    def test_a_layer_lies_elsewhere(self, kit: Kit) -> None:
+    def test_a_layer_has_other_paths(self, kit: Kit) -> None:
         laid = kit.lay({"orders/app.py": "def handler():\n    class Inner: ...\n"})
 
         for root in (TASK_ROOT, LAYER_ROOT, TASK_ROOT):
@@ -224,7 +224,7 @@ class TestWhatIsMade:
         exec(marshal.loads(content[16:]), namespace)
         assert len(namespace["TABLE"]) == 60_000
 
-    def test_more_modules_than_one_process_is_given(self, kit: Kit) -> None:
+    def test_more_modules_than_for_one_process(self, kit: Kit) -> None:
         laid = kit.lay({f"orders/m{number}.py": f"VALUE = {number}\n" for number in range(200)})
 
         made = contents(laid.compiled())
@@ -242,7 +242,7 @@ class TestWhatIsMade:
         assert b"Told." in content
         assert b"checked" in content
 
-    def test_nothing_in_the_working_directory_has_a_say(
+    def test_the_working_directory_has_no_influence(
         self, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("marshal", "sysconfig", "importlib", "sitecustomize", "typing"):
@@ -252,7 +252,7 @@ class TestWhatIsMade:
 
         assert paths(kit.lay({"orders.py": ""}).compiled()) == [pyc("orders")]
 
-    def test_what_lies_beside_the_compiling_program_has_no_say(
+    def test_files_next_to_the_compiling_program_have_no_influence(
         self, kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("sysconfig", "importlib", "typing", "warnings"):
@@ -262,7 +262,7 @@ class TestWhatIsMade:
 
         assert paths(kit.lay({"orders.py": ""}).compiled()) == [pyc("orders")]
 
-    def test_warnings_about_the_source_are_not_ours_to_tell(self, kit: Kit, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_warnings_about_sources_are_not_shown(self, kit: Kit, capfd: pytest.CaptureFixture[str]) -> None:
         made = kit.lay({"orders.py": "PATTERN = '\\d'\nassert (1, 'always')\n"}).compiled()
 
         assert paths(made) == [pyc("orders")]
@@ -283,7 +283,7 @@ BAD = {
 
 @needs_the_running_version
 class TestWhatDoesNotCompile:
-    def test_it_goes_without_and_is_told_as_data(self, kit: Kit) -> None:
+    def test_it_has_no_bytecode_and_is_reported(self, kit: Kit) -> None:
         laid = kit.lay({**BAD, "good.py": "X = 1\n"})
 
         made = laid.compiled()
@@ -296,7 +296,7 @@ class TestWhatDoesNotCompile:
         assert told["newer.py"] == "newer.py: line 1: invalid syntax"
         assert told["return.py"] == "return.py: line 1: 'return' outside function"
 
-    def test_it_is_told_again_when_nothing_is_compiled_anew(self, kit: Kit) -> None:
+    def test_it_is_reported_again_from_the_cache(self, kit: Kit) -> None:
         laid = kit.lay({**BAD, "good.py": "X = 1\n"})
 
         first, second = laid.compiled(), laid.compiled()
@@ -305,7 +305,7 @@ class TestWhatDoesNotCompile:
         assert (first.reused, second.reused) == (0, 1)
         assert str(second) == f"1 reused, {len(BAD)} cannot be compiled"
 
-    def test_the_projects_own_can_be_told_from_others(self, kit: Kit) -> None:
+    def test_owners_are_reported(self, kit: Kit) -> None:
         own, other = kit.lay({"own.py": "def\n"}), kit.lay({"other.py": "def\n"}, name="lib")
 
         made = compile_bundle([*own.files, *other.files], other.wheels, own.settings, own.store)
@@ -391,7 +391,7 @@ class TestTheSameBytes:
 
         assert len(kept) == 1
 
-    def test_it_is_code_that_means_the_same(self, version: str, kit: Kit, tmp_path: Path) -> None:
+    def test_the_code_behaves_the_same(self, version: str, kit: Kit, tmp_path: Path) -> None:
         python = pythons_at_hand()[version]
         tests = "'axis' in {'axis', None}, None in {'axis', None}, 'x' in {'axis', None}, len({(1, None), ('b', None)})"
         program = f"{ALL}\nprint({tests}, f.__qualname__, TEXT == tuple('{{\xe9 '))\n"
@@ -406,7 +406,7 @@ class TestTheSameBytes:
 
 @needs_the_running_version
 class TestWhatIsKept:
-    def test_the_next_build_compiles_nothing_of_a_wheel(self, kit: Kit) -> None:
+    def test_the_next_build_compiles_no_module_of_a_wheel(self, kit: Kit) -> None:
         laid = kit.lay({"orders.py": "X = 1\n", "more.py": "Y = 1\n"})
 
         first, second = laid.compiled(), laid.compiled()
@@ -416,7 +416,7 @@ class TestWhatIsKept:
         assert str(first).startswith(f"2 modules compiled by Python {RUNNING}.")
         assert str(second) == "2 reused"
 
-    def test_it_goes_into_the_zip_as_it_is_kept(self, kit: Kit, tmp_path: Path) -> None:
+    def test_cached_bytecode_is_not_compressed_again(self, kit: Kit, tmp_path: Path) -> None:
         laid = kit.lay({"orders.py": f"TEXT = {200 * 'again '!r}\n"})
         (kept,) = laid.compiled().files
 
@@ -435,7 +435,7 @@ class TestWhatIsKept:
         assert sorted(contents(made[0])) == [pyc("other"), pyc("own")]
         assert len(other.kept) == 1
 
-    def test_another_choice_of_files_is_another_work(self, kit: Kit) -> None:
+    def test_another_selection_of_files_is_compiled_separately(self, kit: Kit) -> None:
         laid = kit.lay({"orders.py": "X = 1\n", "tests.py": "Y = 1\n"})
         fewer = [file for file in laid.files if file.path != "tests.py"]
 
@@ -444,7 +444,7 @@ class TestWhatIsKept:
         assert paths(laid.compiled()) == [pyc("orders"), pyc("tests")]
 
     @pytest.mark.parametrize("damage", [b"", b"not what it was"])
-    def test_what_is_damaged_is_made_anew(self, damage: bytes, kit: Kit) -> None:
+    def test_a_damaged_archive_is_compiled_again(self, damage: bytes, kit: Kit) -> None:
         laid = kit.lay({"orders.py": "X = 1\n"})
         first = contents(laid.compiled())
         (kept,) = laid.kept
@@ -458,7 +458,7 @@ class TestWhatIsKept:
         assert laid.kept == [kept]
         assert kept.read_bytes() == whole
 
-    def test_what_was_put_in_its_place_is_not_taken(self, kit: Kit) -> None:
+    def test_a_substituted_archive_is_not_used(self, kit: Kit) -> None:
         laid, other = kit.lay({"orders.py": "X = 1\n"}), kit.lay({"orders.py": "X = 2\n"}, name="lib")
         laid.compiled()
         (mine,) = laid.kept
@@ -469,7 +469,7 @@ class TestWhatIsKept:
 
         assert contents(laid.compiled()) == content
 
-    def test_an_interpreter_of_another_release_compiles_anew(self, kit: Kit, tmp_path: Path) -> None:
+    def test_another_release_of_python_compiles_again(self, kit: Kit, tmp_path: Path) -> None:
         laid = kit.lay({"orders.py": "X = 1\n"})
         laid.compiled()
         python = speaking(tmp_path / "python", version=f"{RUNNING}.99", answers=1)
@@ -480,7 +480,7 @@ class TestWhatIsKept:
         assert made.compiler == f"Python {RUNNING}.99"
 
     @pytest.mark.skipif(os.name == "nt", reason="signals are Unix's")
-    def test_a_killed_build_leaves_nothing_that_the_next_one_takes(self, kit: Kit, tmp_path: Path) -> None:
+    def test_a_killed_build_leaves_nothing_that_is_reused(self, kit: Kit, tmp_path: Path) -> None:
         modules = {f"orders/m{number}.py": f"{ALL}VALUE = {number}\n" for number in range(1500)}
         laid = kit.lay(modules)
         store, (wheel,) = laid.store, laid.wheels
@@ -610,7 +610,7 @@ class TestTheInterpreter:
             laid.compiled()
         return str(raised.value)
 
-    def test_none_of_the_runtimes_version(self, kit: Kit, machine: Path) -> None:
+    def test_no_interpreter_of_the_runtimes_version(self, kit: Kit, machine: Path) -> None:
         del machine
         wanted = "3.14" if RUNNING != "3.14" else "3.13"
 
@@ -625,7 +625,7 @@ class TestTheInterpreter:
             assert remedy in said
         assert "compile-bytecode = false" in said
 
-    def test_the_one_that_is_named_has_another_version(self, kit: Kit) -> None:
+    def test_a_given_interpreter_of_another_version(self, kit: Kit) -> None:
         wanted = "3.14" if RUNNING != "3.14" else "3.13"
 
         said = self.failure(kit.lay({"orders.py": ""}, version=wanted, python=sys.executable))
@@ -643,7 +643,7 @@ class TestTheInterpreter:
             ({"tag": "cpython-399"}, "with the cache tag `cpython-399`: "),
         ],
     )
-    def test_one_that_makes_other_bytecode(
+    def test_an_interpreter_with_other_bytecode(
         self, fault: dict[str, object], words: str, kit: Kit, tmp_path: Path
     ) -> None:
         python = speaking(tmp_path / "python", **fault)  # type: ignore[arg-type]  # a table of cases
@@ -662,7 +662,7 @@ class TestTheInterpreter:
             ("echo hello, this is no interpreter", "exit code 0"),
         ],
     )
-    def test_one_that_does_not_work(self, script: str, words: str, kit: Kit, tmp_path: Path) -> None:
+    def test_an_interpreter_that_fails(self, script: str, words: str, kit: Kit, tmp_path: Path) -> None:
         python = tmp_path / "python"
         python.write_text(f'#!/bin/sh\ncase "$*" in *-c*) echo {RUNNING};; *) {script};; esac\n', encoding="utf-8")
         python.chmod(0o755)
@@ -671,14 +671,14 @@ class TestTheInterpreter:
 
         assert f"Cannot compile bytecode with the interpreter {python}: {words}" in said
 
-    def test_one_that_ends_amid_its_work(self, kit: Kit, tmp_path: Path) -> None:
+    def test_an_interpreter_that_ends_while_compiling(self, kit: Kit, tmp_path: Path) -> None:
         python = speaking(tmp_path / "python", answers=1, end="sys.exit('out of memory')")
 
         said = self.failure(kit.lay({"a.py": "", "b.py": "", "c.py": ""}, python=str(python)))
 
         assert f"The interpreter {python} ended while compiling /var/task/b.py: exit code 1: out of memory" in said
 
-    def test_after_a_failure_no_process_is_left_and_nothing_kept(self, kit: Kit, tmp_path: Path) -> None:
+    def test_a_failure_leaves_no_process_and_no_archive(self, kit: Kit, tmp_path: Path) -> None:
         python = speaking(tmp_path / "python", answers=40, end="sys.exit('out of memory')")
         laid = kit.lay({f"m{number}.py": "" for number in range(500)}, python=str(python))
 
@@ -689,7 +689,7 @@ class TestTheInterpreter:
         assert laid.kept == []
         assert list(laid.store.root.glob("begun/*")) == []
 
-    def test_one_of_the_runtimes_version_is_found_and_remembered(self, kit: Kit, machine: Path, other: str) -> None:
+    def test_the_interpreter_is_found_and_remembered(self, kit: Kit, machine: Path, other: str) -> None:
         installed = machine / "PATH" / f"python{other}"
         installed.symlink_to(pythons_at_hand()[other])
         laid = kit.lay({"orders.py": "X = 1\n"}, version=other)
@@ -707,7 +707,7 @@ class TestTheInterpreter:
         assert kit.lay({"orders.py": "X = 1\n"}, version=other, exclude=["a"]).compiled().reused == 1
         assert str(moved) in note.read_text(encoding="utf-8")
 
-    def test_what_was_remembered_and_is_broken_since_is_forgotten(self, kit: Kit, machine: Path, other: str) -> None:
+    def test_a_remembered_interpreter_that_broke_is_forgotten(self, kit: Kit, machine: Path, other: str) -> None:
         installed = machine / "PATH" / f"python{other}"
         script = '#!/bin/sh\n[ -e "$0.broken" ] && exit 3\nexec {} "$@"\n'
         installed.write_text(script.format(pythons_at_hand()[other]), encoding="utf-8")
