@@ -1,4 +1,4 @@
-"""The Python interface: fills a folder with a function's dependencies."""
+"""The Python interface: fills a directory with a function's dependencies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PythonPipDependencyBuilder:
-    """Puts the closure of a requirements file into a folder, for a Lambda runtime.
+    """Puts the closure of a requirements file into a directory, for a Lambda runtime.
 
     class Printer:
         def status(self, message):
@@ -40,17 +40,18 @@ class PythonPipDependencyBuilder:
     ) -> None:
         """Resolve, download, build and lay out, as the build hook does.
 
-        `artifacts_dir_path`: the folder that becomes the bundle; what it held goes. `requirements_path`: a file as pip
-        reads it. `runtime`: `python3.13`. `config`: keys of `[tool.hatch.build.hooks.lambda]`, `architecture` first,
-        but for `runtime`, `requirements` and `build-directory`; its paths are relative to the current folder.
+        `artifacts_dir_path`: the directory that becomes the bundle; its content is replaced. `requirements_path`: a
+        file as pip reads it. `runtime`: `python3.13`. `config`: keys of `[tool.hatch.build.hooks.lambda]`,
+        `architecture` first, except `runtime`, `requirements` and `build-directory`; its paths are relative to the
+        current directory.
 
-        Raises `LambdaBuildError`; the folder is then as it was, and `ui.error` has been told.
+        Raises `LambdaBuildError` after a call of `ui.error`; the directory is then as it was.
         """
         ui = ui or SilentUI()
         try:
             artifacts, requirements = _absolute(artifacts_dir_path), _absolute(requirements_path)
-            _refuse_to_empty(artifacts, requirements)
-            _refuse_double_meanings(config or {})
+            _refuse_to_clear(artifacts, requirements)
+            _refuse_duplicates(config or {})
             table = {**(config or {}), "runtime": runtime, "requirements": [str(requirements)]}
             settings = load(table, Path.cwd(), environ={}, name="config")
             pipeline.run(Request(settings, artifacts, subject=requirements.name), Reporter(ui))
@@ -66,9 +67,9 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow links
 
 
-def _refuse_double_meanings(config: Mapping[str, object]) -> None:
+def _refuse_duplicates(config: Mapping[str, object]) -> None:
     faults = [
-        f"Field `config.{key}` is not taken, since the argument `{argument}` says it"
+        f"Field `config.{key}` is not allowed; use the argument `{argument}` instead"
         for key, argument in (
             ("runtime", "runtime"),
             ("requirements", "requirements_path"),
@@ -80,10 +81,10 @@ def _refuse_double_meanings(config: Mapping[str, object]) -> None:
         raise ConfigurationError(faults)
 
 
-def _refuse_to_empty(artifacts: Path, requirements: Path) -> None:
-    """The folder is replaced as a whole, which must not take the caller's own files with it."""
+def _refuse_to_clear(artifacts: Path, requirements: Path) -> None:
+    """Protect the caller's files, as the directory is replaced as a whole. Raises `ConfigurationError`."""
     if artifacts.exists() and not artifacts.is_dir():
-        raise ConfigurationError([f"{artifacts} is no folder, and would be replaced by one"])
+        raise ConfigurationError([f"{artifacts} is not a directory and would be replaced by one"])
     for precious in (requirements, Path.cwd()):
         if artifacts == precious or artifacts in precious.parents:
-            raise ConfigurationError([f"The folder {artifacts} would be emptied, and it holds {precious}"])
+            raise ConfigurationError([f"The directory {artifacts} would be cleared, but it contains {precious}"])

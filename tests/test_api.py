@@ -309,7 +309,7 @@ class TestFoldersThatAreNotToBeEmptied:
 
         message = self.refused(folder, requirements, ui)
 
-        assert message == f"The folder {folder} would be emptied, and it holds {requirements}"
+        assert message == f"The directory {folder} would be cleared, but it contains {requirements}"
 
     @pytest.mark.parametrize("place", [".", "..", "../..", "deploy/..", ""])
     def test_one_with_the_current_folder_in_it_is_refused(
@@ -320,7 +320,7 @@ class TestFoldersThatAreNotToBeEmptied:
 
         message = self.refused(place, requirements, ui)
 
-        assert "would be emptied" in message
+        assert "would be cleared" in message
         assert Path.cwd().is_dir()
 
     def test_one_that_leads_there_by_a_link_is_refused_or_takes_the_links_place(

@@ -1,4 +1,4 @@
-"""Hatch's way to talk to its user, for the pipeline."""
+"""Progress and errors of a build, shown through Hatch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.live_line import LiveLine, columns_of, has_blocks
 from hatch_lambda.common.redact import redact
 from hatch_lambda.common.signals import handled
 from hatch_lambda.common.ui import Screen, StagedUI, warning_text, wrapped
@@ -21,16 +22,11 @@ if TYPE_CHECKING:
 
     from hatchling.bridge.app import Application
 
-    from hatch_lambda.common.live_line import LiveLine
-
 _INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 class HatchUI(StagedUI):
-    """Progress at Hatch's usual verbosity; with `-q` nothing but errors.
-
-    Hatch writes to stderr, so that is what is looked at.
-    """
+    """Progress at Hatch's verbosity, on stderr as all that Hatch displays; with `-q` only errors."""
 
     def __init__(self, app: Application) -> None:
         self.app = app
@@ -40,8 +36,6 @@ class HatchUI(StagedUI):
 
     @property
     def screen(self) -> Screen:
-        from hatch_lambda.common.live_line import columns_of, has_blocks
-
         colours = self._on_terminal and not os.environ.get("NO_COLOR") and os.name != "nt"
         columns = columns_of(sys.stderr) if self._on_terminal else None
         return Screen(columns, has_blocks(sys.stderr), colours)
@@ -75,8 +69,6 @@ class HatchUI(StagedUI):
         if not self._on_terminal:
             yield
             return
-        from hatch_lambda.common.live_line import LiveLine
-
         with LiveLine(sys.stderr, head) as live:
             self._live = live
             try:

@@ -230,7 +230,7 @@ def test_a_live_line_shows_what_is_built_and_only_the_plain_lines_are_left(
     # nothing of it is left, and the cursor is there
     assert not spinners("".join(terminal.lines))
     assert [line[2] for line in terminal.lines if re.match(r"  \d ", line)] == [*"123456789"]
-    assert re.search(r"\n  4 build +met slow 1\.0 +\d\.\d s\n", "\n".join(terminal.lines))
+    assert re.search(r"\n  4 build +built slow 1\.0 +\d\.\d s\n", "\n".join(terminal.lines))
     assert not terminal.screen.cursor.hidden
     assert terminal.lines[-1] == "dist/orders-1.0-python3.13-x86_64.zip"
 
@@ -391,7 +391,7 @@ def test_rich_is_imported_for_a_terminal_alone_and_once_something_lasts(
     assert "hatch_lambda" in imported(piped)
     assert "rich" not in imported(piped)
     assert "click" not in imported(piped)
-    assert "reused" in reused.raw.decode()
+    assert "Reusing the resolution from " in reused.raw.decode()
     assert imported(reused.raw.decode()) >= {"hatch_lambda"}
     assert not imported(reused.raw.decode()) & {"rich", "click"}
     assert "rich" in imported(built.raw.decode())
@@ -405,8 +405,8 @@ def test_nothing_is_written_over_in_a_pipe(project: Callable[..., Path], index: 
     assert "\r" not in shown
     assert "\x1b" not in shown
     assert "⠋" not in shown
-    assert stages(shown.splitlines())[3] == "4 build met slow 1.0"
-    assert re.search(r"\n  4 build {18}met slow 1\.0 {39} +\d\.\d s\n", shown)
+    assert stages(shown.splitlines())[3] == "4 build built slow 1.0"
+    assert re.search(r"\n  4 build {18}built slow 1\.0 {37} +\d\.\d s\n", shown)
 
 
 # --- What pip says ---
