@@ -276,6 +276,7 @@ def test_a_wheel_that_pip_finds_unsound_stops_the_build(
     as_it_was()
 
 
+@pytest.mark.quick
 def test_a_wheel_that_is_not_sound_stops_a_real_build(index: Path, project: Callable[..., Project]) -> None:
     attack, reason = UNSOUND["a way out"]
     attack(index)

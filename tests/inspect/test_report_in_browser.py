@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="needs Chromium and its driver: `apt-get install chromium chromium-driver`, or `.ci/browser`",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER),
+        reason="needs Chromium and its driver: `apt-get install chromium chromium-driver`, or `.ci/browser`",
+    ),
+]
 
 FLAGS = (
     "--headless",

@@ -44,6 +44,7 @@ def test_for_a_lone_module_the_message_has_the_two_lines_that_work(new_project: 
     assert project.zipped() == {"app.py", *DIST_INFO}
 
 
+@pytest.mark.quick
 def test_all_faults_of_the_table_come_at_once(new_project: NewProject) -> None:
     project = new_project(
         '[tool.hatch.build.hooks.lambda]\nruntime = "python3.9"\narchitecture = "amd64"\nprefer-binary = "yes"\n'
@@ -159,6 +160,7 @@ def test_a_package_that_does_not_exist_is_named(new_project: NewProject, index: 
     assert "No matching distribution found for nonesuch>=2" in shown
 
 
+@pytest.mark.quick
 def test_a_conflict_is_told_with_both_sides(new_project: NewProject, index: Path) -> None:
     make_wheel(index, "one", requires=["shared<2"])
     make_wheel(index, "two", requires=["shared>=2"])

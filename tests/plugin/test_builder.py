@@ -54,6 +54,7 @@ def test_the_zip_holds_the_project_and_its_dependencies_and_nothing_else(new_pro
     assert project.zipped() == {*PACKAGE, *DIST_INFO, *FOO}
 
 
+@pytest.mark.quick
 def test_metadata_entry_points_and_commands_work_from_the_unpacked_zip(
     new_project: NewProject, index: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_project_without_dependencies_is_zipped_alone_and_no_pip_is_started(
     assert [event for event in trap.caught if "pip" in event] == []
 
 
+@pytest.mark.quick
 def test_wheel_and_zip_are_built_side_by_side(new_project: NewProject, index: Path) -> None:
     make_wheel(index, "foo")
     project = new_project(project='dependencies = ["foo"]')
@@ -222,6 +224,7 @@ def test_the_version_may_be_named(new_project: NewProject) -> None:
     assert project.zipped() == {*PACKAGE, *DIST_INFO}
 
 
+@pytest.mark.quick
 def test_the_target_comes_first_then_a_line_a_stage_then_the_sizes_beside_the_limits(
     new_project: NewProject, index: Path
 ) -> None:
@@ -243,6 +246,7 @@ def test_the_target_comes_first_then_a_line_a_stage_then_the_sizes_beside_the_li
     assert "Successfully downloaded" not in "".join(lines)
 
 
+@pytest.mark.quick
 def test_quiet_means_nothing_but_errors(new_project: NewProject, index: Path) -> None:
     project = new_project(project='dependencies = ["foo"]')
 
