@@ -546,9 +546,9 @@ def test_pips_steps_are_told_of_what_is_at_work(ui: RecordingUI) -> None:
         for step in steps:
             listener.hear(step)
 
-    assert resolving.moments[1:3] == ["collecting foo (1 so far)", "foo: installing build tools"]
+    assert resolving.moments[1:3] == ["collecting foo (1 so far)", "foo: installing build dependencies"]
     assert building.moments == [
-        "foo 1.0 (1 of 2): installing build tools",
+        "foo 1.0 (1 of 2): installing build dependencies",
         "foo 1.0 (1 of 2): metadata",
         "building foo 1.0 (1 of 2)",
     ]

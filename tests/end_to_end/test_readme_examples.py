@@ -120,7 +120,7 @@ class TestExamples:
         assert project.python("-m", "hatch_lambda", "lock", "--check").returncode == 0
 
     def test_what_the_runtime_has(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("What the runtime has"))
+        project = project_of(example("What the runtime provides"))
 
         project.build()
 
@@ -167,7 +167,7 @@ class TestExamples:
         assert not {name for name in worker if name.startswith(("orders/api", "fastapi", "pandas/tests"))}
 
     def test_the_zip_beside_the_wheel(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("The zip beside the wheel"))
+        project = project_of(example("The zip next to the wheel"))
 
         project.build("-t", "wheel")
 
