@@ -119,7 +119,7 @@ class TestExamples:
         assert top_level(project, ARM_ZIP) == {"orders", "pandas"}
         assert project.python("-m", "hatch_lambda", "lock", "--check").returncode == 0
 
-    def test_what_the_runtime_has(self, project_of: Callable[[str], Project]) -> None:
+    def test_what_the_runtime_provides(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("What the runtime provides"))
 
         project.build()
@@ -166,7 +166,7 @@ class TestExamples:
         assert {"orders/worker/jobs.py", "pandas/__init__.py"} <= worker
         assert not {name for name in worker if name.startswith(("orders/api", "fastapi", "pandas/tests"))}
 
-    def test_the_zip_beside_the_wheel(self, project_of: Callable[[str], Project]) -> None:
+    def test_the_zip_next_to_the_wheel(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("The zip next to the wheel"))
 
         project.build("-t", "wheel")
