@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hatch_lambda.resolve.closure import Attempt
-from hatch_lambda.resolve.curated import CURATED
+from hatch_lambda.resolve.curated import COMPATIBLE
 from hatch_lambda.wheels.compatibility import Verdict, fault_of_machine_code, machine_code_of, wheel_tags
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ STAGE = 6
 
 
 def listed_as_compatible(found: Distribution, settings: Settings) -> bool:
-    return found.name in CURATED or found.name in settings.compatible
+    return found.name in COMPATIBLE or found.name in settings.compatible
 
 
 def allow(closure: Closure, settings: Settings) -> Closure:

@@ -16,7 +16,7 @@ from hatch_lambda.common.interpreters import interpreter_to_build_with
 from hatch_lambda.common.process import telling_lines
 from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
 from hatch_lambda.resolve.fingerprint import build_facts, is_no_source, this_machine
-from hatch_lambda.resolve.graph import required_names
+from hatch_lambda.resolve.graph import parsed, required_names
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.wheels.compatibility import judge, requires_of
 
@@ -92,7 +92,7 @@ class _Build:
         except InvalidWheelFilename as error:
             return str(error)
         resolved = {found.name for found in self.closure.distributions}
-        unknown = required_names(requires_of(wheel), self.found.extras, self.job.target) - resolved
+        unknown = required_names(parsed(requires_of(wheel)), self.found.extras, self.job.target) - resolved
         if unknown:
             return f"the backend made a wheel that requires {', '.join(sorted(unknown))}, which its metadata did not"
         return None

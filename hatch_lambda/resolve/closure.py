@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
@@ -93,7 +94,7 @@ class Distribution:
 
     name: NormalizedName
     version: Version
-    requires: tuple[str, ...]
+    requires: tuple[Requirement, ...]
     """`Requires-Dist` as the metadata has it, markers and all."""
     extras: frozenset[str]
     requested: bool

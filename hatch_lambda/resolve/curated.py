@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from packaging.utils import canonicalize_name
 
-# Distributions without wheels for Linux, and their siblings on the index that have them. They are named, not taken:
-# a sibling has another name, so it does not satisfy those who require the original.
 BINARY_SIBLINGS = {
     "cx-oracle": "oracledb",
     "psycopg-c": "psycopg-binary",
@@ -14,19 +12,21 @@ BINARY_SIBLINGS = {
     "pysqlite3": "pysqlite3-binary",
     "uwsgi": "pyuwsgi",
 }
+"""Distributions without wheels for Linux, and related ones that have them.
 
+They are suggested, not used: under another name they do not satisfy whoever requires the original.
+"""
 
-# Distributions that work on Lambda though the tags of their wheels may say otherwise: their extensions are optional,
-# and a wheel made without them is still tagged for the platform and Python that made it. sqlalchemy does so on purpose
-# (https://github.com/zzzeek/sqlalchemy/pull/194); pyyaml: https://github.com/aws/chalice/issues/1074.
-CURATED = frozenset({"pyrsistent", "pyyaml", "sqlalchemy"})
+COMPATIBLE = frozenset({"pyrsistent", "pyyaml", "sqlalchemy"})
+"""Distributions that work on Lambda whatever the tags of their wheels.
 
+Their extensions are optional, and a wheel built without them is still tagged for the platform and Python that built it.
+sqlalchemy does so on purpose (https://github.com/zzzeek/sqlalchemy/pull/194); pyyaml:
+https://github.com/aws/chalice/issues/1074.
+"""
 
 AWS_SDK = canonicalize_name("aws-sdk")
-
-
-SDK_ITSELF = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))
-
-
-_WHAT_COMES_WITH_IT = frozenset(map(canonicalize_name, ("jmespath", "python-dateutil", "six", "urllib3")))
+"""What `provided` calls the SDK of the runtime."""
+AWS_SDK_PACKAGES = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))
+AWS_SDK_DEPENDENCIES = frozenset(map(canonicalize_name, ("jmespath", "python-dateutil", "six", "urllib3")))
 """https://docs.aws.amazon.com/lambda/latest/dg/python-package.html, and boto3's own metadata."""

@@ -1,14 +1,16 @@
-"""Who requires whom: arithmetic over the requirements of a closure."""
+"""Who requires whom: arithmetic over requirements."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from packaging.utils import NormalizedName
 
@@ -16,28 +18,62 @@ if TYPE_CHECKING:
     from hatch_lambda.resolve.closure import Closure, Distribution
 
 
+def parsed(requires: Iterable[str]) -> Iterator[Requirement]:
+    """`Requires-Dist` lines as requirements, without those that no installer can read."""
+    for text in requires:
+        try:
+            yield Requirement(text)
+        except InvalidRequirement:
+            continue
+
+
+def applies(requirement: Requirement, target: Target, extras: Iterable[str] = ()) -> bool:
+    """Whether the target needs it, with these extras of the distribution that requires it."""
+    if requirement.marker is None:
+        return True
+    environment = target.marker_environment
+    try:
+        return any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in ("", *sorted(extras)))
+    except (InvalidVersion, UndefinedComparison, UndefinedEnvironmentName):
+        return False  # no installer can read it either
+
+
+def required_names(requires: Iterable[Requirement], extras: Iterable[str], target: Target) -> set[NormalizedName]:
+    """Names of what is required on the target."""
+    return {canonicalize_name(requirement.name) for requirement in requires if applies(requirement, target, extras)}
+
+
+def reachable(
+    start: Iterable[NormalizedName],
+    needs: Mapping[NormalizedName, Iterable[NormalizedName]],
+    *,
+    without: frozenset[NormalizedName] = frozenset(),
+) -> set[NormalizedName]:
+    """What is needed from the start on, among the keys of `needs`, along paths that avoid `without`."""
+    found: set[NormalizedName] = set()
+    waiting = [*start]
+    while waiting:
+        name = waiting.pop()
+        if name in needs and name not in found and name not in without:
+            found.add(name)
+            waiting += needs[name]
+    return found
+
+
+def needs_of(closure: Closure, target: Target) -> dict[NormalizedName, set[NormalizedName]]:
+    """What each distribution of a closure requires on the target."""
+    return {found.name: required_names(found.requires, found.extras, target) for found in closure.distributions}
+
+
 def chain_to(wanted: Distribution, closure: Closure, target: Target) -> tuple[str, ...]:
-    """The shortest way down from what the project asks for, as `name version`, the wanted one last."""
-    by_name = {found.name: found for found in closure.distributions}
+    """The shortest path from a direct dependency to a distribution, each as `name version`."""
+    by_name, needs = {found.name: found for found in closure.distributions}, needs_of(closure, target)
     paths: list[tuple[Distribution, ...]] = [(found,) for found in closure.distributions if found.requested]
     seen = {path[0].name for path in paths}
     for path in paths:  # grows while it is read: breadth first
         if path[-1].name == wanted.name:
             return tuple(map(str, path))
-        for name in sorted(required_names(path[-1].requires, path[-1].extras, target) - seen):
-            if name in by_name:
-                seen.add(name)
-                paths.append((*path, by_name[name]))
+        for name in sorted(needs[path[-1].name] & by_name.keys() - seen):
+            seen.add(name)
+            paths.append((*path, by_name[name]))
     return (str(wanted),)
-
-
-def required_names(requires: Iterable[str], extras: Iterable[str], target: Target) -> set[NormalizedName]:
-    """Who is required on the target, by `Requires-Dist` and the extras that are wanted."""
-    names = set()
-    for text in requires:
-        requirement = Requirement(text)
-        if requirement.marker is None or any(
-            requirement.marker.evaluate({**target.marker_environment, "extra": extra}) for extra in ("", *extras)
-        ):
-            names.add(canonicalize_name(requirement.name))
-    return names

@@ -1,4 +1,4 @@
-"""What need not be packaged, since the runtime or a layer has it: the setting `provided`."""
+"""The setting `provided`: distributions that the runtime or a layer supplies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.config.validators import listed
-from hatch_lambda.resolve.curated import _WHAT_COMES_WITH_IT, AWS_SDK, SDK_ITSELF
-from hatch_lambda.resolve.graph import required_names
+from hatch_lambda.resolve.curated import AWS_SDK, AWS_SDK_DEPENDENCIES, AWS_SDK_PACKAGES
+from hatch_lambda.resolve.graph import needs_of, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,76 +20,59 @@ if TYPE_CHECKING:
 
 
 class ProvidedError(LambdaBuildError):
-    """Something that is packaged would bring a part of what the runtime has to have as a whole."""
+    """A part of the AWS SDK would be packaged although the runtime must supply it as a whole."""
 
 
 def leave_out(closure: Closure, job: Job) -> Closure:
-    """The closure without what is provided and what only that needs.
+    """The closure without what is provided and what only that requires.
 
-    What something else needs, too, stays. Raises `ProvidedError` where that is a part of the AWS SDK's closure.
+    What other distributions require, too, stays. Raises `ProvidedError` if it is a part of the AWS SDK.
     """
     asked_for = job.settings.provided
     if not asked_for:
         return closure
-    named = (asked_for - {AWS_SDK}) | (SDK_ITSELF if AWS_SDK in asked_for else frozenset())
+    has_sdk = AWS_SDK in asked_for
+    named = (asked_for - {AWS_SDK}) | (AWS_SDK_PACKAGES if has_sdk else frozenset())
     members = {found.name: found for found in closure.distributions}
-    # A lock need not have what is provided.
-    if not job.settings.lock_file and (unknown := sorted(named - members.keys() - SDK_ITSELF)):
+    # A lock file may lack what is provided.
+    if not job.settings.lock_file and (unknown := sorted(named - members.keys() - AWS_SDK_PACKAGES)):
         job.reporter.warn(f"`provided` names {listed(unknown)}, which nothing requires")
-    needs = {found.name: required_names(found.requires, found.extras, job.target) for found in closure.distributions}
-    requested = [found.name for found in closure.distributions if found.requested]
-    stays = _reachable(requested, needs, without=named)
-    provided = _reachable(named, needs)
-    if shared := sorted(stays & (provided | (_WHAT_COMES_WITH_IT if AWS_SDK in asked_for else frozenset()))):
-        _tell(shared, [members[name] for name in sorted(stays)], needs, job)
+    needs = needs_of(closure, job.target)
+    stays = reachable([found.name for found in closure.distributions if found.requested], needs, without=named)
+    provided = reachable(named, needs)
+    if shared := sorted(stays & (provided | (AWS_SDK_DEPENDENCIES if has_sdk else frozenset()))):
+        _report(shared, [members[name] for name in sorted(stays)], needs, job)
+    if gone := [str(found) for found in closure.distributions if found.name not in stays]:
+        job.reporter.line(f"  provided by the runtime or a layer: {', '.join(gone)}")
     left = tuple(found for found in closure.distributions if found.name in stays)
-    gone = [str(found) for found in closure.distributions if found.name not in stays]
-    if gone:
-        job.reporter.line(f"  left to the runtime or a layer: {', '.join(gone)}")
     return dataclasses.replace(closure, distributions=left)
 
 
-def _reachable(
-    start: Iterable[NormalizedName],
-    needs: Mapping[NormalizedName, Iterable[NormalizedName]],
-    *,
-    without: frozenset[NormalizedName] = frozenset(),
-) -> set[NormalizedName]:
-    """All that is needed from the start on, by ways that do not lead through what is left out."""
-    found: set[NormalizedName] = set()
-    waiting = [name for name in start if name in needs and name not in without]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += [needed for needed in needs[name] if needed in needs and needed not in without]
-    return found
-
-
-def _tell(
+def _report(
     shared: list[NormalizedName],
     stay: list[Distribution],
     needs: Mapping[NormalizedName, Iterable[NormalizedName]],
     job: Job,
 ) -> None:
-    """Say who keeps parts of a closure of which the rest is left out."""
+    """Report which distributions require parts of what is provided."""
     lines = []
     for name in shared:
         who = [str(found) for found in stay if name in needs[found.name]]
         if any(found.name == name and found.requested for found in stay):
             who.append(job.request.subject)
-        lines.append(f"{name} is needed by {', '.join(who)}")
-    if not job.settings.provided & (SDK_ITSELF | {AWS_SDK}):
+        lines.append(f"{name} is required by {', '.join(who)}")
+    if not job.settings.provided & (AWS_SDK_PACKAGES | {AWS_SDK}):
         job.reporter.warn(
-            f"packaged, though something in `provided` needs it, too, and may want another version: {'; '.join(lines)}"
+            "still packaged because other distributions need it, possibly in a version that the provided layer does "
+            f"not accept: {'; '.join(lines)}"
         )
         return
     quoted = ", ".join(f'"{name}"' for name in shared)
     raise ProvidedError(
-        "`provided` leaves the AWS SDK to the runtime, and these parts of it would be packaged all the same:\n"
+        "`provided` leaves the AWS SDK to the runtime, but these parts of it would still be packaged:\n"
         + "".join(f"  {line}\n" for line in lines)
-        + "The runtime's SDK would then find your version of them instead of its own; AWS's advice is to ship the SDK, "
-        "too, if one ships any of what it needs.\n"
-        "What you can do: package the SDK (take it out of `provided`), or leave these to the runtime as well, in "
+        + "The runtime's SDK would then import your version of them instead of its own. AWS advises packaging the SDK, "
+        "too, if you package any of its dependencies.\n"
+        "What you can do: package the SDK (remove it from `provided`), or leave these to the runtime as well, in "
         f"whatever version it has: add {quoted} to `provided`."
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, PRUNABLE, TARGET_FIELDS
-from hatch_lambda.resolve.curated import CURATED
+from hatch_lambda.resolve.curated import COMPATIBLE
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,7 +42,7 @@ def test_the_named_sets_are_those_of_the_code() -> None:
 def test_the_runtimes_and_the_curated_distributions_are_those_of_the_code() -> None:
     assert f"`{next(iter(RUNTIMES))}` … `{list(RUNTIMES)[-1]}`" in README
     stage_6 = next(line for line in README.splitlines() if line.startswith("| 6 allow"))
-    assert {name for name in CURATED if f"`{name}`" in stage_6} == CURATED
+    assert {name for name in COMPATIBLE if f"`{name}`" in stage_6} == COMPATIBLE
 
 
 def test_the_oldest_pip_is_the_one_that_pyproject_allows() -> None:

@@ -72,13 +72,13 @@ class TestAnything:
         assert names(bundle_of("pandas", "scipy", provided=["pandas"])) == {"scipy", "numpy"}
 
         (warning,) = [line for line in ui.lines if line.startswith("Warning:")]
-        assert "numpy is needed by scipy 1.0" in warning
-        assert "  left to the runtime or a layer: pandas 1.0, pytz 1.0" in ui.lines
+        assert "numpy is required by scipy 1.0" in warning
+        assert "  provided by the runtime or a layer: pandas 1.0, pytz 1.0" in ui.lines
 
     def test_what_the_project_itself_asks_for_stays(self, bundle_of: BundleOf, ui: RecordingUI) -> None:
         assert names(bundle_of("pandas", "pytz", provided=["pandas"])) == {"pytz"}
 
-        assert "pytz is needed by orders" in ui.text
+        assert "pytz is required by orders" in ui.text
 
     def test_a_name_that_nothing_requires_is_told(self, bundle_of: BundleOf, ui: RecordingUI) -> None:
         bundle_of("pytz", provided=["padnas"])
@@ -112,7 +112,7 @@ class TestAwsSdk:
             bundle_of(*requirements, provided=["aws-sdk"])
 
         message = str(raised.value)
-        assert "  urllib3 is needed by requests 1.0\n" in message
+        assert "  urllib3 is required by requests 1.0\n" in message
         assert "package the SDK" in message
         assert 'add "urllib3" to `provided`' in message
 
@@ -126,5 +126,5 @@ class TestAwsSdk:
 
     def test_naming_boto3_alone_means_the_same(self, bundle_of: BundleOf) -> None:
         assert names(bundle_of("boto3", "idna", provided=["boto3"])) == {"idna"}
-        with pytest.raises(ProvidedError, match="urllib3 is needed by requests"):
+        with pytest.raises(ProvidedError, match="urllib3 is required by requests"):
             bundle_of("boto3", "requests", provided=["boto3"])

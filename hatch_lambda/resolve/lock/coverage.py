@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 from hatch_lambda.common.redact import redact, without_credentials
 from hatch_lambda.config import requirements_files
 from hatch_lambda.config.requirements_files import Unread
-from hatch_lambda.resolve.curated import AWS_SDK, SDK_ITSELF
+from hatch_lambda.resolve.curated import AWS_SDK, AWS_SDK_PACKAGES
+from hatch_lambda.resolve.graph import applies
 from hatch_lambda.resolve.lock.lock_file import LockFileError, how_to_lock, label
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Member:
 
     locked: Locked
     version: Version | None
-    requires: tuple[str, ...] | None = None
+    requires: tuple[Requirement, ...] | None = None
 
     def __str__(self) -> str:
         return f"{self.locked.name} {self.version}" if self.version else self.locked.name
@@ -82,7 +83,7 @@ def _cover(members: list[Member], request: Request) -> Coverage:
     files = _files_of(settings)
     unread = [file for file in files if isinstance(file, Unread)]
     wanted = list(_wanted_by_project(request, files))
-    waiting = [need for need in wanted if _holds(need.requirement, "", settings)]
+    waiting = [need for need in wanted if applies(need.requirement, settings.target)]
     reached: dict[NormalizedName, set[str]] = {}
     faults = [f"{label(Path(file.name), settings)} cannot be read: {file.reason}" for file in unread if file.reason]
     faults += _against_constraints(by_name, settings, files)
@@ -100,7 +101,11 @@ def _cover(members: list[Member], request: Request) -> Coverage:
         known = reached.setdefault(name, set())
         for extra in sorted((_extras(need.requirement) | {""}) - known):
             known.add(extra)
-            waiting += _wanted_by(member, extra, settings)
+            waiting += [
+                _Need(str(member), requirement, by_project=False)
+                for requirement in member.requires or ()
+                if applies(requirement, settings.target, [extra])
+            ]
     if all(member.requires is not None for member in members):
         doubts += [
             f"{member} is locked, and nothing that is packaged requires it"
@@ -110,7 +115,7 @@ def _cover(members: list[Member], request: Request) -> Coverage:
     return Coverage(
         {name: frozenset(extras - {""}) for name, extras in reached.items()},
         frozenset(
-            canonicalize_name(need.requirement.name) for need in wanted if _holds(need.requirement, "", settings)
+            canonicalize_name(need.requirement.name) for need in wanted if applies(need.requirement, settings.target)
         ),
         tuple(dict.fromkeys(faults)),
         tuple(dict.fromkeys(doubts)),
@@ -128,19 +133,7 @@ def _shown(requirement: Requirement) -> str:
 
 
 def _is_provided(name: NormalizedName, settings: Settings) -> bool:
-    return name in settings.provided or (AWS_SDK in settings.provided and name in SDK_ITSELF)
-
-
-def _holds(requirement: Requirement, extra: str, settings: Settings) -> bool:
-    marker = requirement.marker
-    return marker is None or marker.evaluate({**settings.target.marker_environment, "extra": extra})
-
-
-def _wanted_by(member: Member, extra: str, settings: Settings) -> Iterator[_Need]:
-    for text in member.requires or ():
-        requirement = Requirement(text)
-        if _holds(requirement, extra, settings):
-            yield _Need(str(member), requirement, by_project=False)
+    return name in settings.provided or (AWS_SDK in settings.provided and name in AWS_SDK_PACKAGES)
 
 
 def _wanted_by_project(request: Request, files: Iterable[RequirementsFile | Unread]) -> Iterator[_Need]:
@@ -211,5 +204,7 @@ def _against_constraints(
         member = by_name.get(canonicalize_name(requirement.name))
         if not file.is_constraints or member is None or member.version is None:
             continue
-        if _holds(requirement, "", settings) and not requirement.specifier.contains(member.version, prereleases=True):
+        if applies(requirement, settings.target) and not requirement.specifier.contains(
+            member.version, prereleases=True
+        ):
             yield f"{label(file.path, settings)} allows {_shown(requirement)} only: the lock has {member}"

@@ -19,6 +19,7 @@ from hatch_lambda.common.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import KEPT, Closure, Distribution, Wheel
+from hatch_lambda.resolve.graph import parsed
 from hatch_lambda.resolve.lock import coverage as lock_coverage
 from hatch_lambda.resolve.lock import lock_file
 from hatch_lambda.resolve.lock.coverage import Member
@@ -118,7 +119,7 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
     return Distribution(
         name=name,
         version=version,
-        requires=requires,
+        requires=tuple(parsed(requires)),
         extras=frozenset(),
         requested=False,
         direct=True,

@@ -20,7 +20,7 @@ from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import redact, without_credentials
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.resolve.closure import Sdist, SourceTree
-from hatch_lambda.resolve.curated import CURATED
+from hatch_lambda.resolve.curated import COMPATIBLE
 from hatch_lambda.resolve.graph import required_names
 from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
 from hatch_lambda.wheels.store import write_whole
@@ -246,7 +246,7 @@ def _name(package: Package) -> str:
 def _let_through(package: Package, settings: Settings) -> PackageWheel:
     """A wheel that may work despite its tags, for stage 6 to look at: listed, or found so when it was locked."""
     wheels = list(package.wheels or ())
-    listed = package.name in CURATED or package.name in settings.compatible
+    listed = package.name in COMPATIBLE or package.name in settings.compatible
     if not listed and _own_table(package).get("despite-tags") is not True:
         names = sorted(wheel.filename for wheel in wheels)
         more = [f"and {len(names) - _SHOWN_FILES} more"] if len(names) > _SHOWN_FILES else []

@@ -12,6 +12,7 @@ from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import KEPT, Distribution, Sdist, SourceTree, Wheel
+from hatch_lambda.resolve.graph import parsed
 from hatch_lambda.wheels.compatibility import Verdict
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def distribution_of(entry: Mapping[str, Any], destination: Path) -> Distribution
     return Distribution(
         name=canonicalize_name(entry["name"]),
         version=Version(entry["version"]),
-        requires=tuple(entry["requires"]),
+        requires=tuple(parsed(entry["requires"])),
         extras=frozenset(canonicalize_name(extra) for extra in entry["extras"]),
         requested=entry["user_supplied"],
         direct=entry["direct"],
