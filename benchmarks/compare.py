@@ -180,7 +180,7 @@ class _Bench:
         """Seconds to write the wheels of a workload one after the other into a file: no zip is made quicker."""
         store = self._cache_folder(self.contestants[0], "edit") / "hatch_lambda_cache_dir"
         project = self.folder / "projects" / workload / "hatch-lambda"
-        lock = next(project.glob(".hatch/lambda/*/pylock.toml"), None)
+        lock = next(project.glob(".hatch/lambda/*/resolution.json"), None)
         if lock is None:
             return 0.0
         text = lock.read_text(encoding="utf-8")

@@ -16,8 +16,11 @@ from hatch_lambda.common.ui import counted
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.plugin.display import aborting
 from hatch_lambda.resolve.job import Job
-from hatch_lambda.resolve.lock import coverage, lock_file
-from hatch_lambda.resolve.lock.download_locked import in_store, members_of
+from hatch_lambda.resolve.lock.coverage import check_coverage
+from hatch_lambda.resolve.lock.download import in_store, members_of
+from hatch_lambda.resolve.lock.read import LockFileError, label, read
+from hatch_lambda.resolve.lock.select import packages_for, select, versions
+from hatch_lambda.resolve.lock.write import changes, machine_bound, write
 from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
 
@@ -110,14 +113,14 @@ def _check(requests: Mapping[Path, Request]) -> None:
     for path, request in requests.items():
         settings = request.settings
         try:
-            present = lock_file.read(path, settings)
-            chosen = lock_file.select(present, settings)
+            present = read(path, settings)
+            chosen = select(present, settings)
             cached = in_store(chosen, settings)
-            coverage.check(present, members_of(chosen, cached), request)
+            check_coverage(present, members_of(chosen, cached), request)
         except LambdaBuildError as error:
             faults.append(str(error))
             continue
-        covers = f"{lock_file.label(path, settings)} covers {request.subject} for {settings.target.description}"
+        covers = f"{label(path, settings)} covers {request.subject} for {settings.target.description}"
         click.echo(f"{covers}: {counted(len(chosen), 'distribution')}")
         if unseen := len(chosen) - len(cached):
             what = "is not cached, so only a build can check what it requires"
@@ -137,30 +140,30 @@ def _update(
     former = None
     if path.is_file():
         try:
-            former = lock_file.read(path, settings)
-        except lock_file.LockFileError as error:
+            former = read(path, settings)
+        except LockFileError as error:
             reporter.warn(f"existing pins are ignored: {str(error).partition(chr(10))[0]}")
     pins: dict[NormalizedName, Version] = {}
     if former is not None and upgraded is not None:
-        versions = lock_file.versions(former, settings)
-        if unknown := sorted(upgraded - versions.keys()):
+        locked = versions(former, settings)
+        if unknown := sorted(upgraded - locked.keys()):
             reporter.warn(f"not locked, so there is nothing to upgrade: {', '.join(unknown)}")
-        pins = {name: version for name, version in versions.items() if name not in upgraded}
+        pins = {name: version for name, version in locked.items() if name not in upgraded}
     with pipeline.scratch_folder(reporter) as scratch:
         closure = _resolve_with(pins, Job(_without_lock(request), scratch, reporter), store)
         for found in closure.distributions:
             if found.wheel:
                 store.keep(found.wheel.path, str(found), scratch=scratch)
-        if bound := lock_file.machine_bound(closure, settings.root):
+        if bound := machine_bound(closure, settings.root):
             reporter.warn(f"locked as local files, which other machines may not have: {', '.join(bound)}")
-        lock_file.write(path, closure, settings.target)
-    present = lock_file.read(path, settings)
-    before = lock_file.packages_for(former, settings) if former else ()
-    changes = lock_file.changes(before, present.content.packages)
-    outcome = "written" if former is None else "updated" if changes else "unchanged"
+        write(path, closure, settings.target)
+    present = read(path, settings)
+    before = packages_for(former, settings) if former else ()
+    lines = changes(before, present.content.packages)
+    outcome = "written" if former is None else "updated" if lines else "unchanged"
     count = counted(len(present.content.packages), "distribution")
-    click.echo(f"{lock_file.label(path, settings)}: {outcome}, {count}")
-    for line in changes:
+    click.echo(f"{label(path, settings)}: {outcome}, {count}")
+    for line in lines:
         click.echo(f"  {line}")
 
 

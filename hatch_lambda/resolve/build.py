@@ -117,7 +117,7 @@ class _Build:
         requirements = scratch / "requirements.txt"
         lines = [*self.closure.index_options, self._requirement(scratch)]
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        completed = process.build_wheel(
+        completed = process.pip_wheel(
             self.job,
             requirements,
             scratch / "wheels",

@@ -38,7 +38,7 @@ def download(job: Job, store: Store) -> Closure:
     """
     with Prefetch(store) as prefetch:
         if job.settings.lock_file:
-            from hatch_lambda.resolve.lock.download_locked import download_locked
+            from hatch_lambda.resolve.lock.download import download_locked
 
             return download_locked(job, prefetch)
         return _download(job, prefetch)
@@ -49,14 +49,14 @@ def _download(job: Job, prefetch: Prefetch) -> Closure:
     arguments = _what_to_resolve(job)
     if not arguments:
         return Closure(())
-    first = answer = process.download(job, destination, arguments, prefetch=prefetch)
+    first = answer = process.pip_download(job, destination, arguments, prefetch=prefetch)
     ignore_tags: set[str] = set()
     while not answer.succeeded:
         no_candidates = set(answer.findings.get("no_candidates", ()))
         if no_candidates <= ignore_tags:
             raise _resolution_error(job, first)
         ignore_tags |= no_candidates  # pip stops at the first one, so each try may bring up another
-        answer = process.download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch)
+        answer = process.pip_download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch)
     _pass_warnings_on(answer, job)
     return _closure(answer, destination)
 

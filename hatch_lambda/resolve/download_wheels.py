@@ -68,7 +68,7 @@ def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:
     hashes = " ".join(f"--hash={value}" for value in found.allowed_hashes)
     lines = [*closure.index_options, f"{found.name}=={found.version} {hashes}".rstrip()]
     requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    answer = process.download(
+    answer = process.pip_download(
         job,
         destination,
         ["--no-deps", "--only-binary=:all:", "--requirement", str(requirements)],

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _NEEDED_NEXT = (
     "hatch_lambda.wheels.scan",  # first, as it is needed first
     *(f"hatch_lambda.resolve.{name}" for name in ("sort", "download_wheels", "build", "audit")),
-    *(f"hatch_lambda.resolve.{name}" for name in ("provided", "toolchains", "lock.lock_file")),
-    *("packaging.pylock", "tomli_w", "hatch_lambda.bundle.prune"),
+    *(f"hatch_lambda.resolve.{name}" for name in ("provided", "toolchains", "report_unmet")),
+    *("hatch_lambda.bundle.prune"),
 )
 
 

@@ -740,13 +740,13 @@ def test_an_sdist_that_is_exchanged_before_it_is_built(
 ) -> None:
     meant = make_sdist(index, "foo")
     evil = make_forging_sdist(tmp_path, "foo", {FOO_WHEEL: make_wheel(tmp_path, "foo").read_bytes()})
-    build_wheel = process.build_wheel
+    build_wheel = process.pip_wheel
 
     def exchange_and_build(job: Job, *args: Path, **kwargs: object) -> Completed:
         shutil.copy(evil, job.scratch / "downloads" / "foo" / meant.name)
         return build_wheel(job, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(process, "build_wheel", exchange_and_build)
+    monkeypatch.setattr(process, "pip_wheel", exchange_and_build)
 
     with pytest.raises(LambdaBuildError) as caught:
         bundle_of("foo", runtime=HERE)
@@ -887,11 +887,10 @@ def test_a_lock_file_that_names_a_file_outside_does_not_harm_it(
     precious = tmp_path / "precious" / FOO_WHEEL
     precious.parent.mkdir()
     precious.write_text("years of work", encoding="utf-8")
-    lock = made.root / BUNDLE / ".." / "pylock.toml"
-    text = lock.read_text(encoding="utf-8")
-    head, tool, tail = text.partition("[tool.hatch-lambda]")
-    lock.write_text(head + tool + tail.replace(sha256_of(index / FOO_WHEEL), str(precious.parent)), encoding="utf-8")
-    assert lock.read_text(encoding="utf-8") != text
+    saved = made.root / BUNDLE / ".." / "resolution.json"
+    text = saved.read_text(encoding="utf-8")
+    saved.write_text(text.replace(sha256_of(index / FOO_WHEEL), str(precious.parent)), encoding="utf-8")
+    assert saved.read_text(encoding="utf-8") != text
 
     made.build()
 
@@ -935,7 +934,7 @@ def test_a_bundle_folder_that_is_a_link_loses_the_link_and_not_what_it_leads_to(
     assert not bundle.is_symlink()
     assert (bundle / "foo.py").read_text(encoding="utf-8") == "VERSION = '1.0'\n"
     assert {path.name for path in bundle.parent.iterdir()} == {
-        *("bundle", "bundle.json", "files.json", "pylock.toml", "audit.json")
+        *("bundle", "bundle.json", "files.json", "resolution.json", "audit.json")
     }
 
 

@@ -70,7 +70,7 @@ class Workshop:
 @pytest.fixture
 def workshop(tmp_path: Path, ui: RecordingUI, monkeypatch: pytest.MonkeyPatch) -> Workshop:
     workshop = Workshop(tmp_path, ui, Store(tmp_path / "store"), make_sdist(tmp_path / "sdists", "foo"))
-    monkeypatch.setattr(process, "build_wheel", workshop.build_wheel)
+    monkeypatch.setattr(process, "pip_wheel", workshop.build_wheel)
     return workshop
 
 
@@ -82,7 +82,7 @@ class TestWheelsBuiltFromSdists:
         first = bundle_with_state("foo", runtime=HERE)
         other = tmp_path / "other"
         other.mkdir()
-        monkeypatch.setattr(process, "build_wheel", lambda *_, **__: pytest.fail("built again"))
+        monkeypatch.setattr(process, "pip_wheel", lambda *_, **__: pytest.fail("built again"))
 
         second = bundle_with_state("foo", root=other, runtime=HERE)
 

@@ -158,7 +158,7 @@ def test_what_follows_is_imported_while_pip_is_at_work(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from hatch_lambda.resolve.prefetch import Prefetch; from hatch_lambda.wheels.store import Store\n"
-        "names = ('hatch_lambda.wheels.scan', 'hatch_lambda.resolve.audit', 'packaging.pylock', 'tomli_w')\n"
+        "names = ('hatch_lambda.wheels.scan', 'hatch_lambda.resolve.audit', 'hatch_lambda.resolve.toolchains')\n"
         "assert not sys.modules.keys() & set(names)\n"
         f"with Prefetch(Store(Path({str(tmp_path)!r}))) as prefetch:\n"
         "    prefetch.begin(); prefetch.begin()\n"

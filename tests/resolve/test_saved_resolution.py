@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
+import json
 import os
 import re
 import subprocess
@@ -12,30 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from packaging.pylock import PackageArchive, PackageDirectory, PackageSdist, PackageVcs, PackageWheel, Pylock
 
 from hatch_lambda import pipeline
 from hatch_lambda.common.errors import ResolutionError
-from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.config.settings import load
-from hatch_lambda.resolve.closure import Closure, Wheel
 from hatch_lambda.resolve.pip import process
-from hatch_lambda.wheels.compatibility import Verdict
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError
 from tests.support.elf import make_elf
 from tests.support.packages import make_sdist, make_source_tree, make_wheel
 
 if sys.version_info >= (3, 11):
-    import tomllib
+    pass
 else:
-    import tomli as tomllib
-from tests.support.situation import HERE, REUSED, Situation, distribution_of, files_in, raising, read_lock, sha256
+    pass
+from tests.support.situation import HERE, REUSED, Situation, files_in, raising
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hatch_lambda.bundle.files import Bundle
-    from hatch_lambda.config.settings import Settings
     from tests.support.recording_ui import RecordingUI
     from tests.support.simple_index import SimpleIndex
 
@@ -107,17 +100,16 @@ class TestResolveOnce:
 
         assert situation.resolved == 2
 
-    def test_no_lock_file_of_another_bundle_stays_beside_one_that_is_not_reused(self, situation: Situation) -> None:
+    def test_no_resolution_of_another_bundle_stays_next_to_one_that_is_not_reused(self, situation: Situation) -> None:
         situation.build()
-        assert (situation.state / "pylock.toml").is_file()
+        assert (situation.state / "resolution.json").is_file()
         situation.write("requirements.txt", "-r https://example.org/requirements.txt\n")
         situation.table["requirements"] = ["requirements.txt"]
         situation.wheels = [make_wheel(situation.tmp / "wheels", "bar")]
 
         situation.build()
 
-        lock = situation.state / "pylock.toml"
-        assert not lock.exists() or [package.name for package in read_lock(lock).packages] == ["bar"]
+        assert not (situation.state / "resolution.json").exists()
 
     def test_each_target_has_a_resolution_of_its_own(self, situation: Situation) -> None:
         for runtime in ("python3.13", "python3.12", "python3.13", "python3.12"):
@@ -214,33 +206,33 @@ class TestResolveOnce:
 
 
 def break_with(**changes: object) -> Callable[[Path], None]:
-    """Change our own part of a lock file, that says how it was asked for."""
+    """Change a saved resolution, or each of its wheels."""
 
-    def damage(lock: Path) -> None:
-        import tomli_w
-
-        content: dict[str, Any] = tomllib.loads(lock.read_text(encoding="utf-8"))
-        (tool,) = content["tool"].values()
+    def damage(saved: Path) -> None:
+        content: dict[str, Any] = json.loads(saved.read_text(encoding="utf-8"))
         for key, value in changes.items():
-            if key in tool:
-                tool[key] = value
+            if key in content:
+                content[key] = value
             else:
-                tool["wheels"] = [{**wheel, key: value} for wheel in tool["wheels"]]
-        lock.write_text(tomli_w.dumps(content), encoding="utf-8")
+                content["wheels"] = [{**wheel, key: value} for wheel in content["wheels"]]
+        saved.write_text(json.dumps(content), encoding="utf-8")
 
     return damage
 
 
-class TestABrokenLockFile:
+class TestDamaged:
     @pytest.mark.parametrize(
         "damage",
         [
-            lambda lock: lock.write_bytes(b""),
-            lambda lock: lock.write_bytes(b"\xff\xfe not a text"),
-            lambda lock: lock.write_bytes(lock.read_bytes()[:-20]),
-            lambda lock: lock.write_text("tool = 5\n", encoding="utf-8"),
-            lambda lock: lock.unlink(),
+            lambda saved: saved.write_bytes(b""),
+            lambda saved: saved.write_bytes(b"\xff\xfe not a text"),
+            lambda saved: saved.write_bytes(saved.read_bytes()[:-20]),
+            lambda saved: saved.write_text("5\n", encoding="utf-8"),
+            lambda saved: saved.unlink(),
             break_with(key="of another question"),
+            break_with(resolved=5),
+            break_with(resolved="yesterday"),
+            break_with(folders=5),
             break_with(wheels="none"),
             break_with(wheels=[5]),
             break_with(wheels=[{"distribution": "foo 1.0"}]),
@@ -253,7 +245,8 @@ class TestABrokenLockFile:
             break_with(unheard_of=1),
         ],
         ids=[
-            *("empty", "no text", "cut off", "another shape", "gone", "another key", "wheels as text"),
+            *("empty", "no text", "cut off", "another shape", "gone", "another key"),
+            *("date as number", "no date", "folders as number", "wheels as text"),
             *("wheels as numbers", "half a wheel", "filename as number", "a NUL in it", "a path", "hash as number"),
             *("another hash", "no hash"),
             "unknown key",
@@ -261,7 +254,7 @@ class TestABrokenLockFile:
     )
     def test_it_is_as_if_there_were_none(self, damage: Callable[[Path], None], situation: Situation) -> None:
         first = situation.build()
-        damage(situation.state / "pylock.toml")
+        damage(situation.state / "resolution.json")
 
         assert situation.build() == first
 
@@ -272,102 +265,22 @@ class TestABrokenLockFile:
         victim = situation.tmp / "victim" / "foo-1.0-py3-none-any.whl"
         victim.parent.mkdir()
         victim.write_bytes(b"dear to its owner")
-        break_with(sha256=f"{'../' * 12}{victim.parent.relative_to('/')}")(situation.state / "pylock.toml")
+        break_with(sha256=f"{'../' * 12}{victim.parent.relative_to('/')}")(situation.state / "resolution.json")
 
         situation.build()
 
         assert victim.is_file()
 
 
-def selected(lock: Pylock, settings: Settings) -> dict[str, Any]:
-    environment: Any = settings.target.marker_environment
-    chosen = list(lock.select(environment=environment, tags=settings.target.tags))
-    found = {str(package.name): source for package, source in chosen}
-    assert len(found) == len(chosen)
-    return found
-
-
-def git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
-
-
-class TestTheLockFile:
-    def test_it_says_of_every_kind_of_source_what_was_chosen(
-        self, index: Path, tmp_path: Path, project_root: Path, bundle_with_state: BundleOf
-    ) -> None:
-        away = tmp_path / "elsewhere"
-        cp = HERE.replace("python3.", "cp3")
-        fitting = make_wheel(index, "tagged", tag=f"{cp}-{cp}-manylinux_2_17_x86_64", files={"tagged.py": ""})
-        make_wheel(index, "tagged", tag=f"{cp}-{cp}-manylinux_2_17_aarch64", files={"tagged.py": ""})
-        pure = make_wheel(index, "pure", "1.5", requires=["tagged"])
-        make_wheel(index, "pure", "2.0", requires_python=">=3.99")
-        sdist = make_sdist(index, "from-sdist")
-        wheel_by_url, sdist_by_url = make_wheel(away, "by-wheel"), make_sdist(away, "by-sdist")
-        folder = make_source_tree(away / "by-folder", "by-folder")
-        repository = make_source_tree(away / "repository" / "python", "by-git").parent
-        git(repository, "init", "--quiet", "--initial-branch=main")
-        git(repository, "add", "--all")
-        git(repository, "commit", "--quiet", "--message", "x")
-
-        bundle = bundle_with_state(
-            "pure",
-            "from-sdist",
-            f"by-wheel @ {wheel_by_url.as_uri()}",
-            f"by-sdist @ {sdist_by_url.as_uri()}",
-            f"by-folder @ {folder.as_uri()}",
-            f"by-git @ git+{repository.as_uri()}@main#subdirectory=python",
-            runtime=HERE,
-        )
-        lock = read_lock(bundle.directory.parent / "pylock.toml")
-        chosen = selected(lock, load({"runtime": HERE}, project_root, environ={}))
-
-        assert [str(package.name) for package in lock.packages] == sorted(chosen)
-        assert {f"{package.name} {package.version}" for package in lock.packages} == set(bundle.distributions)
-        kinds = {name: type(source) for name, source in chosen.items()}
-        assert kinds == {
-            "tagged": PackageWheel,
-            "pure": PackageWheel,
-            "from-sdist": PackageSdist,
-            "by-wheel": PackageArchive,
-            "by-sdist": PackageArchive,
-            "by-folder": PackageDirectory,
-            "by-git": PackageVcs,
-        }
-        for name, path in {"tagged": fitting, "pure": pure, "from-sdist": sdist}.items():
-            assert (chosen[name].name, chosen[name].url) == (path.name, path.as_uri())
-            assert chosen[name].hashes == {"sha256": sha256(path)}
-        for name, path in {"by-wheel": wheel_by_url, "by-sdist": sdist_by_url}.items():
-            assert (chosen[name].url, chosen[name].hashes) == (path.as_uri(), {"sha256": sha256(path)})
-        assert Path(chosen["by-folder"].path) == folder
-        assert not chosen["by-folder"].editable
-        by_git = chosen["by-git"]
-        assert (by_git.type, by_git.url, by_git.subdirectory) == ("git", repository.as_uri(), "python")
-        assert by_git.commit_id == git(repository, "rev-parse", "HEAD")
-        assert bundle_with_state(*bundle_requirements(bundle), runtime=HERE).distributions == bundle.distributions
-
-    def test_it_is_for_this_target_and_no_other(self, situation: Situation) -> None:
-        situation.table = {"architecture": "arm64"}
-        situation.build()
-        (marker,) = read_lock(situation.state / "pylock.toml").environments or ()
-
-        fits = {
-            (runtime, architecture): marker.evaluate(dict(target.marker_environment))
-            for runtime, architecture in itertools.product(RUNTIMES, ARCHITECTURES)
-            for target in [Target(RUNTIMES[runtime], ARCHITECTURES[architecture])]
-        }
-
-        assert [target for target, fit in fits.items() if fit] == [("python3.13", "arm64")]
-
-    def test_it_is_valid_where_nothing_is_required(self, situation: Situation) -> None:
+class TestContent:
+    def test_it_is_reused_where_nothing_is_required(self, situation: Situation) -> None:
         situation.wheels, situation.requirements = [], []
         situation.build()
         situation.build()
 
-        assert list(read_lock(situation.state / "pylock.toml").packages) == []
         assert situation.resolved == 1
 
-    def test_it_carries_no_credentials_and_its_urls_work_without(
+    def test_neither_it_nor_the_cache_has_credentials(
         self,
         tmp_path: Path,
         bundle_with_state: BundleOf,
@@ -382,7 +295,6 @@ class TestTheLockFile:
             direct = f"direct @ {index.file_url('direct-1.0-py3-none-any.whl')}"
             table: dict[str, object] = {"pip-args": ["--index-url", index.url], "runtime": HERE}
             bundle = bundle_with_state("foo", "bar", direct, **table)
-            origin = f"http://{index.url.partition('@')[2].removesuffix('/simple')}"
         reused = bundle_with_state("foo", "bar", direct, **table)
 
         assert reused == bundle
@@ -392,35 +304,3 @@ class TestTheLockFile:
             if path.is_file():
                 for secret in (b"alice-the-user", b"s3cr3t"):
                     assert secret not in path.read_bytes(), path
-        by_name = {str(package.name): package for package in read_lock(state / "pylock.toml").packages}
-        assert [wheel.url for wheel in by_name["foo"].wheels or ()] == [f"{origin}/files/foo-1.0-py3-none-any.whl"]
-        assert by_name["bar"].sdist
-        assert by_name["bar"].sdist.url == f"{origin}/files/bar-1.0.tar.gz"
-        assert by_name["direct"].archive
-        assert by_name["direct"].archive.url == f"{origin}/files/direct-1.0-py3-none-any.whl"
-
-    def test_credentials_of_a_repository_stay_out_and_its_address_is_right(
-        self, situation: Situation, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        from hatch_lambda.resolve.closure import SourceTree
-
-        source = SourceTree("git+https://alice:s3cr3t@host/team/foo.git@c0ffee#subdirectory=a/b", None, "c0ffee", "a/b")
-        built = dataclasses.replace(
-            distribution_of(situation.wheels[0]),
-            direct=True,
-            source=source,
-            wheels=(Wheel(situation.wheels[0], "built by stage 4", Verdict(compatible=True, reason="fits")),),
-        )
-        monkeypatch.setattr(pipeline, "resolve", lambda *_: Closure((built,)))
-        situation.build()
-
-        (package,) = read_lock(situation.state / "pylock.toml").packages
-
-        assert package.vcs
-        assert (package.vcs.url, package.vcs.commit_id) == ("https://host/team/foo.git", "c0ffee")
-        assert package.vcs.subdirectory == "a/b"
-
-
-def bundle_requirements(bundle: Bundle) -> list[str]:
-    """What its wheels are, so that they are asked for as such."""
-    return [f"{wheel.distribution.split()[0]} @ {wheel.path.as_uri()}" for wheel in bundle.wheels]

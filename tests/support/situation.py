@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.pylock import Pylock
 from packaging.utils import parse_wheel_filename
 
 from hatch_lambda import pipeline
@@ -22,11 +21,6 @@ from hatch_lambda.config.settings import load
 from hatch_lambda.resolve.closure import Closure, Distribution, Wheel
 from hatch_lambda.wheels.compatibility import Verdict
 from tests.support.packages import make_wheel
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -131,10 +125,6 @@ class Situation:
     @property
     def state(self) -> Path:
         return load({"runtime": "python3.13", **self.table}, self.root, environ={}).target_directory
-
-
-def read_lock(path: Path) -> Pylock:
-    return Pylock.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 def stored_wheels(cache: Path) -> dict[str, Path]:

@@ -114,7 +114,7 @@ class TestTheStore:
         self, tmp_path: Path, bundle_with_state: BundleOf, serve: type[SimpleIndex], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_wheel(tmp_path / "served", "foo")
-        download = process.download
+        download = process.pip_download
 
         def change_what_is_kept(*args: Any, **options: Any) -> process.PipAnswer:
             answer = download(*args, **options)
@@ -123,7 +123,7 @@ class TestTheStore:
                 replace_by_another(Path(found["cached"]))
             return answer
 
-        monkeypatch.setattr(process, "download", change_what_is_kept)
+        monkeypatch.setattr(process, "pip_download", change_what_is_kept)
         with serve(tmp_path / "served") as index:
             arguments = ["--index-url", index.url]
             bundle_with_state("foo", pip_args=arguments)

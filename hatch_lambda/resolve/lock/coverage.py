@@ -1,4 +1,4 @@
-"""Whether what a lock file has for the target is all that the project needs there, in versions that it accepts."""
+"""Whether a lock file covers what the project requires on the target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hatch_lambda.config import requirements_files
 from hatch_lambda.config.requirements_files import Unread
 from hatch_lambda.resolve.curated import AWS_SDK, AWS_SDK_PACKAGES
 from hatch_lambda.resolve.graph import applies
-from hatch_lambda.resolve.lock.lock_file import LockFileError, how_to_lock, label
+from hatch_lambda.resolve.lock.read import LockFileError, how_to_lock, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from hatch_lambda.config.request import Request
     from hatch_lambda.config.requirements_files import RequirementsFile
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.resolve.lock.lock_file import Locked, LockFile
+    from hatch_lambda.resolve.lock.read import LockFile
+    from hatch_lambda.resolve.lock.select import Locked
 
 
 @dataclass(frozen=True)
 class Member:
-    """A distribution of the lock, as far as it is known. `requires`: none as long as its metadata is not at hand."""
+    """A locked distribution. `requires`: None as long as its metadata is not at hand."""
 
     locked: Locked
     version: Version | None
@@ -43,26 +44,26 @@ class Member:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a project needs, held against a lock. `extras`: those asked for, of each member that somebody needs."""
+    """What a project requires, compared with a lock file. `extras`: the requested ones, of each required member."""
 
     extras: Mapping[NormalizedName, frozenset[str]]
     requested: frozenset[NormalizedName]
-    """What the project itself asks for."""
+    """Direct dependencies of the project."""
     faults: tuple[str, ...]
     doubts: tuple[str, ...]
-    """What may be meant that way: a version that a member does not want, a member that nobody needs."""
+    """What may be intended: a version that a member does not accept, a member that nothing requires."""
 
 
 class _Need(NamedTuple):
-    """`who`: as messages call them. `by_project`: the project itself, or one of its requirements files."""
+    """`who`: as in messages. `by_project`: the project itself, or one of its requirements files."""
 
     who: str
     requirement: Requirement
     by_project: bool
 
 
-def check(lock: LockFile, members: Iterable[Member], request: Request) -> Coverage:
-    """Hold a lock against what a project needs; with metadata at hand, against what its members need, too.
+def check_coverage(lock: LockFile, members: Iterable[Member], request: Request) -> Coverage:
+    """Compare a lock file with what a project requires, and, as far as known, with what its members require.
 
     Raises `LockFileError` with everything that is missing.
     """
@@ -70,10 +71,10 @@ def check(lock: LockFile, members: Iterable[Member], request: Request) -> Covera
     found = _cover(list(members), request)
     if not found.faults:
         return found
-    told = "\n".join(f"- {fault}" for fault in found.faults)
+    faults = "\n".join(f"- {fault}" for fault in found.faults)
     raise LockFileError(
         f"{label(lock.path, settings)} does not cover the dependencies of {request.subject} for "
-        f"{settings.target.description}:\n\n{told}\n\n{how_to_lock(settings, lock.content.created_by)}"
+        f"{settings.target.description}:\n\n{faults}\n\n{how_to_lock(settings, lock.content.created_by)}"
     )
 
 
@@ -94,7 +95,7 @@ def _cover(members: list[Member], request: Request) -> Coverage:
         name = canonicalize_name(need.requirement.name)
         member = by_name.get(name)
         if member is None:
-            faults += [] if _is_provided(name, settings) else [_says(need, "the lock does not have it")]
+            faults += [] if _is_provided(name, settings) else [_says(need, "it is not locked")]
             continue
         if fault := _mismatch(need, member):
             (faults if need.by_project else doubts).append(_says(need, fault))
@@ -108,7 +109,7 @@ def _cover(members: list[Member], request: Request) -> Coverage:
             ]
     if all(member.requires is not None for member in members):
         doubts += [
-            f"{member} is locked, and nothing that is packaged requires it"
+            f"{member} is locked, but nothing that is packaged requires it"
             for member in members
             if member.locked.name not in reached
         ]
@@ -169,14 +170,14 @@ def _requirements_by_name(files: Iterable[RequirementsFile | Unread]) -> Iterato
 def _mismatch(need: _Need, member: Member) -> str | None:
     requirement, source = need.requirement, member.locked.package
     if member.version and not requirement.specifier.contains(member.version, prereleases=True):
-        return f"the lock has {member}"
+        return f"the lock file has {member}"
     if need.by_project and requirement.url and not source.is_direct:
-        return f"the lock has {member} from an index"
+        return f"the lock file has {member} from an index"
     if need.by_project and requirement.url and (other := _other_place(requirement.url, member)):
-        return f"the lock has {member} from {other}"
-    told = member.locked.extras
-    if told is not None and member.requires is None and (lacking := _extras(requirement) - told):
-        return f"the lock has {member} without {', '.join(sorted(lacking))}"
+        return f"the lock file has {member} from {other}"
+    extras = member.locked.extras
+    if extras is not None and member.requires is None and (lacking := _extras(requirement) - extras):
+        return f"the lock file has {member} without {', '.join(sorted(lacking))}"
     return None
 
 
@@ -185,7 +186,7 @@ def _extras(requirement: Requirement) -> set[str]:
 
 
 def _other_place(url: str, member: Member) -> str | None:
-    """Where a direct reference is locked from, if that is not what it names; branches and tags are not looked up."""
+    """Where a direct reference is locked from, if it names another place; branches and tags are not resolved."""
     archive, vcs = member.locked.package.archive, member.locked.package.vcs
     wanted = without_credentials(url.partition("#")[0])
     if archive and archive.url and not wanted.startswith("file:"):
@@ -207,4 +208,4 @@ def _against_constraints(
         if applies(requirement, settings.target) and not requirement.specifier.contains(
             member.version, prereleases=True
         ):
-            yield f"{label(file.path, settings)} allows {_shown(requirement)} only: the lock has {member}"
+            yield f"{label(file.path, settings)} only allows {_shown(requirement)}: the lock file has {member}"

@@ -58,7 +58,7 @@ def pip_version() -> str:
         ) from None
 
 
-def download(
+def pip_download(
     job: Job,
     destination: Path,
     arguments: Sequence[str],
@@ -141,7 +141,7 @@ def start_pip(root: Path) -> subprocess.Popen[str]:
     return start(command, directory=root, environment=_environment(), stdin=subprocess.PIPE)
 
 
-def build_wheel(  # noqa: PLR0913 - what a build depends on, and its name
+def pip_wheel(  # noqa: PLR0913 - what a build depends on, and its name
     job: Job,
     requirements_file: Path,
     destination: Path,

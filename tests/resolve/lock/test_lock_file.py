@@ -22,8 +22,8 @@ from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
 from hatch_lambda.resolve.closure import MissingDependencyError, SourceTree
 from hatch_lambda.resolve.job import Job
-from hatch_lambda.resolve.lock import lock_file
-from hatch_lambda.resolve.lock.lock_file import LockFileError
+from hatch_lambda.resolve.lock.read import LockFileError
+from hatch_lambda.resolve.lock.write import _repository, write
 from hatch_lambda.wheels.store import user_store
 from tests.support.packages import make_sdist, make_source_tree, make_wheel
 
@@ -660,7 +660,7 @@ class TestStoreAndNetwork:
         write_lock(project_root, package(make_wheel(wheels, "foo"), root=project_root))
         build("foo")
         shutil.rmtree(wheels)
-        monkeypatch.setattr("hatch_lambda.resolve.pip.process.download", lambda *_: pytest.fail("pip was started"))
+        monkeypatch.setattr("hatch_lambda.resolve.pip.process.pip_download", lambda *_: pytest.fail("pip was started"))
         assert distributions(build("foo")) == {"foo 1.0"}
 
     def test_a_damaged_wheel_in_the_store_is_fetched_again(
@@ -724,7 +724,7 @@ def resolved(project_root: Path, index: Path, tmp_path: Path) -> Callable[..., s
         scratch.mkdir()
         request = Request(settings, settings.bundle_directory, subject="orders", requirements=requirements)
         closure = pipeline.resolve(Job(request, scratch, Reporter(SilentUI())), user_store(settings.fallback_store))
-        lock_file.write(folder / LOCK, closure, settings.target)
+        write(folder / LOCK, closure, settings.target)
         return (folder / LOCK).read_text(encoding="utf-8")
 
     return run
@@ -828,7 +828,7 @@ class TestWriting:
         ],
     )
     def test_who_one_is_to_a_repository_is_kept_where_it_is_part_of_the_address(self, url: str, expected: str) -> None:
-        assert lock_file._repository(SourceTree(url, None, "abc")) == ("git", expected)
+        assert _repository(SourceTree(url, None, "abc")) == ("git", expected)
 
 
 EXAMPLE = Path(__file__).parents[3] / "example_project"

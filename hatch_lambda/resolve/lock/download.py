@@ -1,4 +1,4 @@
-"""Stage 1 for a project with a lock file: nothing is chosen, what is locked is downloaded."""
+"""Stage 1 for a project with a lock file: download what is locked."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import KEPT, Closure, Distribution, Wheel
 from hatch_lambda.resolve.graph import parsed
-from hatch_lambda.resolve.lock import coverage as lock_coverage
-from hatch_lambda.resolve.lock import lock_file
-from hatch_lambda.resolve.lock.coverage import Member
-from hatch_lambda.resolve.lock.lock_file import LockFileError, how_to_lock, label
+from hatch_lambda.resolve.lock.coverage import Member, check_coverage
+from hatch_lambda.resolve.lock.read import LockFileError, how_to_lock, label, read
+from hatch_lambda.resolve.lock.select import filename, fits, select
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import NOT_JUDGED_YET, distribution_of, place_of
 from hatch_lambda.wheels.store import WantedWheel, user_store
@@ -32,18 +31,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from packaging.pylock import PackageArchive, PackageSdist, PackageVcs, PackageWheel
+    from packaging.pylock import PackageVcs
     from packaging.utils import NormalizedName
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.job import Job
-    from hatch_lambda.resolve.lock.lock_file import Locked, LockFile
+    from hatch_lambda.resolve.lock.read import LockFile
+    from hatch_lambda.resolve.lock.select import File, Locked
     from hatch_lambda.resolve.pip.process import PipAnswer
     from hatch_lambda.resolve.prefetch import Prefetch
     from hatch_lambda.wheels.store import Store
-
-    File = PackageWheel | PackageSdist | PackageArchive
 
 # The algorithms by which pip checks a file before it does anything else with it
 # (https://pip.pypa.io/en/stable/topics/secure-installs/#hash-checking-mode).
@@ -52,27 +50,27 @@ _PLAIN_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 
 
 def download_locked(job: Job, prefetch: Prefetch | None = None) -> Closure:
-    """What the lock file has for the target, with each file's hashes checked; what the store has is not asked for.
+    """Download what the lock file has for the target, unless it is cached, and check all hashes.
 
-    Raises `LockFileError` where the lock does not serve the target or the project, and `ResolutionError` with pip's own
+    Raises `LockFileError` if the lock file does not match the target or the project, `ResolutionError` with pip's own
     words.
     """
     settings, path = job.settings, job.settings.lock_file
     assert path is not None  # noqa: S101 - nobody else comes here
-    lock = lock_file.read(path, settings)
+    lock = read(path, settings)
     if lock.content.lock_version > Version("1.0"):
-        job.reporter.warn(f"{label(path, settings)} is of lock-version {lock.content.lock_version}, read as 1.0")
-    chosen = lock_file.select(lock, settings)
-    lock_coverage.check(lock, members_of(chosen), job.request)  # before anything is downloaded
-    kept = in_store(chosen, settings)
-    names = {found.name for found in kept}
+        job.reporter.warn(f"{label(path, settings)} has lock-version {lock.content.lock_version}; reading it as 1.0")
+    chosen = select(lock, settings)
+    check_coverage(lock, members_of(chosen), job.request)  # before anything is downloaded
+    cached = in_store(chosen, settings)
+    names = {found.name for found in cached}
     came, index_options = _Download(lock, job, prefetch).of([locked for locked in chosen if locked.name not in names])
-    found = sorted((*kept, *came), key=lambda each: each.name)
+    found = sorted((*cached, *came), key=lambda each: each.name)
     return Closure(_as_the_project_needs_them(lock, chosen, found, job), index_options=index_options)
 
 
 def members_of(chosen: Iterable[Locked], found: Iterable[Distribution] = ()) -> tuple[Member, ...]:
-    """The lock's distributions for a check of coverage, with what is known of them."""
+    """The locked distributions for `check_coverage`, with the metadata of those at hand."""
     known = {each.name: each for each in found}
     return tuple(
         Member(locked, known[locked.name].version, known[locked.name].requires)
@@ -83,7 +81,7 @@ def members_of(chosen: Iterable[Locked], found: Iterable[Distribution] = ()) -> 
 
 
 def in_store(chosen: Iterable[Locked], settings: Settings) -> tuple[Distribution, ...]:
-    """What of a lock is at hand: wheels that earlier builds have kept, by their hashes."""
+    """The locked wheels that are cached, by their hashes."""
     store = user_store(settings.fallback_store)
     return tuple(found for locked in chosen if (found := _from_store(locked, store, settings.target)))
 
@@ -91,7 +89,7 @@ def in_store(chosen: Iterable[Locked], settings: Settings) -> tuple[Distribution
 def _as_the_project_needs_them(
     lock: LockFile, chosen: Sequence[Locked], found: Sequence[Distribution], job: Job
 ) -> tuple[Distribution, ...]:
-    coverage = lock_coverage.check(lock, members_of(chosen, found), job.request)
+    coverage = check_coverage(lock, members_of(chosen, found), job.request)
     for doubt in coverage.doubts:
         job.reporter.warn(f"{label(lock.path, job.settings)}: {doubt}")
     return tuple(
@@ -103,18 +101,17 @@ def _as_the_project_needs_them(
 
 
 def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | None:
-    file = _file(locked)
+    file = locked.file
     if file is None:
         return None
-    filename = lock_file.filename(file)
-    wanted = WantedWheel(str(locked), filename, file.hashes.get("sha256", ""))
+    wanted = WantedWheel(str(locked), filename(file), file.hashes.get("sha256", ""))
     kept = store.find(wanted) if wanted.is_plain else None
     if kept is None or _fault_of(kept.path, file):
         return None
     requires, requires_python = _metadata(kept.path)
     if not _accepts(requires_python, target):
-        return None  # pip is to say so
-    name, version, _build, _tags = parse_wheel_filename(filename)
+        return None  # left to pip, which reports it
+    name, version, _build, _tags = parse_wheel_filename(wanted.filename)
     url = without_credentials(file.url) if file.url else kept.path.as_uri()
     return Distribution(
         name=name,
@@ -127,12 +124,6 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
         wheels=(Wheel(kept.path, KEPT, NOT_JUDGED_YET, url),),
         source=None,
     )
-
-
-def _file(locked: Locked) -> File | None:
-    """What is one file, with hashes."""
-    package, source = locked.package, locked.source
-    return None if source is package.vcs or source is package.directory else source  # type: ignore[return-value]
 
 
 def _metadata(wheel: Path) -> tuple[tuple[str, ...], str]:
@@ -155,14 +146,14 @@ def _accepts(requires_python: str, target: Target) -> bool:
 
 
 def _fault_of(path: Path, file: File) -> str | None:
-    """Whether a file is the one that was locked, by all that the lock says of it."""
+    """How a file differs from what the lock file says; None if it does not."""
     if file.size is not None and path.stat().st_size != file.size:
-        return f"it has {path.stat().st_size} bytes, the lock says {file.size}"
+        return f"it has {path.stat().st_size} bytes, the lock file says {file.size}"
     for algorithm, value in file.hashes.items():
         if algorithm.lower() in hashlib.algorithms_available and not algorithm.lower().startswith("shake"):
             actual = _digest(path, algorithm.lower())
             if actual != value.lower():
-                return f"its {algorithm} is {actual}, the lock says {value}"
+                return f"its {algorithm} is {actual}, the lock file says {value}"
     return None
 
 
@@ -175,7 +166,7 @@ def _digest(path: Path, algorithm: str) -> str:
 
 
 class _Download:
-    """What pip is asked to bring, by the very URLs of the lock."""
+    """Downloads with pip, from the URLs of a lock file."""
 
     def __init__(self, lock: LockFile, job: Job, prefetch: Prefetch | None) -> None:
         self.lock = lock
@@ -184,12 +175,12 @@ class _Download:
         self.shown = label(lock.path, job.settings)
 
     def of(self, wanted: Sequence[Locked]) -> tuple[list[Distribution], tuple[str, ...]]:
-        """The distributions, and where an index is to be looked for (see `Closure.index_options`)."""
-        files = {locked.name: locked for locked in wanted if _file(locked) is not None}
+        """Download; return the distributions, and `Closure.index_options`."""
+        files = {locked.name: locked for locked in wanted if locked.file is not None}
         trees = {locked.name: locked for locked in wanted if locked.name not in files}
         found: list[Distribution] = []
         options: tuple[str, ...] = ()
-        # Apart, since pip refuses what cannot have a hash together with what has one.
+        # Separately: pip refuses requirements with hashes together with those that cannot have any.
         for number, part in enumerate((files, trees)):
             if part:
                 answer = self._ask(part, self.job.scratch / f"locked-{number}.txt")
@@ -204,11 +195,17 @@ class _Download:
     def _ask(self, part: Mapping[NormalizedName, Locked], requirements: Path) -> PipAnswer:
         lines = [self._requirement(locked) for locked in part.values()]
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        ignore_tags = [name for name, locked in part.items() if self._is_despite_tags(locked)]
-        # The lock is held against the constraints by us: pip would have hashes for each of them.
+        ignore_tags = [
+            name
+            for name, locked in part.items()
+            if locked.file
+            and filename(locked.file).endswith(".whl")
+            and not fits(filename(locked.file), self.job.target)
+        ]
+        # `check_coverage` checks the constraints: pip would demand hashes for them.
         settings = dataclasses.replace(self.job.settings, constraints=())
         job = self.job._replace(request=self.job.request._replace(settings=settings))
-        answer = process.download(
+        answer = process.pip_download(
             job,
             self._destination,
             ["--no-deps", "--requirement", str(requirements)],
@@ -219,12 +216,6 @@ class _Download:
             raise self._error(answer, requirements, part.values())
         return answer
 
-    def _is_despite_tags(self, locked: Locked) -> bool:
-        file = _file(locked)
-        if file is None or not lock_file.filename(file).endswith(".whl"):
-            return False
-        return not lock_file.fits(lock_file.filename(file), self.job.target)
-
     def _requirement(self, locked: Locked) -> str:
         package = locked.package
         if package.vcs is not None:
@@ -232,16 +223,15 @@ class _Download:
         if package.directory is not None:
             folder = self._place(package.directory.path)
             if not folder.is_dir():
-                raise self._fault(f"{locked} is the folder {package.directory.path}, and there is no such folder")
+                raise self._fault(f"{locked} is the directory {package.directory.path}, which does not exist")
             return f"{locked.name} @ {folder.as_uri()}{_fragment(package.directory.subdirectory)}"
-        file = _file(locked)
-        assert file is not None  # noqa: S101 - PEP 751 knows no other kinds
+        file = locked.file
+        assert file is not None  # noqa: S101 - there are no other kinds in PEP 751
         hashes = [f"--hash={name}:{file.hashes[name].lower()}" for name in _CHECKED_BY_PIP if name in file.hashes]
         if not hashes:
-            told = ", ".join(file.hashes)
             raise self._fault(
-                f"{locked} has no hash that pip can check {lock_file.filename(file)} by, only {told}; it knows "
-                f"{', '.join(_CHECKED_BY_PIP)}"
+                f"{locked} has no hash of {filename(file)} that pip supports ({', '.join(_CHECKED_BY_PIP)}), only "
+                f"{', '.join(file.hashes)}"
             )
         subdirectory = package.archive.subdirectory if package.archive is not None else None
         return f"{locked.name} @ {self._url(locked, file)}{_fragment(subdirectory)} {' '.join(hashes)}"
@@ -252,7 +242,7 @@ class _Download:
             if place.is_file():
                 return place.as_uri()
             if not file.url:
-                raise self._fault(f"{locked} is the file {file.path}, and there is no such file")
+                raise self._fault(f"{locked} is the file {file.path}, which does not exist")
         return _quoted(file.url or "")
 
     def _repository(self, vcs: PackageVcs) -> str:
@@ -266,8 +256,8 @@ class _Download:
         return f"{vcs.type}+{_quoted(url)}@{_quoted(vcs.commit_id)}"
 
     def _place(self, path: str) -> Path:
-        # Either kind of slash may stand in a relative path, whatever the machine that wrote it.
-        return (self.lock.folder / path.replace("\\", "/")).resolve()
+        # A lock file written on Windows may contain backslashes.
+        return (self.lock.directory / path.replace("\\", "/")).resolve()
 
     def _checked(self, answer: PipAnswer, part: Mapping[NormalizedName, Locked]) -> list[Distribution]:
         entries = {canonicalize_name(entry["name"]): entry for entry in answer.findings["resolved"]}
@@ -277,15 +267,14 @@ class _Download:
 
     def _check(self, locked: Locked, entry: Mapping[str, Any] | None) -> None:
         if entry is None:
-            raise self._fault(f"what it has as {locked} is another project's")
+            raise self._fault(f"its entry for {locked} is a different project")
         if locked.package.version is not None and str(locked.package.version) != entry["version"]:
-            raise self._fault(f"what it has as {locked} turned out to be version {entry['version']}")
+            raise self._fault(f"its entry for {locked} is version {entry['version']}")
         if locked.package.vcs is not None and entry["commit"] != locked.package.vcs.commit_id:
             raise self._fault(
-                f"{locked} is not pinned to a commit: `{locked.package.vcs.commit_id}` stands for {entry['commit']}"
+                f"{locked} is not pinned to a commit: `{locked.package.vcs.commit_id}` is a name for {entry['commit']}"
             )
-        file = _file(locked)
-        if file is not None and (fault := _fault_of(place_of(entry, self._destination), file)):
+        if locked.file is not None and (fault := _fault_of(place_of(entry, self._destination), locked.file)):
             raise self._fault(f"{entry['filename']} is not the file that was locked: {fault}")
 
     def _fault(self, sentence: str) -> LockFileError:
@@ -299,22 +288,22 @@ class _Download:
         target = self.job.target.description
         if changed := self._expected_by(output, part):
             head = (
-                f"What was downloaded is not what {self.shown} has: {', '.join(map(str, changed))}.\n"
-                "Somebody has put another file in its place, or the lock was changed by hand. Find out which before "
-                "you lock again. pip says:"
+                f"Downloaded files do not match {self.shown}: {', '.join(map(str, changed))}.\n"
+                "Either the files were replaced on the server, or the lock file was edited by hand. Find out which "
+                "before you lock again. pip says:"
             )
         else:
-            head = f"What {self.shown} has for {target} cannot be downloaded. pip says:"
+            head = f"What {self.shown} locks for {target} cannot be downloaded. pip says:"
         return ResolutionError(f"{head}\n\n{words}", output=output)
 
     @staticmethod
     def _expected_by(output: str, part: Iterable[Locked]) -> list[Locked]:
-        """Whose hashes pip had expected. It names the file as well, but not in all its versions in the same way."""
+        """Whose hashes pip expected. It names the file, too, but each release does so differently."""
         expected = set(re.findall(r"^\s+(?:Expected|or) \w+ ([0-9a-f]+)$", output, flags=re.MULTILINE))
         return [
             locked
             for locked in part
-            if (file := _file(locked)) and not expected.isdisjoint(value.lower() for value in file.hashes.values())
+            if locked.file and not expected.isdisjoint(value.lower() for value in locked.file.hashes.values())
         ]
 
 
@@ -323,5 +312,5 @@ def _fragment(subdirectory: str | None) -> str:
 
 
 def _quoted(url: str) -> str:
-    """A URL as one word of a requirements file, in which pip finds no option and no variable to fill in."""
+    """A URL as a single word of a requirements file, in which pip sees no option and no variable."""
     return quote(url.partition("#")[0], safe=":/?[]@!&'()*+,;=%-._~")

@@ -1,0 +1,192 @@
+"""What a lock file has for the target."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
+
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+)
+
+from hatch_lambda.resolve.curated import COMPATIBLE
+from hatch_lambda.resolve.lock.read import TOOL, LockFile, LockFileError, how_to_lock, label
+from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packaging.markers import Environment
+    from packaging.utils import NormalizedName
+    from packaging.version import Version
+
+    from hatch_lambda.common.target import Target
+    from hatch_lambda.config.settings import Settings
+
+    File = PackageWheel | PackageSdist | PackageArchive
+    Source = File | PackageDirectory | PackageVcs
+
+_SHOWN_FILES = 8
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What a lock file has for one distribution on the target."""
+
+    package: Package
+    source: Source
+    extras: frozenset[str] | None = None
+    """The extras that it was locked with; None if the lock file does not say. Ours do."""
+
+    @property
+    def name(self) -> NormalizedName:
+        return self.package.name
+
+    @property
+    def file(self) -> File | None:
+        """The source, if it is a single file: these have hashes."""
+        return None if isinstance(self.source, (PackageVcs, PackageDirectory)) else self.source
+
+    def __str__(self) -> str:
+        return _name(self.package)
+
+
+def select(lock: LockFile, settings: Settings) -> tuple[Locked, ...]:
+    """Select what the lock file has for the target, sorted by name, without the project itself: it is built.
+
+    Raises `LockFileError` with everything that does not match the target.
+    """
+    target, content = settings.target, lock.content
+    faults = []
+    if content.requires_python is not None and not content.requires_python.contains(
+        target.python_full_version, prereleases=True
+    ):
+        faults.append(f"it is for Python {content.requires_python}, but the runtime has {target.runtime.full_version}")
+    if content.environments and not any(
+        marker.evaluate(target.marker_environment, context="requirement") for marker in content.environments
+    ):
+        faults.append(f"it is for other environments: {' or '.join(f'`{marker}`' for marker in content.environments)}")
+    found: dict[NormalizedName, Locked] = {}
+    for package in packages_for(lock, settings):
+        if package.name in found:
+            faults.append(f"two entries for one name match the target: {found[package.name]} and {_name(package)}")
+            continue
+        try:
+            found[package.name] = Locked(package, _source(package, lock, settings), _extras(package, lock))
+        except LockFileError as error:
+            faults.append(str(error))
+    if faults:
+        listed = "\n".join(f"- {fault}" for fault in faults)
+        raise LockFileError(
+            f"{label(lock.path, settings)} does not match {target.description}:\n\n{listed}\n\n"
+            f"{how_to_lock(settings, content.created_by)}"
+        )
+    return tuple(sorted(found.values(), key=lambda locked: locked.name))
+
+
+def packages_for(lock: LockFile, settings: Settings) -> tuple[Package, ...]:
+    """The entries whose markers match the target, whether or not it can use their files."""
+    # The default groups stand for the project's own dependencies.
+    groups = {*(lock.content.default_groups or ()), *settings.dependency_groups}
+    environment: dict[str, Any] = {
+        **settings.target.marker_environment,
+        "extras": frozenset(settings.extras),
+        "dependency_groups": frozenset(groups),
+    }
+    root = settings.root.resolve()
+
+    def is_project(package: Package) -> bool:
+        place = package.directory
+        return place is not None and (lock.directory / place.path / (place.subdirectory or "")).resolve() == root
+
+    return tuple(
+        package
+        for package in lock.content.packages
+        if (package.marker is None or package.marker.evaluate(environment, context="lock_file"))
+        and not is_project(package)
+    )
+
+
+def versions(lock: LockFile, settings: Settings) -> dict[NormalizedName, Version]:
+    """The locked versions of what comes from an index."""
+    return {
+        package.name: package.version
+        for package in packages_for(lock, settings)
+        if package.version is not None and not package.is_direct
+    }
+
+
+def _source(package: Package, lock: LockFile, settings: Settings) -> Source:
+    """Select one of a package's sources for the target. Raises `LockFileError` with a single clause."""
+    target = settings.target
+    # Its marker is known to match; only the whole lock file declares the extras and groups that it may depend on.
+    alone = Pylock(
+        lock_version=lock.content.lock_version,
+        created_by=lock.content.created_by,
+        packages=[dataclasses.replace(package, marker=None)],
+    )
+    try:
+        selected = alone.select(environment=cast("Environment", {**target.marker_environment}), tags=target.tags)
+        _package, source = next(selected)
+    except PylockSelectError:
+        wanted = package.requires_python
+        if wanted is not None and not wanted.contains(target.python_full_version, prereleases=True):
+            reason = f"requires Python {wanted}, but the runtime has {target.runtime.full_version}"
+            raise LockFileError(f"{_name(package)} {reason}") from None
+        source = _wheel_despite_tags(package, settings)
+    if isinstance(source, PackageArchive) and (name := filename(source)).endswith(".whl") and not fits(name, target):
+        raise LockFileError(f"{_name(package)} is the wheel {name}, which is tagged {compressed_tags(name)}")
+    return source
+
+
+def _name(package: Package) -> str:
+    return f"{package.name} {package.version}" if package.version else package.name
+
+
+def _wheel_despite_tags(package: Package, settings: Settings) -> PackageWheel:
+    """A wheel for stage 6 to check: listed as compatible, or found to be so when it was locked."""
+    wheels = list(package.wheels or ())
+    listed = package.name in COMPATIBLE or package.name in settings.compatible
+    if not listed and _own_table(package).get("despite-tags") is not True:
+        names = sorted(wheel.filename for wheel in wheels)
+        more = [f"and {len(names) - _SHOWN_FILES} more"] if len(names) > _SHOWN_FILES else []
+        lines = [f"{name}, which is tagged {compressed_tags(name)}" for name in names[:_SHOWN_FILES]]
+        files = "\n".join(f"    {line}" for line in [*lines, *more])
+        raise LockFileError(f"{_name(package)} has no compatible wheel and no sdist, only\n{files}")
+    machine = settings.target.architecture.machine
+    return min(wheels, key=lambda wheel: ("linux" not in wheel.filename, machine not in wheel.filename, wheel.filename))
+
+
+def filename(file: File) -> str:
+    """The name of a locked file."""
+    if not isinstance(file, PackageArchive):
+        return file.filename
+    if file.path:
+        return file.path.replace("\\", "/").rpartition("/")[2]
+    return unquote(urlsplit(file.url or "").path.rpartition("/")[2])
+
+
+def fits(wheel: str, target: Target) -> bool:
+    """Whether a wheel is compatible with the target, by its file name."""
+    return bool(wheel_tags(wheel) & target.tag_set)
+
+
+def _extras(package: Package, lock: LockFile) -> frozenset[str] | None:
+    if lock.content.created_by != TOOL:
+        return None
+    extras = _own_table(package).get("extras")
+    return frozenset(map(str, extras)) if isinstance(extras, list) else frozenset()
+
+
+def _own_table(package: Package) -> Mapping[str, Any]:
+    table = (package.tool or {}).get(TOOL)
+    return table if isinstance(table, dict) else {}
