@@ -1,4 +1,4 @@
-"""Stages 4 and 5: build what came as sources, by PEP 517; the two differ in their toolchain only."""
+"""Stages 4 and 5: build sources (PEP 517). The two differ only in their toolchain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from hatch_lambda.common.interpreters import interpreter_to_build_with
 from hatch_lambda.common.process import telling_lines
 from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
 from hatch_lambda.resolve.fingerprint import build_facts, is_no_source, this_machine
@@ -21,9 +20,8 @@ from hatch_lambda.resolve.pip import process
 from hatch_lambda.wheels.compatibility import judge, requires_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.process import Completed
     from hatch_lambda.resolve.closure import Closure, Distribution, SourceTree
     from hatch_lambda.resolve.job import Job
@@ -32,30 +30,27 @@ if TYPE_CHECKING:
 
 
 def build(closure: Closure, job: Job, toolchain: Toolchain, store: Store) -> Closure:
-    """Build each unmet distribution that has sources; a build that fails is kept as an attempt.
+    """Build each unmet distribution that has sources; a failed build is kept as an attempt.
 
-    The wheel of an sdist is kept in the store; folders and repositories are built every time.
+    The wheel of an sdist is cached in the store; directories and repositories are built every time.
     """
-    labels = _labels([found for found in closure.unmet if found.source])
+    to_build = [found for found in closure.unmet if found.source]
+    progress = {
+        found.name: str(found) if len(to_build) == 1 else f"{found} ({number} of {len(to_build)})"
+        for number, found in enumerate(to_build, 1)
+    }
     return closure.each_unmet(
         lambda found: (
-            _Build(found, found.source, closure, job, toolchain, labels[found.name]).with_wheel(store)
+            _Build(found, found.source, closure, job, toolchain, progress[found.name]).with_wheel(store)
             if found.source
             else found
         )
     )
 
 
-def _labels(unmet: Sequence[Distribution]) -> dict[str, str]:
-    """What those who watch read of each build."""
-    if len(unmet) == 1:
-        return {unmet[0].name: str(unmet[0])}
-    return {found.name: f"{found} ({number} of {len(unmet)})" for number, found in enumerate(unmet, 1)}
-
-
 @dataclass(frozen=True)
 class _Build:
-    """One build: of a distribution's sources, with a toolchain."""
+    """One build: of a distribution's sources, with a toolchain. `label`: as in progress."""
 
     found: Distribution
     source: Sdist | SourceTree
@@ -65,50 +60,46 @@ class _Build:
     label: str
 
     def with_wheel(self, store: Store) -> Distribution:
+        """The distribution with the wheel, from the cache or built, and the attempt."""
         recipe = self._recipe()
-        kept = store.built(recipe, str(self.found)) if recipe and not self.job.request.anew else None
-        if kept and not self._fault_of(kept.path):
-            return self._after("kept from an earlier build", kept.path, "built by an earlier build")
+        cached = store.built(recipe, str(self.found)) if recipe and not self.job.request.anew else None
+        if cached and not self._fault_of(cached.path):
+            return self._after("cached from an earlier build", cached.path, "built by an earlier build")
         self.job.reporter.now(f"building {self.label}")
         completed, path = self._run()
         if path is None:
-            words = telling_lines(completed.output)
-            attempt = Attempt(
-                self.toolchain.stage, self._tried, succeeded=False, outcome="the build failed", words=words
-            )
-            return self.found.after(attempt)
+            return self._failed("the build failed", telling_lines(completed.output))
         if fault := self._fault_of(path):
-            return self.found.after(Attempt(self.toolchain.stage, self._tried, succeeded=False, outcome=fault))
-        after = self._after("a wheel that fits", path, f"built by stage {self.toolchain.stage}")
+            return self._failed(fault)
+        after = self._after("a compatible wheel", path, f"built by stage {self.toolchain.stage}")
         if recipe and after.wheel:
             store.remember_built(recipe, store.keep(path, str(self.found), scratch=self.job.scratch))
         return after
 
     def _fault_of(self, wheel: Path) -> str | None:
-        """Whether a wheel is what was resolved: its backend may say one thing and do another."""
+        """How a wheel differs from what was resolved: a backend's metadata may not match its wheel."""
         try:
             if parse_wheel_filename(wheel.name)[:2] != (self.found.name, self.found.version):
-                return f"the backend made {wheel.name}, which is not {self.found}"
+                return f"the build backend made {wheel.name}, which is not {self.found}"
         except InvalidWheelFilename as error:
             return str(error)
         resolved = {found.name for found in self.closure.distributions}
         unknown = required_names(parsed(requires_of(wheel)), self.found.extras, self.job.target) - resolved
         if unknown:
-            return f"the backend made a wheel that requires {', '.join(sorted(unknown))}, which its metadata did not"
+            return f"the built wheel requires {', '.join(sorted(unknown))}, which the metadata of its sources does not"
         return None
 
     @property
-    def _interpreter(self) -> Interpreter:
-        return interpreter_to_build_with(self.job.settings.python, self.job.target.runtime.python)
-
-    @property
     def _tried(self) -> str:
-        return f"building {self.source.label} with {self._interpreter}, {self.toolchain.description}"
+        return f"building {self.source.label} with {self.job.interpreter}, {self.toolchain.description}"
+
+    def _failed(self, outcome: str, words: tuple[str, ...] = ()) -> Distribution:
+        return self.found.after(Attempt(self.toolchain.stage, self._tried, False, outcome, words))  # noqa: FBT003
 
     def _after(self, outcome: str, path: Path, origin: str) -> Distribution:
         wheel = Wheel(path, origin, judge(path, self.job.target))
         if not wheel.verdict.compatible:
-            outcome = f"a wheel that does not fit: {wheel.verdict.reason}"
+            outcome = f"an incompatible wheel: {wheel.verdict.reason}"
         return self.found.after(Attempt(self.toolchain.stage, self._tried, wheel.verdict.compatible, outcome), wheel)
 
     def _run(self) -> tuple[Completed, Path | None]:
@@ -121,7 +112,7 @@ class _Build:
             self.job,
             requirements,
             scratch / "wheels",
-            interpreter=self._interpreter.path,
+            interpreter=self.job.interpreter.path,
             environment=self.toolchain.environment(_build_environment(self.job), scratch),
             subject=self.label,
         )
@@ -129,7 +120,7 @@ class _Build:
         return completed, built[0] if built and completed.exit_code == 0 else None
 
     def _requirement(self, scratch: Path) -> str:
-        """A line of a requirements file that names the sources, and no others."""
+        """A line of a requirements file that points to exactly these sources."""
         name, source = self.found.name, self.source
         fragment = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
         if isinstance(source, Sdist):
@@ -147,10 +138,11 @@ class _Build:
         listened_to = build_facts(_build_environment(self.job), self.job.settings.root)
         if not isinstance(self.source, Sdist) or listened_to is None:
             return None
+        interpreter = self.job.interpreter
         facts = [
             *(str(self.found), self.source.sha256, self.source.subdirectory, self.toolchain.stage),
             *(str(self.job.target), process.pip_version(), self.closure.index_options),
-            *(os.path.realpath(self._interpreter.path), self._interpreter.python, *this_machine()),
+            *(os.path.realpath(interpreter.path), interpreter.python, *this_machine()),
             listened_to,
             [
                 os.path.realpath(shutil.which(name) or name)
@@ -161,7 +153,7 @@ class _Build:
 
 
 def _not_sources_of(root: Path) -> Callable[[str, list[str]], set[str]]:
-    """What `shutil.copytree` is to leave out; below the top, `build` may well be a package."""
+    """What `shutil.copytree` ignores; below the top, `build` may be a package."""
 
     def ignored(folder: str, names: list[str]) -> set[str]:
         return {name for name in names if is_no_source(name, at_the_top=Path(folder) == root)}
@@ -170,8 +162,8 @@ def _not_sources_of(root: Path) -> Callable[[str, list[str]], set[str]]:
 
 
 def _build_environment(job: Job) -> dict[str, str]:
-    """Fixed in time, for backends that heed it (https://reproducible-builds.org/specs/source-date-epoch/).
+    """With a fixed `SOURCE_DATE_EPOCH` (https://reproducible-builds.org/specs/source-date-epoch/).
 
-    The moment is not the user's, who may set it to that of each commit: a wheel is built once.
+    Not the user's, which may be the time of each commit: a wheel is built once.
     """
     return {**process.pip_environment(job), "SOURCE_DATE_EPOCH": "1580601600"}

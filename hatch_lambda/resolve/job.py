@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
+    from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.target import Target
     from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
@@ -20,7 +23,8 @@ class StartedAhead(Protocol):
     def take(self, root: Path) -> subprocess.Popen[str] | None: ...
 
 
-class Job(NamedTuple):
+@dataclass(frozen=True)
+class Job:
     """`scratch`: a directory of this run alone. `waiting_pip`: one that was started ahead, for stage 1."""
 
     request: Request
@@ -35,3 +39,10 @@ class Job(NamedTuple):
     @property
     def target(self) -> Target:
         return self.request.settings.target
+
+    @cached_property
+    def interpreter(self) -> Interpreter:
+        """What stages 4 and 5 build with, searched once. Raises `ConfigurationError`."""
+        from hatch_lambda.common.interpreters import interpreter_to_build_with  # most builds build nothing
+
+        return interpreter_to_build_with(self.settings.python, self.target.runtime.python)

@@ -198,7 +198,7 @@ class TestRenewing:
 
 class TestChecking:
     def test_without_the_file(self, project: Project) -> None:
-        assert f"There is no lock file {LOCK}" in project.fail("--check")
+        assert f"The lock file {LOCK}, set by `lock-file`, does not exist" in project.fail("--check")
         assert not (project.root / LOCK).exists()
 
     def test_it_needs_no_index(self, project: Project, index: Path) -> None:
@@ -213,8 +213,8 @@ class TestChecking:
         project.lock()
         project.write("foo>=2", "baz")
         shown = project.fail("--check")
-        assert "orders requires `foo>=2`: the lock has foo 1.0" in shown
-        assert "orders requires `baz`: the lock does not have it" in shown
+        assert "orders requires `foo>=2`: the lock file has foo 1.0" in shown
+        assert "orders requires `baz`: it is not locked" in shown
         assert "hatch-lambda lock" in shown
 
     def test_extras_are_missed_even_without_metadata(self, project: Project, index: Path) -> None:
@@ -222,7 +222,7 @@ class TestChecking:
         project.lock()
         project.write("foo[x]")
         shown = project.fail("--check", HATCH_LAMBDA_CACHE_DIR=str(project.root / "empty"))
-        assert "orders requires `foo[x]`: the lock has foo 1.0 without x" in shown
+        assert "orders requires `foo[x]`: the lock file has foo 1.0 without x" in shown
 
     def test_what_it_could_not_look_at_is_told(self, project: Project) -> None:
         project.lock()

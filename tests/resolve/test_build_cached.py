@@ -14,7 +14,6 @@ import pytest
 from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.process import Completed
 from hatch_lambda.common.ui import Reporter
-from hatch_lambda.resolve import build as build_stage
 from hatch_lambda.resolve.build import build
 from hatch_lambda.resolve.closure import Closure, Sdist
 from hatch_lambda.resolve.job import Job
@@ -163,11 +162,26 @@ class TestWheelsBuiltFromSdists:
     def test_another_interpreter_is_another_build(self, workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
         workshop.build()
         another = Interpreter(Path(sys.executable), (3, sys.version_info[1] + 1))
-        monkeypatch.setattr(build_stage, "interpreter_to_build_with", lambda *_: another)
+        monkeypatch.setattr("hatch_lambda.common.interpreters.interpreter_to_build_with", lambda *_: another)
 
         workshop.build()
 
         assert workshop.built == 2
+
+    def test_the_interpreter_is_searched_once_a_build(
+        self, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        searched: list[object] = []
+
+        def search(*wanted: object) -> Interpreter:
+            searched.append(wanted)
+            return Interpreter(Path(sys.executable), sys.version_info[:2])
+
+        monkeypatch.setattr("hatch_lambda.common.interpreters.interpreter_to_build_with", search)
+
+        workshop.build()
+
+        assert len(searched) == 1
 
     def test_another_target_is_another_build(self, workshop: Workshop) -> None:
         workshop.build()

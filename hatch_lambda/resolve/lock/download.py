@@ -204,7 +204,7 @@ class _Download:
         ]
         # `check_coverage` checks the constraints: pip would demand hashes for them.
         settings = dataclasses.replace(self.job.settings, constraints=())
-        job = self.job._replace(request=self.job.request._replace(settings=settings))
+        job = dataclasses.replace(self.job, request=self.job.request._replace(settings=settings))
         answer = process.pip_download(
             job,
             self._destination,
