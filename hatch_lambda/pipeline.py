@@ -53,7 +53,7 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
             tempfiles.sweep(state, PART)
         key = fingerprint(settings, request.requirements) if state else None
         if state and key and (wheels := _reuse(request, state, key, store, reporter)) is not None:
-            return replace(_lay_out(wheels, request, store, reporter), origins=Origins(kept=len(wheels)))
+            return replace(_lay_out(wheels, request, store, reporter), origins=Origins(cached=len(wheels)))
         if state:
             saved_resolution.forget(state)
         with scratch_folder(reporter) as scratch:

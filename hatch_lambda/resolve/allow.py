@@ -1,4 +1,4 @@
-"""Stage 6: let through wheels that misstate their compatibility."""
+"""Stage 6: allow wheels whose tags misstate their compatibility."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def listed_as_compatible(found: Distribution, settings: Settings) -> bool:
 
 
 def allow(closure: Closure, settings: Settings) -> Closure:
-    """Judge incompatible wheels once more, by content: the last that came is the likeliest to serve, so it is first.
+    """Judge incompatible wheels by their content, newest first.
 
-    Machine code that the target cannot load stays out, whoever vouches for it.
+    Machine code that the target cannot load is never allowed, whatever the lists say.
     """
 
     def look_again(found: Distribution) -> Distribution:
         for wheel in reversed(found.wheels):
             verdict = _verdict(wheel, found, settings)
             if verdict.compatible:
-                attempt = Attempt(STAGE, f"let {wheel.path.name} through", succeeded=True, outcome=verdict.reason)
+                attempt = Attempt(STAGE, f"allowing {wheel.path.name}", succeeded=True, outcome=verdict.reason)
                 return dataclasses.replace(
                     found,
                     wheels=(dataclasses.replace(wheel, verdict=verdict), *found.wheels),
@@ -45,7 +45,7 @@ def _verdict(wheel: Wheel, found: Distribution, settings: Settings) -> Verdict:
     if not _is_for_cpython_3(wheel):
         return wheel.verdict
     if not machine_code_of(wheel.path):
-        return Verdict(compatible=True, reason="there is no machine code in it")
+        return Verdict(compatible=True, reason="it contains no machine code")
     fault = fault_of_machine_code(wheel.path, settings.target)
     if fault:
         return Verdict(compatible=False, reason=fault)

@@ -1,4 +1,4 @@
-"""Stage 7, too: before anything is unpacked, whether the target can load all machine code in the bundle."""
+"""Stage 7, too: check that the target can load all machine code, before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 
 def audit(closure: Closure, job: Job, store: Store) -> Closure:
-    """Pass the closure on if it is so. Raises `UnfitMachineCodeError` or `BrokenWheelError`."""
+    """Return the closure if so. Raises `UnfitMachineCodeError` or `BrokenWheelError`."""
     wheels = [(str(found), found.wheel.path) for found in closure.distributions if found.wheel]
     audit_wheels(wheels, job.settings, store)
     return closure
 
 
 def audit_wheels(wheels: Sequence[tuple[str, Path]], settings: Settings, store: Store) -> None:
-    """Judge what is in wheels, each given as `name version` and path. Raises as `audit` does."""
+    """Check wheels, each given as `name version` and path. Raises the same as `audit`."""
     scans = scans_of(wheels, settings, store)
     make_sure_that_it_loads(scans, settings.target, vouched_for=settings.compatible)
 
 
 def scans_of(wheels: Sequence[tuple[str, Path]], settings: Settings, store: Store) -> list[Scan]:
-    """What dependencies bring into the bundle, each given as `name version` and wheel."""
+    """Scans of wheels, each given as `name version` and path, without the excluded files."""
     scans = check_and_scan(wheels, store)
     return [without(scan, settings.is_excluded) for scan in scans] if settings.exclude else [*scans]
 
 
 def without(scan: Scan, is_left_out: Callable[[str], bool]) -> Scan:
-    """What a wheel carries, less what is kept out of the bundle, by the path that it would have there."""
+    """A scan without the files that are left out of the bundle, by their path in the bundle."""
     return dataclasses.replace(
         scan,
         machine_code=tuple(code for code in scan.machine_code if not is_left_out(path_in_bundle(code.path))),

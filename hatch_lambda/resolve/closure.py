@@ -1,4 +1,4 @@
-"""The values that travel between the stages. Each stage takes a `Closure` and returns another; none is changed."""
+"""The values between the stages: each stage takes a `Closure` and returns a new one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sdist:
-    """A source archive that stage 1 downloaded; `sha256` is its own, in hexadecimal. `url`: without credentials."""
+    """A source archive that stage 1 downloaded. `sha256`: hexadecimal. `url`: without credentials."""
 
     path: Path
     sha256: str
     url: str
     subdirectory: str | None = None
-    """Where in the archive the project is, as the fragment of a direct reference says."""
+    """The project's directory in the archive, from the fragment of a direct reference."""
 
     @property
     def label(self) -> str:
@@ -36,9 +36,9 @@ class Sdist:
 
 @dataclass(frozen=True)
 class SourceTree:
-    """Sources that are no file: a local folder, or a revision of a repository.
+    """A local source directory, or a commit of a repository.
 
-    `url`: what pip builds it from, pinned to the commit; may carry credentials. `folder`: the local one, else none.
+    `url`: what pip builds it from, pinned to the commit; may contain credentials. `folder`: None for a repository.
     """
 
     url: str
@@ -48,18 +48,18 @@ class SourceTree:
 
     @property
     def label(self) -> str:
-        return "its source folder" if self.folder else "its repository"
+        return "its source directory" if self.folder else "its repository"
 
 
-KEPT = "kept from an earlier build"
-"""The origin of a wheel that the store had."""
+CACHED = "cached"
+"""The origin of a wheel from the store."""
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel file at hand. `origin`: how it came, as in `downloaded` or `built by stage 4`.
+    """A wheel file at hand. `origin`: `cached`, `downloaded`, `built by stage 4` and the like.
 
-    `url`: where it was downloaded from, without credentials; none for what was built here.
+    `url`: where it was downloaded from, without credentials; None if it was built here.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a stage tried for one distribution, and how it ended. `words`: the telling lines of pip's output."""
+    """What a stage tried for one distribution, and the outcome. `words`: the lines of pip's output that explain it."""
 
     stage: int
     tried: str
@@ -80,12 +80,12 @@ class Attempt:
 
 
 class IndexFile(NamedTuple):
-    """A file that the index has for a project, fit or not. A plain tuple, as an index has thousands of them."""
+    """A file of a project on the index, compatible or not. A plain tuple, as there are thousands of them."""
 
     filename: str
     requires_python: str | None
     refused_by_user: bool
-    """`--no-binary` or `--only-binary` rules it out."""
+    """Excluded by `--no-binary` or `--only-binary`."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,16 @@ class Distribution:
     name: NormalizedName
     version: Version
     requires: tuple[Requirement, ...]
-    """`Requires-Dist` as the metadata has it, markers and all."""
+    """`Requires-Dist`, with markers."""
     extras: frozenset[str]
     requested: bool
-    """Asked for by the project itself, not only by another distribution."""
+    """A direct dependency of the project."""
     direct: bool
-    """By URL or path: a direct reference says which source is meant, so the index is not asked for another."""
+    """By URL or path: the index may have another project's files under the same name, so it is not used."""
     allowed_hashes: tuple[str, ...]
-    """`sha256:…` from a requirements file; where there is one, nothing else may be used."""
+    """`sha256:…` from a requirements file; if there are any, other files are refused."""
     wheels: tuple[Wheel, ...]
-    """Every wheel of it at hand, compatible or not, in the order in which they came."""
+    """All wheels of it at hand, compatible or not, oldest first."""
     source: Sdist | SourceTree | None
     attempts: tuple[Attempt, ...] = ()
 
@@ -113,29 +113,29 @@ class Distribution:
 
     @property
     def wheel(self) -> Wheel | None:
-        """The wheel that the bundle takes; none as long as the distribution is unmet."""
+        """The wheel for the bundle; None while the distribution is unmet."""
         return next((wheel for wheel in self.wheels if wheel.verdict.compatible), None)
 
     def after(self, attempt: Attempt, *gained: Wheel) -> Distribution:
-        """The same with an attempt more, and the wheels that it brought."""
+        """The same with one more attempt, and the wheels it brought."""
         return dataclasses.replace(self, wheels=(*self.wheels, *gained), attempts=(*self.attempts, attempt))
 
 
 @dataclass(frozen=True)
 class Closure:
-    """All that the project needs at run time, sorted by name."""
+    """Everything that the project requires at run time, sorted by name."""
 
     distributions: tuple[Distribution, ...]
     index_options: tuple[str, ...] = ()
-    """Lines of a requirements file: where stage 1 looked. They may carry credentials and are never shown."""
+    """The indexes of stage 1, as lines of a requirements file. They may contain credentials and are never shown."""
     offers: Mapping[NormalizedName, tuple[IndexFile, ...]] = field(default_factory=dict)
-    """What the index has of each project that pip looked at."""
+    """The files on the index of each project that pip considered."""
     left_out: tuple[str, ...] = ()
-    """`name version` of what is missing, where the user is content with a warning."""
+    """`name version` of what is missing, with `on-missing = "warn"`."""
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
-        """What the bundle is made of."""
+        """The wheels for the bundle."""
         return tuple(found.wheel for found in self.distributions if found.wheel)
 
     @property
@@ -145,10 +145,10 @@ class Closure:
     @property
     def origins(self) -> Origins:
         """Where the wheels came from."""
-        told = [found.wheel.origin for found in self.distributions if found.wheel]
-        downloaded = sum(origin.startswith("downloaded") for origin in told)
-        built = sum(origin.startswith("built by stage") for origin in told)
-        return Origins(downloaded, built, len(told) - downloaded - built)
+        origins = [found.wheel.origin for found in self.distributions if found.wheel]
+        downloaded = sum(origin.startswith("downloaded") for origin in origins)
+        built = sum(origin.startswith("built by stage") for origin in origins)
+        return Origins(downloaded, built, len(origins) - downloaded - built)
 
     @property
     def only_met(self) -> Closure:
@@ -156,48 +156,45 @@ class Closure:
         return dataclasses.replace(self, distributions=met, left_out=tuple(map(str, self.unmet)))
 
     def each(self, step: Callable[[Distribution], Distribution]) -> Closure:
-        """The same closure with a step taken for every distribution."""
+        """The same closure with a step applied to every distribution."""
         return dataclasses.replace(self, distributions=tuple(map(step, self.distributions)))
 
     def each_unmet(self, step: Callable[[Distribution], Distribution]) -> Closure:
-        """The same closure with a step taken for those that have no compatible wheel yet."""
+        """The same closure with a step applied to those without a compatible wheel."""
         return self.each(lambda found: found if found.wheel else step(found))
 
 
 @dataclass(frozen=True)
 class MissingDependency:
-    """An unmet distribution, with all that its user needs to know."""
+    """A distribution without a compatible wheel, with everything that the report says about it."""
 
     name: NormalizedName
     version: Version
     chain: tuple[str, ...]
-    """Who requires it: the project first, the distribution itself last."""
+    """Who requires it: the project first, the distribution last."""
     verdict: str
-    """Why what is at hand does not serve."""
+    """Why it has no compatible wheel."""
     offers: tuple[str, ...]
-    """The files of this version that the index has."""
+    """The files of this version on the index."""
     attempts: tuple[Attempt, ...]
     remedies: tuple[str, ...]
 
 
 class Origins(NamedTuple):
-    """How many distributions came how."""
+    """How many distributions were downloaded, built or cached."""
 
     downloaded: int = 0
     built: int = 0
-    kept: int = 0
-    """Of an earlier build: its resolution, or the wheel that it built."""
+    cached: int = 0
+    """Downloaded, resolved or built by an earlier build."""
 
     def __str__(self) -> str:
-        told = ((self.downloaded, "downloaded"), (self.built, "built here"), (self.kept, "kept from an earlier build"))
-        return ", ".join(f"{number} {how}" for number, how in told if number)
+        counts = ((self.downloaded, "downloaded"), (self.built, "built here"), (self.cached, "cached"))
+        return ", ".join(f"{number} {how}" for number, how in counts if number)
 
 
 class MissingDependencyError(LambdaBuildError):
-    """Stage 7: distributions without a wheel for the target.
-
-    `missing`: one value each, with verdicts, attempts and remedies.
-    """
+    """Stage 7: distributions without a wheel for the target. `missing`: one value each."""
 
     def __init__(self, message: str, missing: Sequence[MissingDependency]) -> None:
         self.missing = tuple(missing)

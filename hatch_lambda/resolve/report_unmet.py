@@ -1,4 +1,4 @@
-"""Stage 7: say what is missing, who needs it, why, and what to do, before anything is unpacked."""
+"""Stage 7: report what is missing, who requires it, why, and what to do, before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -32,62 +32,58 @@ _SHOWN_FILES = 8
 
 
 def report_unmet(closure: Closure, job: Job) -> Closure:
-    """Pass a closure on in which nothing is missing; with `on-missing = "warn"`, one without what is.
+    """Return a closure in which nothing is missing; with `on-missing = "warn"`, one without what is.
 
     Raises `MissingDependencyError`.
     """
-    missing = tuple(_missing(found, closure, job) for found in closure.unmet)
+    missing = tuple(
+        MissingDependency(
+            name=found.name,
+            version=found.version,
+            chain=(job.request.subject, *chain_to(found, closure, job.target)),
+            verdict=_verdict(found, wheels_of_version(found, closure), job.target),
+            offers=_shown([file.filename for file in files_of_version(found, closure)]),
+            attempts=found.attempts,
+            remedies=tuple(_remedies(found, closure.offers.get(found.name, ()), job)),
+        )
+        for found in closure.unmet
+    )
     if not missing:
         return closure
-    message = unmet_message(missing, job)
+    message = _message(missing, job)
     if job.settings.on_missing == "error":
         raise MissingDependencyError(message, missing)
-    job.reporter.warn(f"{message}\n\nThe bundle is made without, as `on-missing` says.")
+    job.reporter.warn(f'{message}\n\nThey are left out of the bundle, as `on-missing` is "warn".')
     return closure.only_met
 
 
-def unmet_message(missing: tuple[MissingDependency, ...], job: Job) -> str:
+def _message(missing: tuple[MissingDependency, ...], job: Job) -> str:
     names = ", ".join(f"{found.name} {found.version}" for found in missing)
-    head = f"No wheel for {job.target.description} of: {names}"
-    return "\n\n".join([head, *(_paragraph(found) for found in missing)])
-
-
-def _paragraph(found: MissingDependency) -> str:
-    lines = [f"{found.name} {found.version}"]
-    lines.append(f"  required by: {' -> '.join(found.chain)}")
-    lines.append(f"  why not: {found.verdict}")
-    if found.offers:
-        lines.append("  the index has of this version:")
-        lines += [f"    {name}" for name in found.offers]
-    if found.attempts:
-        lines.append("  what was tried:")
-        for attempt in found.attempts:
-            lines.append(f"    stage {attempt.stage}: {attempt.tried}: {attempt.outcome}")
-            lines += [f"      | {line}" for line in attempt.words]
-    lines.append("  what you can do:")
-    lines += [f"    - {remedy}" for remedy in found.remedies]
+    lines = [f"No wheel for {job.target.description} of: {names}"]
+    for found in missing:
+        lines += ["", f"{found.name} {found.version}"]
+        lines.append(f"  required by: {' -> '.join(found.chain)}")
+        lines.append(f"  reason: {found.verdict}")
+        if found.offers:
+            lines.append("  files of this version on the index:")
+            lines += [f"    {name}" for name in found.offers]
+        if found.attempts:
+            lines.append("  what was tried:")
+            for attempt in found.attempts:
+                lines.append(f"    stage {attempt.stage}: {attempt.tried}: {attempt.outcome}")
+                lines += [f"      | {line}" for line in attempt.words]
+        lines.append("  what you can do:")
+        lines += [f"    - {remedy}" for remedy in found.remedies]
     return "\n".join(lines)
-
-
-def _missing(found: Distribution, closure: Closure, job: Job) -> MissingDependency:
-    return MissingDependency(
-        name=found.name,
-        version=found.version,
-        chain=(job.request.subject, *chain_to(found, closure, job.target)),
-        verdict=_verdict(found, wheels_of_version(found, closure), job.target),
-        offers=_shown([file.filename for file in files_of_version(found, closure)]),
-        attempts=found.attempts,
-        remedies=tuple(_remedies(found, closure.offers.get(found.name, ()), job)),
-    )
 
 
 def _verdict(found: Distribution, offered: tuple[IndexFile, ...], target: Target) -> str:
     if found.wheels:
         wheel = found.wheels[-1]
-        return f"{wheel.path.name} ({wheel.origin}) does not fit {target.description}: {wheel.verdict.reason}"
+        return f"{wheel.path.name} ({wheel.origin}) is incompatible with {target.description}: {wheel.verdict.reason}"
     if offered:
-        return "none of its wheels may be used, and its sources could not be built into one"
-    return "it comes as sources only, and they could not be built into a wheel"
+        return "none of its wheels is usable, and none could be built from its sources"
+    return "it has only sources, from which no wheel could be built"
 
 
 def _shown(names: list[str]) -> tuple[str, ...]:
@@ -120,21 +116,20 @@ def _remedies(found: Distribution, offers: Iterable[IndexFile], job: Job) -> Ite
     of_version = tuple(file for file in offers if _version(file) == found.version)
     yield from _other_targets(of_version, target)
     if offers and not any(_could_serve_linux(file) for file in offers):
-        yield f"leave it out on Linux, for which there is nothing of it: `{found.name}; sys_platform != 'linux'`"
+        yield f"it does not support Linux: require it only elsewhere: `{found.name}; sys_platform != 'linux'`"
         return
     if sibling := BINARY_SIBLINGS.get(found.name):
-        yield f"depend on `{sibling}` instead, which comes as wheels"
+        yield f"depend on `{sibling}` instead, which has wheels"
     if any(file.refused_by_user for file in of_version):
-        yield f"lift `--no-binary` or `--only-binary` for {found.name}: it rules out some of its files"
+        yield f"remove `--no-binary` or `--only-binary` for {found.name}: it excludes some of its files"
     if job.settings.lock_file:
-        yield f"lock another version of it: `hatch-lambda lock --upgrade-package {found.name}`"
+        yield f"lock another version: `hatch-lambda lock --upgrade-package {found.name}`"
         return
     yield (
-        f"build a wheel of {found} where the target is at home, and name its folder in "
-        f'`pip-args = ["--find-links", "…"]`'
+        f'build a wheel of {found} on the target\'s platform, and add its directory: `pip-args = ["--find-links", "…"]`'
     )
     if any(fault_of_machine_code(wheel.path, target) is None for wheel in found.wheels):
-        yield f'if you know that its wheel works on Lambda, say so: `compatible = ["{found.name}"]`'
+        yield f'if you know that its wheel works on Lambda, allow it: `compatible = ["{found.name}"]`'
 
 
 def _could_serve_linux(file: IndexFile) -> bool:
@@ -146,18 +141,18 @@ def _could_serve_linux(file: IndexFile) -> bool:
 def _other_version(name: str, fitting: list[Version], current: Version | None) -> str:
     older = [version for version in fitting if current is None or version < current]
     if older:
-        return f"take an older version that fits: `{name}=={older[-1]}`"
-    return f"take a newer version that fits: `{name}=={fitting[-1]}`"
+        return f"use an older, compatible version: `{name}=={older[-1]}`"
+    return f"use a newer, compatible version: `{name}=={fitting[-1]}`"
 
 
 def _other_targets(files: tuple[IndexFile, ...], target: Target) -> Iterator[str]:
     others = [other for other in all_targets() if other != target and any(_fits(file, other) for file in files)]
     runtimes = [other.runtime.name for other in others if other.architecture == target.architecture]
     if runtimes:
-        yield f"take another runtime: {', '.join(f'`{name}`' for name in runtimes)} would do"
+        yield f"use another runtime: it has wheels for {', '.join(f'`{name}`' for name in runtimes)}"
     if any(other.runtime == target.runtime for other in others):
         architecture = next(other.architecture.name for other in others if other.runtime == target.runtime)
-        yield f'take the other architecture: `architecture = "{architecture}"` would do'
+        yield f'use the other architecture, for which it has wheels: `architecture = "{architecture}"`'
 
 
 def _versions_that_fit(files: Iterable[IndexFile], target: Target) -> list[Version]:
@@ -183,16 +178,16 @@ def _serves_python(file: IndexFile, target: Target) -> bool:
 
 
 def no_candidate_message(name: NormalizedName, offers: tuple[IndexFile, ...], target: Target) -> str:
-    """What can be said of a project of which pip found no file that may be used; nothing where nothing is known."""
+    """What is known about a project for which pip found no usable file; empty if nothing is."""
     newest = max((version for file in offers if (version := _version(file))), default=None)
     of_newest = [file for file in offers if _version(file) == newest]
     wheels = [file for file in of_newest if file.filename.endswith(".whl")]
     if newest is None or not wheels or len(wheels) < len(of_newest) or any(_fits(file, target) for file in wheels):
-        return ""  # then it is not for want of a wheel that pip found nothing
+        return ""  # pip has other reasons
     tags = sorted({compressed_tags(file.filename) for file in wheels})
-    lines = [f"The index has wheels of {name} {newest} tagged:"]
+    lines = [f"The index has wheels of {name} {newest} with these tags:"]
     lines += [f"  {tag}" for tag in _shown(tags)]
-    lines.append(f"None is for {target.description}.")
+    lines.append(f"None is compatible with {target.description}.")
     if fitting := _versions_that_fit(offers, target):
         lines.append(f"What you can do: {_other_version(name, fitting, None)}")
     lines += [f"What you can do: {remedy}" for remedy in _other_targets(tuple(wheels), target)]

@@ -1,4 +1,4 @@
-"""Stage 2: every wheel gets its verdict."""
+"""Stage 2: a verdict for each wheel."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def sort(closure: Closure, target: Target, store: Store) -> Closure:
-    """Tell compatible wheels from incompatible ones; what has neither has sources.
+    """Sort wheels into compatible and incompatible ones; distributions without a wheel have sources.
 
-    Raises `BrokenWheelError` for what is no sound wheel.
+    Raises `BrokenWheelError` for an invalid wheel.
     """
     check_and_scan([(str(found), wheel.path) for found in closure.distributions for wheel in found.wheels], store)
 

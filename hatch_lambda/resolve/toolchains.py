@@ -1,4 +1,4 @@
-"""What compilers a build finds: the host's, or none."""
+"""The compilers that a build finds: the host's, or none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Toolchain(Protocol):
-    """How a build's environment is set up. Stage 4 and stage 5 differ in nothing else."""
+    """How a build's environment is set up: the only difference between stages 4 and 5."""
 
     @property
     def stage(self) -> int: ...
@@ -24,15 +24,15 @@ class Toolchain(Protocol):
 
     @property
     def needs_fresh_tree(self) -> bool:
-        """Whether a source folder is built in a copy, lest an earlier build's objects be taken over."""
+        """Whether to build a copy of a source directory, so that objects of an earlier build are not reused."""
 
     def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
-        """The environment to build in; helper files may be put under `scratch`."""
+        """The environment to build in; helper files may be written to `scratch`."""
 
 
 @dataclass(frozen=True)
 class HostCompilers:
-    """Whatever compilers this machine has, as a plain `pip wheel` would find them."""
+    """Compilers of this machine, as a plain `pip wheel` finds them."""
 
     stage: int = 4
     description: str = "with the compilers of this machine"
@@ -45,10 +45,10 @@ class HostCompilers:
 
 @dataclass(frozen=True)
 class NoCompilers:
-    """No compiler to be found, so that extensions which are optional fall back to pure Python.
+    """No compilers: optional extensions fall back to pure Python.
 
-    Each compiler is shadowed by a program that fails and says why: build systems ask the environment's variables
-    first, then PATH. PATH itself cannot be cut, as compilers live in one folder with `sh` and `git`.
+    Each compiler is shadowed by a program that fails and says why: build systems look at environment variables first,
+    then at PATH. PATH must stay, as compilers are in the same directories as `sh` and `git`.
     """
 
     stage: int = 5
@@ -70,8 +70,8 @@ class NoCompilers:
         }
 
 
-# Programs that turn source code of C, C++, Objective-C, Fortran, Rust, Go, Zig, Swift or Nim into machine code,
-# with cross-compiler prefixes and version suffixes: `aarch64-linux-gnu-gcc-12`, `clang++-17`.
+# Compilers for C, C++, Objective-C, Fortran, Rust, Go, Zig, Swift and Nim, with cross-compiler prefixes and version
+# suffixes: `aarch64-linux-gnu-gcc-12`, `clang++-17`.
 _COMPILER_NAME = re.compile(
     r"""(?:(?:[\w.]+-)*
         (?:cc|c\+\+|gcc|g\+\+|c89|c99|clang|clang\+\+|clang-cl|gfortran|flang|flang-new|gccgo)
@@ -85,7 +85,7 @@ _USUAL_NAMES = frozenset(
     {"cc", "c++", "gcc", "g++", "clang", "clang++", "cl", "gfortran", "f77", "f90", "rustc", "cargo", "go", "zig"}
 )
 
-# Read by setuptools and distutils (CC to LDCXXSHARED, F77, F90; each beats an absolute path in sysconfig), by CMake
+# Read by setuptools and distutils (CC to LDCXXSHARED, F77, F90; these override absolute paths in sysconfig), by CMake
 # (CC, CXX, FC, CUDACXX, HIPCXX), Meson (the same and OBJC, OBJCXX), maturin and setuptools-rust (CARGO, RUSTC).
 _COMPILER_VARIABLES = (
     *("CC", "CXX", "CPP", "OBJC", "OBJCXX", "SWIFTC", "LD", "LDSHARED", "LDCXXSHARED", "LINKCC"),
@@ -93,19 +93,19 @@ _COMPILER_VARIABLES = (
     *("CARGO", "RUSTC", "RUSTUP", "GO", "ZIG"),
 )
 
-# These could lead a build system past the variables above.
+# These could make a build system bypass the variables above.
 _ASIDE = re.compile(
     r"CMAKE_(?:ARGS|TOOLCHAIN_FILE|.*_COMPILER)|SKBUILD_.*|CARGO_.*|RUSTUP_.*|RUSTC_WRAPPER|GOROOT|VC.*DIR"
 )
 
 _SWITCHES = {
-    # setuptools finds MSVC in the registry, unless it is told to trust the environment.
+    # Otherwise setuptools looks for MSVC in the registry.
     "DISTUTILS_USE_SDK": "1",
     "MSSdk": "1",
-    # Without cargo, maturin asks for a build requirement that fetches a Rust of its own.
+    # Without cargo, maturin adds a build requirement that downloads Rust.
     "MATURIN_NO_INSTALL_RUST": "1",
     "CGO_ENABLED": "0",
-    # On macOS `cc` and its like ask xcode-select where the compilers are.
+    # On macOS, `cc` and the like ask xcode-select for the compilers.
     "DEVELOPER_DIR": "/nonexistent",
 }
 

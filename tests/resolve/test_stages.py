@@ -117,7 +117,7 @@ class TestStage3DownloadWheels:
         make_sdist(index, "thing", build="broken")
         make_wheel(index, "thing")
         found = missing(bundle_of, "thing", runtime=HERE, pip_args=["--no-binary", "thing"])["thing"]
-        assert (found.attempts[0].stage, found.attempts[0].outcome) == (3, "ruled out by `--no-binary`")
+        assert (found.attempts[0].stage, found.attempts[0].outcome) == (3, "excluded by `--no-binary`")
         assert any(remedy.startswith("lift `--no-binary`") for remedy in found.remedies)
 
     def test_only_files_of_an_allowed_hash_are_taken(
@@ -321,14 +321,14 @@ class TestStage7ReportUnmet:
             (4, False),
             (5, False),
         ]
-        assert found.attempts[0].outcome == "none of its wheels fits"
+        assert found.attempts[0].outcome == "none of its wheels is compatible"
         assert any("error: this sdist cannot be built by anyone" in line for line in found.attempts[1].words)
         assert "some noise before" not in text
         for each in (*found.offers, *found.remedies, *(attempt.tried for attempt in found.attempts)):
             assert each in text
-        assert "take an older version that fits: `stubborn==1.1`" in found.remedies
-        assert "take another runtime: `python3.14` would do" in found.remedies
-        assert 'take the other architecture: `architecture = "arm64"` would do' in found.remedies
+        assert "use an older, compatible version: `stubborn==1.1`" in found.remedies
+        assert "use another runtime: it has wheels for `python3.14`" in found.remedies
+        assert 'use the other architecture, for which it has wheels: `architecture = "arm64"`' in found.remedies
         assert any("--find-links" in remedy for remedy in found.remedies)
         assert "Traceback" not in text
         assert tempfile.gettempdir() not in text
@@ -360,7 +360,7 @@ class TestStage7ReportUnmet:
         make_wheel(index, "fine", requires=["foreign"])
         found = missing(bundle_of, "psycopg2", "fine", "other-foreign", runtime=HERE)
         assert set(found) == {"psycopg2", "foreign", "other-foreign"}
-        assert "depend on `psycopg2-binary` instead, which comes as wheels" in found["psycopg2"].remedies
+        assert "depend on `psycopg2-binary` instead, which has wheels" in found["psycopg2"].remedies
         assert found["foreign"].chain == ("orders", "fine 1.0", "foreign 1.0")
         assert found["foreign"].offers == (f"foreign-1.0-{FOREIGN_TAG}.whl",)
         assert "sources only" in found["psycopg2"].verdict
@@ -374,7 +374,7 @@ class TestStage7ReportUnmet:
         make_wheel(served, "thing", "2.0", tag=FOREIGN_TAG, files={"thing.so": FOR_MACOS})
         with serve(served) as index:
             found = missing(bundle_of, "thing==2.0", pip_args=["--index-url", index.url])["thing"]
-        assert "take an older version that fits: `thing==1.0`" in found.remedies
+        assert "use an older, compatible version: `thing==1.0`" in found.remedies
 
 
 class TestStage8Unpack:

@@ -105,7 +105,7 @@ class TestTheStore:
             shutil.rmtree(tmp_path / "served")
             second = bundle_with_state("foo", pip_args=without_pips_own_cache, root=other)
 
-        assert (first.origins, second.origins) == (Origins(downloaded=2), Origins(kept=2))
+        assert (first.origins, second.origins) == (Origins(downloaded=2), Origins(cached=2))
         assert not REUSED.search(ui.text)
         assert second.wheels == first.wheels
         assert files_in(second.directory) == files_in(first.directory)

@@ -124,8 +124,8 @@ def test_a_single_distribution_is_not_called_the_largest() -> None:
 @pytest.mark.parametrize(
     ("origins", "expected"),
     [
-        (Origins(3, 1, 2), "  wheels   3 downloaded, 1 built here, 2 kept from an earlier build"),
-        (Origins(kept=5), "  wheels   5 kept from an earlier build"),
+        (Origins(3, 1, 2), "  wheels   3 downloaded, 1 built here, 2 cached"),
+        (Origins(cached=5), "  wheels   5 cached"),
     ],
 )
 def test_the_origins_of_the_wheels(origins: Origins, expected: str) -> None:
@@ -156,7 +156,7 @@ def test_origins_are_those_of_the_chosen_wheels() -> None:
         )
     )
 
-    assert closure.origins == Origins(downloaded=2, built=1, kept=1)
+    assert closure.origins == Origins(downloaded=2, built=1, cached=1)
 
 
 def test_what_was_left_out_is_listed_by_set() -> None:

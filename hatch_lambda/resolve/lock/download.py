@@ -18,7 +18,7 @@ from packaging.version import Version
 from hatch_lambda.common.errors import BrokenWheelError, ResolutionError
 from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import without_credentials
-from hatch_lambda.resolve.closure import KEPT, Closure, Distribution, Wheel
+from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
 from hatch_lambda.resolve.graph import parsed
 from hatch_lambda.resolve.lock.coverage import Member, check_coverage
 from hatch_lambda.resolve.lock.read import LockFileError, how_to_lock, label, read
@@ -121,7 +121,7 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
         requested=False,
         direct=True,
         allowed_hashes=(f"sha256:{kept.sha256}",),
-        wheels=(Wheel(kept.path, KEPT, NOT_JUDGED_YET, url),),
+        wheels=(Wheel(kept.path, CACHED, NOT_JUDGED_YET, url),),
         source=None,
     )
 

@@ -11,7 +11,7 @@ from packaging.version import Version
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import without_credentials
-from hatch_lambda.resolve.closure import KEPT, Distribution, Sdist, SourceTree, Wheel
+from hatch_lambda.resolve.closure import CACHED, Distribution, Sdist, SourceTree, Wheel
 from hatch_lambda.resolve.graph import parsed
 from hatch_lambda.wheels.compatibility import Verdict
 
@@ -43,7 +43,7 @@ def wheel_of(entry: Mapping[str, Any], destination: Path, origin: str = "downloa
     path = place_of(entry, destination)
     if entry["cached"] and not _is_named_by_its_hash(path):
         raise BrokenWheelError(path.name, "it was modified in the cache during the build")
-    return Wheel(path, KEPT if entry["cached"] else origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
+    return Wheel(path, CACHED if entry["cached"] else origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
 
 
 def _is_named_by_its_hash(path: Path) -> bool:

@@ -65,7 +65,7 @@ class TestLocksThatDoNotServe:
             environments=["sys_platform == 'win32'", "sys_platform == 'darwin'"],
         )
         message = refuse(build, "foo")
-        assert "it is for Python >=3.14, the runtime has 3.13." in message
+        assert "it is for Python >=3.14, but the runtime has 3.13." in message
         assert 'it is for other environments: `sys_platform == "win32"` or `sys_platform == "darwin"`' in message
         assert "foo 1.0 requires Python >=3.15, but the runtime has 3.13." in message
 
@@ -202,7 +202,7 @@ class TestCoverage:
             package(make_wheel(wheels, "pytest"), root=project_root),
         )
         assert distributions(build("foo")) == {"foo 1.0", "pytest 1.0"}
-        assert "pytest 1.0 is locked, and nothing that is packaged requires it" in ui.text
+        assert "pytest 1.0 is locked, but nothing that is packaged requires it" in ui.text
 
     def test_requirements_files(self, build: BundleOf, project_root: Path, wheels: Path) -> None:
         (project_root / "more.txt").write_text("bar \\\n  >=1.0  # a comment\n--no-binary :none:\n", encoding="utf-8")
