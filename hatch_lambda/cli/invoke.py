@@ -16,6 +16,7 @@ from hatch_lambda.common.signals import handled
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.invoke import DEFAULT_MEMORY, DEFAULT_TIMEOUT, RESERVED, Invocation
 from hatch_lambda.invoke import invoke as invoke_function
+from hatch_lambda.resolve.curated import AWS_SDK_MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +138,7 @@ class _Stderr:
     error = status
 
 
-_SDK = re.compile(r"No module named '((?:boto3|botocore|s3transfer|jmespath|dateutil|six|urllib3)\b[\w.]*)'")
+_SDK = re.compile(rf"No module named '((?:{'|'.join(AWS_SDK_MODULES)})\b[\w.]*)'")
 
 
 def _hints(invocation: Invocation, result: Result) -> Iterator[str]:

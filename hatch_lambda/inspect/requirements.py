@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from hatch_lambda.common.target import all_targets
+from hatch_lambda.resolve import graph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
 
     from hatch_lambda.common.target import Target
@@ -67,18 +67,13 @@ class Requirements:
     @cached_property
     def roots(self) -> tuple[NormalizedName, ...]:
         """What nothing else in the zip requires, and one of each cycle that nothing else leads into."""
+        needs = {name: [edge.required for edge in self.of.get(name, ())] for name in self.names}
         roots = [name for name in self.names if all(edge.requirer == name for edge in self.by.get(name, ()))]
-        reached: set[NormalizedName] = set()
-        for name in (*roots, *self.names):
-            if name in reached:
-                continue
-            if name not in roots:
+        reached = graph.reachable(roots, needs)
+        for name in self.names:
+            if name not in reached:
                 roots.append(name)
-            waiting = [name]
-            while waiting:
-                if (found := waiting.pop()) not in reached:
-                    reached.add(found)
-                    waiting += [edge.required for edge in self.of.get(found, ())]
+                reached |= graph.reachable([name], needs)
         return tuple(roots)
 
 
@@ -97,14 +92,14 @@ def requirements(installed: Sequence[Installed], target: Target | None) -> Requi
 def _edges(installed: Sequence[Installed], target: Target) -> set[Edge]:
     """What is required on a target. Extras count if something in the zip requires them."""
     versions = {found.normalized_name: found.version for found in installed}
-    parsed = {found.normalized_name: tuple(_parsed(found.requires)) for found in installed}
+    parsed = {found.normalized_name: tuple(graph.parsed(found.requires)) for found in installed}
     extras: defaultdict[NormalizedName, set[str]] = defaultdict(set)
     edges: set[Edge] = set()
     waiting = list(parsed)
     while waiting:
         name = waiting.pop()
         for requirement in parsed[name]:
-            if not _applies(requirement, target, extras[name]):
+            if not graph.applies(requirement, target, extras[name]):
                 continue
             required = canonicalize_name(requirement.name)
             edges.add(Edge(name, required, str(requirement.specifier), _fits(requirement, versions.get(required))))
@@ -113,24 +108,6 @@ def _edges(installed: Sequence[Installed], target: Target) -> set[Edge]:
                 extras[required] |= new
                 waiting.append(required)
     return edges
-
-
-def _parsed(texts: Sequence[str]) -> Iterator[Requirement]:
-    for text in texts:
-        try:
-            yield Requirement(text)
-        except InvalidRequirement:
-            continue  # no installer could have followed it
-
-
-def _applies(requirement: Requirement, target: Target, extras: set[str]) -> bool:
-    if requirement.marker is None:
-        return True
-    environment = target.marker_environment
-    try:
-        return any(requirement.marker.evaluate({**environment, "extra": extra}) for extra in ("", *sorted(extras)))
-    except (InvalidVersion, UndefinedComparison, UndefinedEnvironmentName):
-        return False  # invalid, like a requirement that cannot be parsed
 
 
 def _fits(requirement: Requirement, version: str | None) -> bool | None:

@@ -29,4 +29,5 @@ AWS_SDK = canonicalize_name("aws-sdk")
 """What `provided` calls the SDK of the runtime."""
 AWS_SDK_PACKAGES = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3transfer")))
 AWS_SDK_DEPENDENCIES = frozenset(map(canonicalize_name, ("jmespath", "python-dateutil", "six", "urllib3")))
+AWS_SDK_MODULES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 """https://docs.aws.amazon.com/lambda/latest/dg/python-package.html, and boto3's own metadata."""
