@@ -213,7 +213,7 @@ class TestCoverage:
         write_lock(project_root, foo)
         message = refuse(build, requirements=["requirements.txt"])
         assert "- requirements.txt requires `foo==1.0`: the lock file has foo 2.0\n" in message
-        assert "- requirements.txt requires `bar>=1.0`: it is not locked\n" in message
+        assert "- more.txt requires `bar>=1.0`: it is not locked\n" in message
         assert "win" not in message
 
     @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ class TestCoverage:
         (project_root / "requirements.txt").write_bytes(content)
         write_lock(project_root, package(make_wheel(wheels, "foo"), root=project_root))
         message = refuse(build, requirements=["requirements.txt"])
-        assert "- requirements.txt requires `bar`: the lock does not have it\n" in message
+        assert "- requirements.txt requires `bar`: it is not locked\n" in message
 
     @pytest.mark.parametrize(("line", "file"), [("-r gone.txt", "gone.txt"), ("-r broken.txt", "broken.txt")])
     def test_a_requirements_file_that_cannot_be_read_is_not_empty(
@@ -257,7 +257,7 @@ class TestCoverage:
         (project_root / "one.txt").write_text("-c two.txt\n", encoding="utf-8")
         (project_root / "two.txt").write_text("foo<2\n", encoding="utf-8")
         message = refuse(build, requirements=["requirements.txt"])
-        assert "- two.txt allows `foo<2` only: the lock has foo 2.0\n" in message
+        assert "- two.txt only allows `foo<2`: the lock file has foo 2.0\n" in message
 
     def test_constraints(self, build: BundleOf, project_root: Path, wheels: Path) -> None:
         write_lock(project_root, package(make_wheel(wheels, "foo", "2.0"), root=project_root))
