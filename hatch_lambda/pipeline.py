@@ -22,7 +22,7 @@ from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.resolve.fingerprint import fingerprint
 from hatch_lambda.resolve.job import Job
 from hatch_lambda.wheels import locks
-from hatch_lambda.wheels.store import PART, user_store
+from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
         _check(request, store, reporter)
         store.tidy()
         if state:
-            tempfiles.sweep(state, PART)
+            tempfiles.sweep(state, tempfiles.PART)
         key = fingerprint(settings, request.requirements) if state else None
         if state and key and (wheels := _reuse(request, state, key, store, reporter)) is not None:
             return replace(_lay_out(wheels, request, store, reporter), origins=Origins(cached=len(wheels)))

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.files import Bundle, LeftOut, union
+from hatch_lambda.common.files import write_atomically
 from hatch_lambda.resolve.fingerprint import installed_version, is_no_source
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.members import BundleFile, Generated, Member
-from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
@@ -161,7 +161,7 @@ def _write_list(path: Path, key: str, listed: _FileList, wheels: tuple[StoredWhe
     ]
     facts = [listed.left_out, listed.kept, owners, texts, columns]
     body = json.dumps(facts, separators=(",", ":")).encode("ascii")
-    write_whole(path, _head(key, body).encode("ascii") + b"\n" + body)
+    write_atomically(path, _head(key, body).encode("ascii") + b"\n" + body)
 
 
 def _head(key: str, body: bytes) -> str:

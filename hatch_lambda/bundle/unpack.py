@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.errors import naming
+from hatch_lambda.common.files import write_atomically
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.tempfiles import remove
 from hatch_lambda.wheels.members import BundleFile, Member, OpenWheels, inflated
-from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,7 +48,7 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
     origins = _origins(bundle)
     if manifest and is_as_it_was and origins == noted.origins():
         if bundle.key != noted.key:
-            write_whole(manifest, noted._replace(key=bundle.key).as_bytes())
+            write_atomically(manifest, noted._replace(key=bundle.key).as_bytes())
         return bundle
     untouched = _untouched(noted, seen, origins)
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     if manifest:
-        write_whole(manifest, _Manifest(bundle.key, json.dumps(origins), looks).as_bytes())
+        write_atomically(manifest, _Manifest(bundle.key, json.dumps(origins), looks).as_bytes())
     return bundle
 
 

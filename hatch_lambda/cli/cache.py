@@ -15,9 +15,10 @@ import click
 from hatch_lambda.cli.terminal import console, printable, table
 from hatch_lambda.cli.terminal import size as in_words
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.tempfiles import PART
 from hatch_lambda.common.ui import counted
 from hatch_lambda.wheels.locks import clearing
-from hatch_lambda.wheels.store import CACHE_VARIABLE, PART, user_store
+from hatch_lambda.wheels.store import CACHE_VARIABLE, user_store
 
 if TYPE_CHECKING:
     from hatch_lambda.wheels.store import Store

@@ -16,32 +16,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def write_atomically(path: Path, content: bytes, *, aside: Path | None = None, durable: bool = False) -> None:
-    """Write a file, in new directories if need be; on failure, what was there stays. Raises `OSError`.
+def write_atomically(
+    path: Path, content: bytes, *, aside: Path | None = None, durable: bool = False, parents: bool = True
+) -> None:
+    """Write a file; on failure, what was there stays. Raises `OSError`.
 
-    `aside`: where to write before the move, on the same file system. `durable`: it survives a power cut; caches, which
-    are checked when they are read, need not. A pipe or a terminal is written to as it is.
+    `aside`: where to write before the move, on the same file system. `parents`: create missing directories. `durable`:
+    it survives a power cut; caches, which are checked when they are read, need not.
     """
-    with naming(path):
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)
-            return
-        with replacing(path, aside=aside) as temporary, temporary.open("wb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+    with naming(path), replacing(path, aside=aside, parents=parents) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @contextmanager
-def replacing(path: Path, *, aside: Path | None = None, prefix: str = PART, mode: int | None = 0o644) -> Iterator[Path]:
+def replacing(
+    path: Path, *, aside: Path | None = None, prefix: str = PART, mode: int | None = 0o644, parents: bool = True
+) -> Iterator[Path]:
     """Give an empty temporary file that replaces `path` at the end, unless an error is raised.
 
     `prefix`: by which `tempfiles.sweep` finds what killed processes leave. `mode`: None for what the umask gives.
     """
     folder = aside or path.parent
-    for each in (path.parent, folder):
-        each.mkdir(parents=True, exist_ok=True)
+    if parents:
+        for each in (path.parent, folder):
+            each.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{marked(prefix)}{secrets.token_hex(8)}"
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import naming
+from hatch_lambda.common.files import write_atomically
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.common.tempfiles import marked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,17 +34,10 @@ def target_by_name(zip_path: Path) -> Target | None:
     return Target(RUNTIMES[match["runtime"]], ARCHITECTURES[match["architecture"]])
 
 
-def write_atomically(path: Path, text: str) -> Path:
-    """Write a file in one step: a failure leaves what was there."""
-    content = text.encode("utf-8")
-    with naming(path):
-        if path.exists() and not path.is_file():  # a pipe or a terminal
+def write(path: Path, content: bytes) -> None:
+    """Write an output as a whole; a pipe or a terminal, such as `/dev/stdout`, stays what it is. Raises `OSError`."""
+    if path.exists() and not path.is_file():
+        with naming(path):
             path.write_bytes(content)
-            return path
-        unfinished = path.with_name(f"{marked(f'.{path.name}-')}new")
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    return path
+    else:
+        write_atomically(path, content, parents=False)

@@ -22,7 +22,8 @@ class MissingLibraryError(LambdaBuildError):
 
 def write(path: Path, to: Path, target: Target | None = None, hashes: Mapping[str, str] | None = None) -> Path:
     """Write the SBOM of a zip, a layer or a directory. See `document`."""
-    return output.write_atomically(to, document(path, target, hashes))
+    output.write(to, document(path, target, hashes).encode("utf-8"))
+    return to
 
 
 def document(path: Path, target: Target | None = None, hashes: Mapping[str, str] | None = None) -> str:

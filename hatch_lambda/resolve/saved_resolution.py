@@ -8,9 +8,10 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hatch_lambda.common.files import write_atomically
 from hatch_lambda.resolve.closure import SourceTree
 from hatch_lambda.resolve.fingerprint import digest_of
-from hatch_lambda.wheels.store import WantedWheel, write_whole
+from hatch_lambda.wheels.store import WantedWheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +69,7 @@ def borrow(folder: Path, key: str, neighbours: Iterable[Path]) -> Earlier | None
         if recall(neighbour, key):
             for name in (_AUDIT, _RESOLUTION):
                 with contextlib.suppress(FileNotFoundError):
-                    write_whole(folder / name, (neighbour / name).read_bytes())
+                    write_atomically(folder / name, (neighbour / name).read_bytes())
             return recall(folder, key)
     return None
 
@@ -81,7 +82,7 @@ def forget(folder: Path) -> None:
 
 def note_audit(folder: Path, exclude: tuple[str, ...]) -> None:
     """Record that the audit has passed without the excluded files."""
-    write_whole(folder / _AUDIT, json.dumps({"exclude": exclude}).encode("utf-8"))
+    write_atomically(folder / _AUDIT, json.dumps({"exclude": exclude}).encode("utf-8"))
 
 
 def _audited_without(folder: Path) -> tuple[str, ...] | None:
@@ -107,4 +108,4 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
         ],
     }
     note_audit(folder, settings.exclude)
-    write_whole(folder / _RESOLUTION, json.dumps(saved, indent=1).encode("utf-8"))
+    write_atomically(folder / _RESOLUTION, json.dumps(saved, indent=1).encode("utf-8"))

@@ -10,22 +10,21 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common import tempfiles
-from hatch_lambda.common.hashing import hash_ahead, sha256_of
+from hatch_lambda.common.files import replacing, write_atomically
+from hatch_lambda.common.hashing import cores, sha256_of
+from hatch_lambda.common.tempfiles import PART
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
-
-PART = ".part-"
-"""How files begin that are not whole yet."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DAY = 24 * 60 * 60
@@ -77,7 +76,7 @@ class Store:
         if _is_intact(kept):
             _mark_as_used(kept.path)
         else:
-            with _made_aside(self._make_room(kept.path), self._aside) as temporary:
+            with replacing(self._make_room(kept.path), aside=self._aside) as temporary:
                 if not (scratch and wheel.is_relative_to(scratch) and _linked(wheel, temporary)):
                     shutil.copyfile(wheel, temporary)
         return kept
@@ -94,14 +93,9 @@ class Store:
         return kept
 
     def find_all(self, wanted: Iterable[WantedWheel]) -> list[StoredWheel | None]:
-        """`find` for many, several at a time."""
-        wanted = tuple(wanted)
-        self.look_ahead(wanted)
-        return [self.find(wheel) for wheel in wanted]
-
-    def look_ahead(self, wanted: Iterable[WantedWheel]) -> None:
-        """Begin with what it takes to find wheels, which is to hash them; this does not wait for it."""
-        hash_ahead(self._place(wheel.sha256, wheel.filename) for wheel in wanted)
+        """`find` for many, on all cores: hashing takes the time."""
+        with ThreadPoolExecutor(cores()) as pool:
+            return list(pool.map(self.find, wanted))
 
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
         """Keep which wheel a build gave. `recipe`: a hash of all that the build depends on."""
@@ -161,7 +155,7 @@ class Store:
                 _drop(path)
 
     def _write(self, path: Path, text: str) -> None:
-        write_whole(self._make_room(path), text.encode("utf-8"), by_way_of=self._aside)
+        write_atomically(self._make_room(path), text.encode("utf-8"), aside=self._aside)
 
     def _make_room(self, path: Path) -> Path:
         """Remove what keeps a file of the store from its path: a directory in its place, a file in that of a directory.
@@ -217,36 +211,6 @@ def _usual_root() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("hatch-lambda", appauthor=False)
-
-
-def write_whole(path: Path, content: bytes, *, by_way_of: Path | None = None, is_kept_for_good: bool = False) -> None:
-    """Write a file that is there with all of its content or not at all.
-
-    What is kept between builds is checked when it is read, and what a power cut has spoiled is made anew. Not so what
-    `is_kept_for_good`, which is on the disk before it takes the place of what was there.
-    """
-    with _made_aside(path, by_way_of or path.parent) as temporary, temporary.open("wb") as file:
-        file.write(content)
-        if is_kept_for_good:
-            file.flush()
-            os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _made_aside(path: Path, folder: Path) -> Iterator[Path]:
-    """A temporary file in a folder of the same file system, that takes the path's place in the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=tempfiles.marked(PART), dir=folder)
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _linked(source: Path, path: Path) -> bool:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.common import hashing
-from hatch_lambda.common.hashing import hash_ahead, sha256_of
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.prefetch import Prefetch
 from hatch_lambda.wheels.store import Store
@@ -32,56 +28,6 @@ def wait_until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-class TestHashing:
-    @pytest.fixture
-    def read(self, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-        """The files that were read, in order."""
-        read: list[Path] = []
-        sha256 = hashing._sha256
-
-        def note(path: Path, size: int) -> str:
-            read.append(path)
-            return sha256(path, size)
-
-        monkeypatch.setattr(hashing, "_sha256", note)
-        return read
-
-    def test_what_was_hashed_ahead_is_not_read_again(self, tmp_path: Path, read: list[Path]) -> None:
-        paths = [tmp_path / f"{number}" for number in range(5)]
-        for path in paths:
-            path.write_bytes(path.name.encode("ascii"))
-
-        hash_ahead([tmp_path / "gone", *paths])
-        wait_until(lambda: len(read) == len(paths))
-        hashes = [sha256_of(path) for path in paths]
-
-        assert sorted(read) == paths
-        assert hashes[0] == "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
-        assert len(set(hashes)) == len(paths)
-
-    def test_several_threads_read_a_file_once(self, tmp_path: Path, read: list[Path]) -> None:
-        path = tmp_path / "file"
-        path.write_bytes(bytes(20_000_000))  # some buffers
-        found: list[str] = []
-        threads = [threading.Thread(target=lambda: found.append(sha256_of(path))) for _ in range(8)]
-
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-        assert read == [path]
-        assert len(found) == 8
-        assert len(set(found)) == 1
-
-    def test_what_cannot_be_read_is_told_whoever_asks_for_it(self, tmp_path: Path) -> None:
-        hash_ahead([tmp_path])
-        with pytest.raises(IsADirectoryError if os.name != "nt" else PermissionError):
-            sha256_of(tmp_path)
-        with pytest.raises(FileNotFoundError):
-            sha256_of(tmp_path / "gone")
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="processes are looked at in /proc")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError
-from hatch_lambda.common.tempfiles import marked
+from hatch_lambda.common.tempfiles import PART, marked
 from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.wheels import store as store_module
-from hatch_lambda.wheels.store import PART, Store, WantedWheel
+from hatch_lambda.wheels.store import Store, WantedWheel
 from hatch_lambda.zip import writer
 from tests.support.packages import make_wheel
 from tests.support.simple_index import json_page

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import itertools
 import json
 import os
-import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.bytecode.compilers import Compilers
@@ -22,16 +21,16 @@ from hatch_lambda.bundle.bytecode.interpreter import (
     interpreter_to_compile_with,
     remember,
 )
-from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.files import write_atomically
 from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.common.ui import counted
 from hatch_lambda.config.request import TASK_ROOT
 from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
-from hatch_lambda.wheels.store import PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from hatch_lambda.bundle.bytecode.compilers import Compiled
     from hatch_lambda.common.target import Runtime
@@ -192,19 +191,11 @@ def _is_intact(archive: Path) -> bool:
 
 def _archive(key: str, compiled: Iterable[tuple[BundleFile, Compiled]], runtime: Runtime, store: Store) -> Path:
     """Pack the bytecode of a wheel into the store. Why a module has none stands under the module's own name."""
-    begun = begun_in(store)
-    begun.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=tempfiles.marked(PART), dir=begun)
-    try:
-        with os.fdopen(descriptor, "wb") as raw, zipfile.ZipFile(raw, "w") as archive:
-            for module, (ok, content) in compiled:
-                path = bytecode_path(module.path, runtime) if ok else module.path
-                archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, _LEVEL)
-        cached = folder_in(store) / f"{key}-{sha256_of(Path(name))}.zip"
-        cached.parent.mkdir(exist_ok=True)
-        Path(name).chmod(0o644)
-        Path(name).replace(cached)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for module, (ok, content) in compiled:
+            path = bytecode_path(module.path, runtime) if ok else module.path
+            archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, _LEVEL)
+    cached = folder_in(store) / f"{key}-{hashlib.sha256(packed.getbuffer()).hexdigest()}.zip"
+    write_atomically(cached, packed.getvalue(), aside=begun_in(store))
     return cached

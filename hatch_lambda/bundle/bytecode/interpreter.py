@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.files import write_atomically
 from hatch_lambda.common.interpreters import Interpreter, interpreter_to_build_with
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
-from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
@@ -59,7 +59,7 @@ def remember(interpreter: Interpreter, settings: Settings, store: Store) -> None
     note = _note(settings, store)
     if note and _remembered(note) != interpreter.path:
         text = json.dumps({"path": str(interpreter.path), "state": _state(interpreter.path)})
-        write_whole(note, text.encode("utf-8"), by_way_of=begun_in(store))
+        write_atomically(note, text.encode("utf-8"), aside=begun_in(store))
 
 
 def forget(settings: Settings, store: Store) -> None:

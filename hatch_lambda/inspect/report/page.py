@@ -30,7 +30,8 @@ def write(zip_path: Path, to: Path, target: Target | None = None) -> Path:
     `target`: taken from the file name by default. Raises `LambdaBuildError` if the zip cannot be read.
     """
     whole = contents.read(output.named(zip_path))
-    return output.write_atomically(to, page(whole, target or output.target_by_name(zip_path)))
+    output.write(to, page(whole, target or output.target_by_name(zip_path)).encode("utf-8"))
+    return to
 
 
 def page(whole: contents.Contents, target: Target | None = None) -> str:

@@ -22,13 +22,13 @@ from packaging.pylock import (
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from hatch_lambda.common.files import write_atomically
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import Sdist, SourceTree
 from hatch_lambda.resolve.graph import needs_of
 from hatch_lambda.resolve.lock.read import TOOL, LockFileError
 from hatch_lambda.resolve.lock.select import fits
-from hatch_lambda.wheels.store import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ def write(path: Path, closure: Closure, target: Target) -> None:
     """
     content = as_text(closure, target, path.parent).encode("utf-8")
     if not path.is_file() or path.read_bytes() != content:
-        write_whole(path, content, is_kept_for_good=True)
+        write_atomically(path, content, durable=True)
 
 
 def as_text(closure: Closure, target: Target, directory: Path) -> str:
