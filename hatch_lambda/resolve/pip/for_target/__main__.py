@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import os
 import sys
@@ -37,6 +36,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # Most of what pip creates lives as long as this process: collecting garbage takes a tenth of its time.
-    gc.set_threshold(100_000)
     sys.exit(main())
