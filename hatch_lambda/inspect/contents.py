@@ -26,11 +26,12 @@ from hatch_lambda.wheels.signatures import SIGNATURE_LENGTH, begins_as_machine_c
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from email.message import Message
     from pathlib import Path
     from typing import BinaryIO
 
     from packaging.utils import NormalizedName
+
+    from hatch_lambda.wheels.metadata import Metadata
 
 __all__ = ["OWN", "Contents", "ContentsError", "Entry", "Installed", "Portion", "portion", "read"]
 
@@ -72,7 +73,7 @@ class Installed:
     dist_info: str
     entries: tuple[Entry, ...]
     requires: tuple[str, ...]
-    metadata: Message = field(compare=False, repr=False)
+    metadata: Metadata = field(compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -241,7 +242,7 @@ def read(path: Path) -> Contents:
             claim.version,
             claim.dist_info,
             tuple(by_owner[claim.dist_info]),
-            tuple(str(value).strip() for value in claim.metadata.get_all("Requires-Dist", ())),
+            claim.metadata.requires,
             claim.metadata,
         )
         for claim in claims.distributions

@@ -85,7 +85,7 @@ def _root(contents: Contents, target: Target | None) -> Component:
 def _component(contents: Contents, found: Installed, hashes: Mapping[str, str]) -> Component:
     version = _encodable(found.version)
     purl = PackageURL("pypi", None, found.normalized_name, version)
-    summary = str(found.metadata.get("Summary", "")).strip()
+    summary = found.metadata.get("Summary")
     return Component(
         name=_encodable(found.name),
         version=version,

@@ -80,7 +80,7 @@ def _other_faults(contents: Contents, target: Target) -> Iterator[Fault]:
             yield from _bytecode_fault(owner, entry, contents, target)
     for installed in contents.installed:
         if not _is_ignored(installed.dist_info, contents, target):
-            text = str(installed.metadata.get("Requires-Python", "")).strip()
+            text = installed.metadata.get("Requires-Python")
             try:
                 fits = SpecifierSet(text).contains(target.python_full_version, prereleases=True)
             except InvalidSpecifier:

@@ -9,7 +9,8 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from email.message import Message
+
+    from hatch_lambda.wheels.metadata import Metadata
 
 # A longer `License` is the text of a licence, not its name.
 _MAX_NAME = 60
@@ -27,10 +28,10 @@ class Licence:
         return self.expression or ", ".join(self.names)
 
 
-def licence_of(metadata: Message) -> Licence:
+def licence_of(metadata: Metadata) -> Licence:
     """`License-Expression` (PEP 639) or `License`, whichever is valid SPDX; else classifiers; else plain names."""
-    written = [str(metadata.get(field, "")).strip() for field in ("License-Expression", "License")]
-    written = [text for text in written if len(text.splitlines()) == 1]
+    fields = map(metadata.get, ("License-Expression", "License"))
+    written = [text for text in fields if len(text.splitlines()) == 1]
     for text in written:
         try:
             return Licence(str(canonicalize_license_expression(text)))
@@ -40,9 +41,9 @@ def licence_of(metadata: Message) -> Licence:
     return Licence(None, names or tuple(text for text in written if len(text) <= _MAX_NAME and text != "UNKNOWN"))
 
 
-def _classifiers(metadata: Message) -> Iterator[str]:
+def _classifiers(metadata: Metadata) -> Iterator[str]:
     """`MIT License` for `License :: OSI Approved :: MIT License`; `License :: OSI Approved` alone names none."""
-    for line in map(str, metadata.get_all("Classifier", ())):
+    for line in metadata.all("Classifier"):
         name = line.rpartition(" :: ")[2].strip()
         if line.startswith(_CLASSIFIER) and name and name != "OSI Approved":
             yield name

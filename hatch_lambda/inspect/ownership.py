@@ -6,7 +6,6 @@ Metadata may be in any directory: Lambda layers, `vendor` directories and the li
 from __future__ import annotations
 
 import csv
-import email
 import posixpath
 import re
 from collections import defaultdict
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from hatch_lambda.wheels.metadata import Metadata
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from email.message import Message
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Claim:
     version: str
     root: str
     dist_info: str
-    metadata: Message
+    metadata: Metadata
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class _Census:
             yield levels[level]
 
     def _read_metadata(self, path: str, root: str, dist_info: str) -> Claim | None:
-        metadata = email.message_from_string(self.text_of(path))
-        name, version = (str(metadata.get(key, "")).strip() for key in ("Name", "Version"))
+        metadata = Metadata(self.text_of(path))
+        name, version = map(metadata.get, ("Name", "Version"))
         return Claim(name, version, root, dist_info, metadata) if name and version else None
 
     def _claim(self, claim: Claim, paths: Iterable[str]) -> int:

@@ -17,7 +17,8 @@ from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
 from hatch_lambda.resolve.fingerprint import build_facts, is_no_source, this_machine
 from hatch_lambda.resolve.graph import parsed, required_names
 from hatch_lambda.resolve.pip import process
-from hatch_lambda.wheels.compatibility import judge, requires_of
+from hatch_lambda.wheels.compatibility import judge
+from hatch_lambda.wheels.metadata import metadata_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ class _Build:
         except InvalidWheelFilename as error:
             return str(error)
         resolved = {found.name for found in self.closure.distributions}
-        unknown = required_names(parsed(requires_of(wheel)), self.found.extras, self.job.target) - resolved
+        unknown = required_names(parsed(metadata_of(wheel).requires), self.found.extras, self.job.target) - resolved
         if unknown:
             return f"the built wheel requires {', '.join(sorted(unknown))}, which the metadata of its sources does not"
         return None

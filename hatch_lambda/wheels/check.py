@@ -22,7 +22,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -31,11 +30,11 @@ from packaging.version import InvalidVersion, Version
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.limits import UNZIPPED_LIMIT
-from hatch_lambda.wheels.members import LOCAL_HEADER, USUAL_EXTRA, Reader
+from hatch_lambda.wheels.members import LOCAL_HEADER, PIECE, USUAL_EXTRA, CorruptEntryError, Reader, inflate
+from hatch_lambda.wheels.metadata import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from email.message import Message
     from pathlib import Path
     from typing import BinaryIO
 
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 _MOST_UNPACKED = 4 * UNZIPPED_LIMIT
 # RECORD and METADATA are read as a whole.
 _MOST_METADATA = 64 * 1024 * 1024
-_CHUNK = 256 * 1024
 _LARGE = 256 * 1024  # worth a thread of its own
 
 
@@ -202,7 +200,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
             raise _FaultError(f"its entry `{name}` is a folder that has content")
         if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
             raise _FaultError(f"its entry `{name}` is stored, yet has two sizes")
-        if entry.file_size > _BEST_DEFLATE * entry.compress_size + _CHUNK:
+        if entry.file_size > _BEST_DEFLATE * entry.compress_size + PIECE:
             raise _FaultError(f"its entry `{name}` says that it unpacks to more than its data can hold")
         if entry.file_size > max(_ABSURD_FROM, _ABSURD_RATIO * entry.compress_size):
             raise _FaultError(f"its entry `{name}` unpacks to more than {_ABSURD_RATIO} times its size")
@@ -236,46 +234,18 @@ class _Content:
         return self.start + self.entry.compress_size
 
     def chunks(self) -> Iterator[bytes]:
-        """What it unpacks to, which is no more and no less than it says, and has the sum that it says."""
-        size, crc = 0, 0
-        for chunk in self._unpacked():
-            size += len(chunk)
-            if size > self.entry.file_size:
-                raise _FaultError(
-                    f"its entry `{self.name}` unpacks to more than the {self.entry.file_size} bytes it says"
-                )
-            crc = zlib.crc32(chunk, crc)
-            yield chunk
-        if size < self.entry.file_size:
-            raise _FaultError(
-                f"its entry `{self.name}` unpacks to {size} bytes, not the {self.entry.file_size} it says"
-            )
-        if crc != self.entry.CRC:
-            raise _FaultError(f"its entry `{self.name}` is damaged: its CRC is not the one it says")
-
-    def _unpacked(self) -> Iterator[bytes]:
-        if self.entry.compress_type == zipfile.ZIP_STORED:
-            yield from self._packed()
-            return
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        """The content, checked against the headers."""
+        entry = self.entry
         try:
-            for packed in self._packed():
-                data = packed
-                while data and not inflater.eof:
-                    yield inflater.decompress(data, _CHUNK)
-                    data = inflater.unconsumed_tail
-            while not inflater.eof and (rest := inflater.decompress(b"", _CHUNK)):
-                yield rest
-        except zlib.error as error:
-            raise _FaultError(f"its entry `{self.name}` is damaged: {error}") from None
-        if not inflater.eof or inflater.unused_data:
-            raise _FaultError(f"its entry `{self.name}` is damaged: its compressed data ends elsewhere than it says")
+            yield from inflate(self._packed(), entry.compress_type, entry.file_size, entry.CRC)
+        except CorruptEntryError as error:
+            raise _FaultError(f"its entry `{self.name}` {error}") from None
 
     def _packed(self) -> Iterator[bytes]:
         # The place is kept here, not in the file: another entry may be read between two chunks of this one.
         position = self.start
         while position < self.end:
-            data = self.file.at(position, min(_CHUNK, self.end - position))
+            data = self.file.at(position, min(PIECE, self.end - position))
             if not data:
                 raise _FaultError(f"its entry `{self.name}` is cut short")
             position += len(data)
@@ -413,24 +383,22 @@ def _check_metadata(contents: dict[str, _Content], dist_info: str, name: Normali
     for filename in ("METADATA", "WHEEL", "RECORD"):
         if f"{dist_info}/{filename}" not in contents:
             raise _FaultError(f"it has no `{dist_info}/{filename}`")
-    metadata = _headers(contents[f"{dist_info}/METADATA"])
+    metadata = Metadata(contents[f"{dist_info}/METADATA"].read().decode("utf-8", "replace"))
     its_name, its_version = _header(metadata, "Name", "METADATA"), _header(metadata, "Version", "METADATA")
     if canonicalize_name(its_name) != name or _version(its_version) != version:
         raise _FaultError(f"its file name says {name} {version}, its METADATA {its_name} {its_version}")
-    wheel_version = _header(_headers(contents[f"{dist_info}/WHEEL"]), "Wheel-Version", "WHEEL")
+    wheel_version = _header(
+        Metadata(contents[f"{dist_info}/WHEEL"].read().decode("utf-8", "replace")), "Wheel-Version", "WHEEL"
+    )
     if wheel_version.partition(".")[0] != "1":
         raise _FaultError(f"its format is version {wheel_version}, only 1 is known")
 
 
-def _headers(content: _Content) -> Message:
-    return BytesHeaderParser().parsebytes(content.read())
-
-
-def _header(message: Message, key: str, filename: str) -> str:
-    values = message.get_all(key, [])
+def _header(metadata: Metadata, key: str, filename: str) -> str:
+    values = metadata.all(key)
     if len(values) != 1:
         raise _FaultError(f"its {filename} has {len(values)} fields `{key}`, not one")
-    return str(values[0]).strip()
+    return values[0]
 
 
 # --- RECORD ---

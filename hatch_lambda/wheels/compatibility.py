@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import email
-import re
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -40,17 +38,6 @@ def wheel_tags(filename: str) -> frozenset[Tag]:
         return parse_wheel_filename(filename)[3]
     except InvalidWheelFilename as error:
         raise BrokenWheelError(filename, str(error)) from None
-
-
-def requires_of(wheel: Path) -> tuple[str, ...]:
-    """`Requires-Dist` of a wheel's metadata. Raises `BrokenWheelError`."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            name = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
-            message = email.message_from_bytes(archive.read(name))
-    except (StopIteration, zipfile.BadZipFile, zlib.error) as error:
-        raise BrokenWheelError(wheel.name, f"its METADATA cannot be read: {error}") from None
-    return tuple(str(value).strip() for value in message.get_all("Requires-Dist", ()))
 
 
 def compressed_tags(filename: str) -> str:

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
+from hatch_lambda.wheels.metadata import console_scripts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,17 +150,11 @@ class _Layout:
         entry_points = f"{self.dist_info}/entry_points.txt"
         if entry_points not in self.archive.namelist():
             return
-        import configparser
-
-        parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
-        parser.optionxform = str  # type: ignore[assignment, method-assign]  # names are case-sensitive
         try:
-            parser.read_string(self.archive.read(entry_points).decode("utf-8"))
-        except (configparser.Error, UnicodeDecodeError) as error:
+            scripts = console_scripts(self.archive.read(entry_points).decode("utf-8"))
+        except ValueError as error:
             raise self._broken(f"its entry_points.txt cannot be read: {error}") from None
-        if not parser.has_section("console_scripts"):
-            return
-        for name, reference in parser.items("console_scripts"):
+        for name, reference in scripts.items():
             match = _OBJECT_REFERENCE.match(reference)
             if not match or not re.fullmatch(r"[\w.+@ -]+", name) or set(name) <= {".", " "}:
                 script = f"{name} = {reference}"

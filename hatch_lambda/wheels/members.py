@@ -8,7 +8,7 @@ import sys
 import zipfile
 import zlib
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 
 from hatch_lambda.common.errors import BrokenWheelError
 
@@ -129,9 +129,6 @@ class OpenWheels(ExitStack):
 
     def read(self, member: Member) -> bytes:
         """The content of a member. Raises `BrokenWheelError`."""
-        if member.method not in {STORED, DEFLATED}:
-            with zipfile.ZipFile(member.wheel) as archive:
-                return archive.read(member.name)
         return b"".join(inflated(self, member))
 
 
@@ -170,26 +167,54 @@ def _pieces(wheel: Reader, member: Member, start: int, piece: memoryview) -> Ite
 
 
 def inflated(wheels: OpenWheels, member: Member) -> Iterator[bytes | memoryview]:
-    """The content of a member that is stored or deflated, in pieces, its CRC checked. Raises `BrokenWheelError`."""
-    crc = 0
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
-    piece: bytes | memoryview
+    """The content of a member in pieces, checked. Raises `BrokenWheelError`."""
     try:
-        for raw in raw_pieces(wheels, member):
-            if inflate is None:
-                crc = zlib.crc32(raw, crc)
-                yield raw
-                continue
-            left = raw
-            while left and not inflate.eof:
-                piece = inflate.decompress(left, PIECE)
-                left = inflate.unconsumed_tail
-                crc = zlib.crc32(piece, crc)
-                yield piece
-        while inflate and not inflate.eof and (piece := inflate.decompress(b"", PIECE)):
-            crc = zlib.crc32(piece, crc)
-            yield piece
+        if member.method in {STORED, DEFLATED}:
+            yield from inflate(raw_pieces(wheels, member), member.method, member.size, member.crc)
+        else:
+            with zipfile.ZipFile(member.wheel) as archive:
+                yield archive.read(member.name)
+    except (CorruptEntryError, zipfile.BadZipFile) as error:
+        raise BrokenWheelError(member.wheel.name, f"its entry `{member.name}` {error}") from None
+
+
+class CorruptEntryError(Exception):
+    """How the content of an entry differs from what its headers say, as a predicate."""
+
+
+_Piece = TypeVar("_Piece", bytes, bytes | memoryview)
+
+
+def inflate(raw: Iterable[_Piece], method: int, expected_size: int, expected_crc: int) -> Iterator[_Piece]:
+    """The content of an entry, stored or deflated, in pieces of at most `PIECE` bytes.
+
+    Raises `CorruptEntryError`, at the latest after the last piece.
+    """
+    size, crc = 0, 0
+    pieces: Iterable[_Piece] = raw if method == STORED else _inflated(raw)
+    for piece in pieces:
+        size += len(piece)
+        if size > expected_size:
+            raise CorruptEntryError(f"unpacks to more than the {expected_size} bytes it says")
+        crc = zlib.crc32(piece, crc)
+        yield piece
+    if size < expected_size:
+        raise CorruptEntryError(f"unpacks to {size} bytes, not the {expected_size} it says")
+    if crc != expected_crc:
+        raise CorruptEntryError("is damaged: its CRC is not the one it says")
+
+
+def _inflated(raw: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for piece in raw:
+            left: bytes | memoryview = piece
+            while left and not inflater.eof:
+                yield inflater.decompress(left, PIECE)
+                left = inflater.unconsumed_tail
+        while not inflater.eof and (rest := inflater.decompress(b"", PIECE)):
+            yield rest
     except zlib.error as error:
-        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} cannot be inflated: {error}") from None
-    if crc != member.crc:
-        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not what its checksum says")
+        raise CorruptEntryError(f"is damaged: {error}") from None
+    if not inflater.eof or inflater.unused_data:
+        raise CorruptEntryError("is damaged: its compressed data ends elsewhere than it says")

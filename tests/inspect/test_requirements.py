@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.message import Message
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.inspect import contents
 from hatch_lambda.inspect.licences import licence_of
 from hatch_lambda.inspect.requirements import requirements
+from hatch_lambda.wheels.metadata import Metadata
 from tests.support.lambda_zips import make_zip
 from tests.support.packages import make_wheel
 
@@ -74,7 +74,7 @@ def test_cycles_have_a_root(tmp_path: Path) -> None:
     [
         ({"License-Expression": "mit or apache-2.0"}, "MIT OR Apache-2.0"),
         ({"License": "BSD-3-Clause"}, "BSD-3-Clause"),
-        ({"License": "Permission is hereby granted,\nfree of charge"}, ""),
+        ({"License": "Permission is hereby granted,\n  free of charge"}, ""),
         ({"License": "Our own", "Classifier": "License :: OSI Approved :: MIT License"}, "MIT License"),
         ({"License": "Our own", "Classifier": "License :: OSI Approved"}, "Our own"),
         ({"License": "UNKNOWN"}, ""),
@@ -82,8 +82,6 @@ def test_cycles_have_a_root(tmp_path: Path) -> None:
     ],
 )
 def test_licences(fields: dict[str, str], expected: str) -> None:
-    metadata = Message()
-    for field, value in fields.items():
-        metadata[field] = value
+    metadata = Metadata("".join(f"{field}: {value}\n" for field, value in fields.items()))
 
     assert str(licence_of(metadata)) == expected

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError
-from hatch_lambda.wheels import check
+from hatch_lambda.wheels import check, members
 from hatch_lambda.wheels.check import check_wheel
 from tests.support.packages import make_wheel, metadata
 
@@ -327,7 +327,7 @@ class TestKinds:
 
 class TestSizes:
     def test_a_bomb_is_not_unpacked_beyond_what_it_says(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(check, "_CHUNK", 1024)
+        monkeypatch.setattr(members, "PIECE", 1024)
         inflated = 0
         real = zlib.decompressobj
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import email
 import hashlib
 import re
-import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,7 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from hatch_lambda.common.errors import BrokenWheelError, ResolutionError
+from hatch_lambda.common.errors import ResolutionError
 from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
@@ -25,6 +22,7 @@ from hatch_lambda.resolve.lock.read import LockFileError, how_to_lock, label, re
 from hatch_lambda.resolve.lock.select import filename, fits, select
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import NOT_JUDGED_YET, distribution_of, place_of
+from hatch_lambda.wheels.metadata import metadata_of
 from hatch_lambda.wheels.store import WantedWheel, user_store
 
 if TYPE_CHECKING:
@@ -108,15 +106,15 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
     kept = store.find(wanted) if wanted.is_plain else None
     if kept is None or _fault_of(kept.path, file):
         return None
-    requires, requires_python = _metadata(kept.path)
-    if not _accepts(requires_python, target):
+    metadata = metadata_of(kept.path)
+    if not _accepts(metadata.get("Requires-Python"), target):
         return None  # left to pip, which reports it
     name, version, _build, _tags = parse_wheel_filename(wanted.filename)
     url = without_credentials(file.url) if file.url else kept.path.as_uri()
     return Distribution(
         name=name,
         version=version,
-        requires=tuple(parsed(requires)),
+        requires=tuple(parsed(metadata.requires)),
         extras=frozenset(),
         requested=False,
         direct=True,
@@ -124,18 +122,6 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
         wheels=(Wheel(kept.path, CACHED, NOT_JUDGED_YET, url),),
         source=None,
     )
-
-
-def _metadata(wheel: Path) -> tuple[tuple[str, ...], str]:
-    """`Requires-Dist` and `Requires-Python` of a wheel. Raises `BrokenWheelError`."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            name = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
-            message = email.message_from_bytes(archive.read(name))
-    except (StopIteration, zipfile.BadZipFile, zlib.error) as error:
-        raise BrokenWheelError(wheel.name, f"its METADATA cannot be read: {error}") from None
-    requires = tuple(str(value).strip() for value in message.get_all("Requires-Dist", ()))
-    return requires, str(message.get("Requires-Python", ""))
 
 
 def _accepts(requires_python: str, target: Target) -> bool:
