@@ -192,7 +192,7 @@ class TestGoodWheels:
         check_wheel(path)
         data[data.index(b"PK\x06\x06") + 4] += 1
         path.write_bytes(data)
-        assert "Zip64" in refused(path)
+        assert "zip64" in refused(path).lower()  # since 3.14, zipfile refuses it first
 
     def test_one_that_is_signed(self, tmp_path: Path) -> None:
         def more(archive: zipfile.ZipFile) -> None:

@@ -1,0 +1,249 @@
+"""A wheel that is not sound stops the build, wherever it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+import struct
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_lambda.common.errors import BrokenWheelError, LambdaBuildError
+from tests.support.attacks import (
+    FOO_WHEEL,
+    HERE,
+    INFO,
+    Liar,
+    good_files,
+    make_forging_sdist,
+    write_wheel,
+)
+from tests.support.packages import metadata, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hatch_lambda.bundle.files import Bundle
+    from tests.support.projects import Project
+
+    BundleOf = Callable[..., Bundle]
+    Attack = Callable[[Path], Path]
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
+
+
+def with_entry(name: str, mode: int = stat.S_IFREG | 0o644, method: int = zipfile.ZIP_DEFLATED) -> Attack:
+    def make(folder: Path) -> Path:
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr, entry.compress_type = mode << 16, method
+        return write_wheel(folder, None, (entry, b"print('pwned')\n" * 20))
+
+    return make
+
+
+def patched(
+    *changes: tuple[int, str, int], local: bool = True, central: bool = True, recorded: str | None = None
+) -> Attack:
+    """Change header fields of `foo.py`, by their offset in the local header, where zipfile would not write them so."""
+
+    def make(folder: Path) -> Path:
+        path = write_wheel(folder, recorded=recorded)
+        data = bytearray(path.read_bytes())
+        with zipfile.ZipFile(path) as archive:
+            start, directory = archive.getinfo("foo.py").header_offset, archive.start_dir
+        entry = data.index(b"foo.py", directory) - 46
+        for offset, layout, value in changes:
+            if local:
+                struct.pack_into(layout, data, start + offset, value)
+            if central:
+                struct.pack_into(layout, data, entry + offset + 2, value)
+        path.write_bytes(data)
+        return path
+
+    return make
+
+
+def rewritten(change: Callable[[bytes], bytes]) -> Attack:
+    def make(folder: Path) -> Path:
+        path = write_wheel(folder)
+        path.write_bytes(change(path.read_bytes()))
+        return path
+
+    return make
+
+
+def two_of_one_name(folder: Path) -> Path:
+    path = write_wheel(folder, None, ("foo/a.py", b"a"), ("foo/b.py", b"b"))
+    path.write_bytes(path.read_bytes().replace(b"foo/b.py", b"foo/a.py"))
+    return path
+
+
+def with_nul(folder: Path) -> Path:
+    path = write_wheel(folder, None, ("foo/aXb.py", b"a"))
+    path.write_bytes(path.read_bytes().replace(b"foo/aXb.py", b"foo/a\0b.py"))
+    return path
+
+
+def hidden(folder: Path) -> Path:
+    """An entry that only tools see that read an archive from its front."""
+    path = write_wheel(folder)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("evil.py", "print('pwned')")
+        size = archive.start_dir if archive.fp is None else archive.fp.tell()
+    extra, data = stream.getvalue()[:size], path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        start = archive.start_dir
+    end = data.rindex(b"PK\x05\x06")
+    moved = bytearray(data[:start] + extra + data[start:])
+    struct.pack_into("<I", moved, end + len(extra) + 16, start + len(extra))
+    path.write_bytes(moved)
+    return path
+
+
+def recorded_as(change: Callable[[str], str]) -> Attack:
+    return lambda folder: write_wheel(folder, recorded=change(record(good_files(), f"{INFO}/RECORD")))
+
+
+def without_record(folder: Path) -> Path:
+    path = folder / FOO_WHEEL
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in good_files().items():
+            archive.writestr(name, content)
+    return path
+
+
+def bomb(folder: Path) -> Path:
+    return write_wheel(folder, None, ("foo/zeros.bin", bytes(80 * 1024 * 1024)))
+
+
+FLAGS, METHOD, CRC, UNPACKED = 6, 8, 14, 22
+LINK, PIPE = stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o644
+
+UNSOUND = {
+    "a way out": (with_entry("../../evil.py"), "leads out of the folder that it is unpacked to"),
+    "a way out below": (with_entry("foo/../../evil.py"), "leads out of the folder that it is unpacked to"),
+    "an absolute path": (with_entry("/tmp/evil.py"), "has an absolute path"),
+    "a drive": (with_entry("C:/evil.py"), "has an absolute path"),
+    "a drive in a scheme": (with_entry("foo-1.0.data/purelib/C:/evil.py"), "absolute path"),
+    "a backslash": (with_entry("..\\evil.py"), "has a backslash in its name"),
+    "a NUL": (with_nul, "has a NUL in its name"),
+    "a symbolic link": (with_entry("foo/link", LINK), "is a symbolic link"),
+    "a pipe": (with_entry("foo/pipe", PIPE), "is a named pipe"),
+    "doubles": (two_of_one_name, "it has two entries `foo/a.py`"),
+    "case": (with_entry("FOO.py"), "differ only in case"),
+    "file and folder": (with_entry("foo.py/x.py"), "is a file, and a folder of other entries too"),
+    "encryption": (patched((FLAGS, "<H", 1)), "is encrypted"),
+    "an odd method": (with_entry("foo/x.py", method=zipfile.ZIP_BZIP2), "compressed by method 12"),
+    "another size": (patched((UNPACKED, "<I", 10)), "`foo.py` has 10 bytes, and 320 by its RECORD"),
+    "a size that RECORD keeps silent about": (
+        patched((UNPACKED, "<I", 10), recorded=record(good_files(), f"{INFO}/RECORD").replace(",320\n", ",\n")),
+        "unpacks to more than the 10 bytes it says",
+    ),
+    "a bomb": (bomb, "unpacks to more than 200 times its size"),
+    "headers that differ": (patched((METHOD, "<H", 0), central=False), "is packed in another way by its header"),
+    "damage": (patched((CRC, "<I", 1)), "its CRC is not the one it says"),
+    "something behind": (rewritten(lambda data: data + b"evil"), "something behind the end of its archive"),
+    "something before": (rewritten(lambda data: b"#!/bin/sh\n" + data), "something before its archive"),
+    "something hidden": (hidden, "something hidden between its entries and its directory"),
+    "not in RECORD": (
+        lambda folder: write_wheel(folder, None, ("evil.py", b""), recorded=record(good_files(), f"{INFO}/RECORD")),
+        "it has `evil.py`, which its RECORD does not list",
+    ),
+    "only in RECORD": (recorded_as(lambda text: f"{text}gone.py,sha256=x,1\n"), "lists `gone.py`, which it does not"),
+    "another hash": (recorded_as(lambda text: text.replace("sha256=", "sha256=A", 1)), "its sha256 differs"),
+    "a weak hash": (recorded_as(lambda text: text.replace("sha256=", "md5=", 1)), "sha256 is the least allowed"),
+    "no RECORD": (without_record, "it has no `foo-1.0.dist-info/RECORD`"),
+}
+
+# What pip refuses itself; the name of the file and the reason have to be there all the same.
+UNSOUND_FOR_PIP = {
+    "cut short": (rewritten(lambda data: data[:-40]), ("foo", "invalid")),
+    "no archive": (rewritten(lambda _: b"<html>sign in first</html>"), ("foo", "invalid")),
+    "METADATA of another": (
+        lambda folder: write_wheel(folder, good_files({f"{INFO}/METADATA": metadata("bar", "1.0").encode()})),
+        ("foo", "bar"),
+    ),
+    "METADATA of another version": (
+        lambda folder: write_wheel(folder, good_files({f"{INFO}/METADATA": metadata("foo", "6.6").encode()})),
+        ("foo", "1.0", "6.6"),
+    ),
+    "two .dist-info folders": (with_entry("evil-1.0.dist-info/METADATA"), ("foo", "dist-info")),
+}
+
+
+@pytest.mark.parametrize("case", UNSOUND)
+def test_an_unsound_wheel_stops_the_build(
+    case: str, tmp_path: Path, stage_7: BundleOf, as_it_was: Callable[[], None]
+) -> None:
+    attack, reason = UNSOUND[case]
+    wheel = attack(tmp_path)
+
+    with pytest.raises(BrokenWheelError) as caught:
+        stage_7(wheel)
+
+    assert str(caught.value).startswith(f"{FOO_WHEEL} is not a usable wheel: ")
+    assert reason in str(caught.value)
+    as_it_was()
+
+
+@pytest.mark.parametrize("case", UNSOUND_FOR_PIP)
+def test_an_unsound_wheel_that_pip_refuses_stops_the_build(
+    case: str, index: Path, bundle_of: BundleOf, as_it_was: Callable[[], None]
+) -> None:
+    attack, words = UNSOUND_FOR_PIP[case]
+    attack(index)
+
+    with pytest.raises(LambdaBuildError) as caught:
+        bundle_of("foo")
+
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+    as_it_was()
+
+
+@pytest.mark.quick
+def test_an_unsound_wheel_stops_a_build_from_the_command_line(index: Path, project: Callable[..., Project]) -> None:
+    attack, reason = UNSOUND["a way out"]
+    attack(index)
+
+    shown = project("foo").fail()
+
+    assert shown.splitlines()[-1] == f"{FOO_WHEEL} is not a usable wheel: its entry `../../evil.py` {reason}"
+    assert not list(index.parent.rglob("evil.py"))
+
+
+@pytest.mark.usefixtures("online")
+@pytest.mark.parametrize("case", ["something hidden"])
+def test_an_unsound_wheel_from_an_index_stops_the_build(
+    case: str, tmp_path: Path, bundle_of: BundleOf, as_it_was: Callable[[], None]
+) -> None:
+    attack, reason = UNSOUND[case]
+    content = attack(tmp_path).read_bytes()
+
+    with (
+        Liar({FOO_WHEEL: (content, hashlib.sha256(content).hexdigest())}) as url,
+        pytest.raises(BrokenWheelError, match="not a usable wheel") as caught,
+    ):
+        bundle_of("foo", pip_args=["--index-url", url])
+
+    assert reason in str(caught.value)
+    as_it_was()
+
+
+@pytest.mark.parametrize("case", ["a symbolic link", "another hash"])
+def test_an_unsound_wheel_that_a_backend_built_stops_the_build(
+    case: str, index: Path, tmp_path: Path, bundle_of: BundleOf, as_it_was: Callable[[], None]
+) -> None:
+    attack, reason = UNSOUND[case]
+    make_forging_sdist(index, "foo", {FOO_WHEEL: attack(tmp_path).read_bytes()})
+
+    with pytest.raises(BrokenWheelError, match=FOO_WHEEL) as caught:
+        bundle_of("foo", runtime=HERE)
+
+    assert reason in str(caught.value)
+    as_it_was()
