@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +12,6 @@ import click
 from hatch_lambda.cli.terminal import console, printable, table
 from hatch_lambda.cli.terminal import size as in_words
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.common.tempfiles import PART
 from hatch_lambda.common.ui import counted
 from hatch_lambda.wheels.locks import clearing
 from hatch_lambda.wheels.store import CACHE_VARIABLE, user_store
@@ -44,19 +40,18 @@ def directory() -> None:
 def size(*, as_json: bool) -> None:
     """Show the size of the cache."""
     store = _store()
-    kinds = _kinds(store)
+    sizes = _sizes(store)
     if as_json:
-        content = {kind.key: {"files": len(kind.files), "size": kind.size} for kind in kinds}
-        total = {"files": sum(len(kind.files) for kind in kinds), "size": sum(kind.size for kind in kinds)}
-        click.echo(json.dumps({"directory": str(store.root), **content, "total": total}, indent=2))
+        content = {kind: {"files": number, "size": total} for kind, (number, total) in sizes.items()}
+        click.echo(json.dumps({"directory": str(store.root), **content}, indent=2))
         return
     out = console()
     out.print(printable(str(store.root)), soft_wrap=True)
     grid = table("", "files", "size")
-    for kind in kinds:
-        grid.add_row(f"  {kind.label}", f"{len(kind.files):,}", in_words(kind.size))
-    grid.add_section()
-    grid.add_row("  total", f"{sum(len(kind.files) for kind in kinds):,}", in_words(sum(k.size for k in kinds)))
+    for kind, (number, total) in sizes.items():
+        if kind == "total":
+            grid.add_section()
+        grid.add_row(f"  {_LABELS.get(kind, kind)}", f"{number:,}", in_words(total))
     out.print(grid)
 
 
@@ -69,8 +64,7 @@ def clear(*, is_sure: bool) -> None:
     running.
     """
     store = _store()
-    kinds = _kinds(store)
-    number, total = sum(len(kind.files) for kind in kinds), sum(kind.size for kind in kinds)
+    number, total = _sizes(store)["total"]
     if not number:
         click.echo(f"The cache in {store.root} is empty.")
         return
@@ -80,9 +74,7 @@ def clear(*, is_sure: bool) -> None:
         if not click.confirm(f"Remove {counted(number, 'file')} ({in_words(total)}) from {store.root}?"):
             raise click.exceptions.Exit(1)
     with clearing(store):
-        for kind in _kinds(store):
-            kind.remove(store.root)
-        left = sum(len(kind.files) for kind in _kinds(store))
+        left = store.clear()
     if left:
         raise LambdaBuildError(
             f"{counted(left, 'file')} could not be removed from {store.root}. What you can do: check permissions."
@@ -105,51 +97,25 @@ def _store() -> Store:
     return store
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """One kind of cached files. `files` are those that builds have made, judging by their names."""
-
-    key: str
-    label: str
-    files: tuple[Path, ...]
-
-    @property
-    def size(self) -> int:
-        total = 0
-        for path in self.files:
-            with contextlib.suppress(OSError):  # a build has just removed it
-                total += path.stat().st_size
-        return total
-
-    def remove(self, root: Path) -> None:
-        """Remove the files and the directories that they leave empty, except for those of the kinds."""
-        for path in self.files:
-            with contextlib.suppress(OSError):  # what is left is reported in the end
-                path.unlink(missing_ok=True)
-            folder = path.parent
-            while len(folder.relative_to(root).parts) > 1:
-                try:
-                    folder.rmdir()
-                except OSError:
-                    break  # not empty
-                folder = folder.parent
+_LABELS = {
+    "wheels": "wheels",
+    "built": "build records",
+    "notes": "scan results",
+    "unpacked": "unpacked wheels",
+    "bytecode": "compiled modules",
+    "clients": "AWS runtime clients",
+    "begun": "incomplete files",
+}
 
 
-_SHA256 = r"[0-9a-f]{64}"
-_KINDS = (
-    ("wheels", "wheels", "wheels/*/*/*.whl", rf"wheels/[0-9a-f]{{2}}/{_SHA256}/[^/]+\.whl"),
-    ("built", "build records", "built/*.json", rf"built/{_SHA256}\.json"),
-    ("notes", "scan results", "notes/*.json", rf"notes/{_SHA256}\.json"),
-    ("unpacked", "unpacked wheels", "unpacked/**/*", rf"unpacked/[0-9a-f]{{2}}/{_SHA256}/.+"),
-    ("bytecode", "compiled modules", "bytecode/**/*", r"bytecode/.+\.(?:zip|json)"),
-    ("clients", "AWS runtime clients", "runtime-clients/**/*", r"runtime-clients/.+"),
-    ("begun", "incomplete files", "begun/*", rf"begun/{re.escape(PART)}[^/]+"),
-)
+def _sizes(store: Store) -> dict[str, tuple[int, int]]:
+    """Per kind, and in total, the number of files and their bytes."""
+    sizes = {kind: (len(paths), sum(map(_size, paths))) for kind, paths in store.files().items()}
+    return {**sizes, "total": (sum(number for number, _ in sizes.values()), sum(total for _, total in sizes.values()))}
 
 
-def _kinds(store: Store) -> tuple[_Kind, ...]:
-    def files(pattern: str, name: str) -> tuple[Path, ...]:
-        found = sorted(path for path in store.root.glob(pattern) if path.is_file() and not path.is_symlink())
-        return tuple(path for path in found if re.fullmatch(name, path.relative_to(store.root).as_posix()))
-
-    return tuple(_Kind(key, label, files(pattern, name)) for key, label, pattern, name in _KINDS)
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # a build has just removed it

@@ -54,7 +54,7 @@ def prepare(invocation: Invocation, ui: UI | None = None) -> Iterator[ExecutionE
     try:
         environment = ExecutionEnvironment(invocation, python, base)
         environment.unpack()
-        cache = store.user_store(base).root / "runtime-clients"
+        cache = store.user_store(base).runtime_clients
         environment.install_runtime(runtime_python.client_files(python, cache, ui or SilentUI()))
         yield environment
     finally:

@@ -1,6 +1,18 @@
-"""Wheels that are kept between builds, of all projects and targets, by the hash of their content.
+"""The cache of the user: wheels by their SHA-256, and what builds found out about them, for all projects and targets.
 
-No wheel in here is believed: what is read is hashed first, and what is not what its name says is dropped.
+Only this module knows the layout below the root:
+
+    wheels/SH/SHA256/NAME.whl      downloaded and built wheels; pip's process reads them, too
+    notes/SHA256.json              results of checking and scanning a wheel: `wheels.scan`
+    built/RECIPE.json              which wheel a build gave: `resolve.build`
+    bytecode/KEY-SHA256.zip        compiled modules of a wheel: `bundle.bytecode`
+    bytecode/interpreter-*.json    which interpreter compiles for a runtime: `bundle.bytecode`
+    runtime-clients/               AWS's runtime clients: `invoke`
+    locks/                         of builds: `wheels.locks`; never removed
+    begun/                         incomplete files
+    tidied                         its time is that of the last clean-up
+
+No wheel is trusted: each is hashed before it is used, and removed if its hash is not the one in its path.
 """
 
 from __future__ import annotations
@@ -27,6 +39,17 @@ if TYPE_CHECKING:
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_WHEEL = "{sha256:.2}/{sha256}/{filename}"
+_KINDS = {
+    "wheels": ("wheels/*/*/*.whl", rf"wheels/[0-9a-f]{{2}}/{_SHA256.pattern}/[^/]+\.whl"),
+    "built": ("built/*.json", rf"built/{_SHA256.pattern}\.json"),
+    "notes": ("notes/*.json", rf"notes/{_SHA256.pattern}\.json"),
+    "unpacked": ("unpacked/**/*", rf"unpacked/[0-9a-f]{{2}}/{_SHA256.pattern}/.+"),  # of earlier releases
+    "bytecode": ("bytecode/**/*", r"bytecode/.+\.(?:zip|json)"),
+    "clients": ("runtime-clients/**/*", r"runtime-clients/.+"),
+    "begun": ("begun/*", rf"begun/{re.escape(PART)}[^/]+"),
+}
+"""A glob and a pattern for the paths of each kind of files."""
 _DAY = 24 * 60 * 60
 UNUSED_FOR = 60 * _DAY
 """Seconds after which a wheel that no build has used is dropped."""
@@ -76,7 +99,7 @@ class Store:
         if _is_intact(kept):
             _mark_as_used(kept.path)
         else:
-            with replacing(self._make_room(kept.path), aside=self._aside) as temporary:
+            with replacing(self._make_room(kept.path), aside=self.begun) as temporary:
                 if not (scratch and wheel.is_relative_to(scratch) and _linked(wheel, temporary)):
                     shutil.copyfile(wheel, temporary)
         return kept
@@ -132,7 +155,7 @@ class Store:
 
     def tidy(self) -> None:
         """Drop what killed builds had begun; once a day, also what was not used for long or is over the bound."""
-        tempfiles.sweep(self._aside, PART)
+        tempfiles.sweep(self.begun, PART)
         stamp = self.root / "tidied"
         if 0 <= _age(stamp) < _DAY:
             return
@@ -146,23 +169,39 @@ class Store:
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
         tempfiles.remove(self.root / "unpacked")  # which releases before this one kept
-        for path in (
-            *self.root.glob("built/*.json"),
-            *self.root.glob("notes/*.json"),
-            *self.root.glob("bytecode/*"),
-        ):
-            if _age(path) > UNUSED_FOR:
-                _drop(path)
+        for pattern in ("built/*.json", "notes/*.json", "bytecode/*"):
+            for path in self.root.glob(pattern):
+                if _age(path) > UNUSED_FOR:
+                    _drop(path)
+
+    def files(self) -> dict[str, tuple[Path, ...]]:
+        """The files that builds have cached, judging by their paths, by kind."""
+        found = {}
+        for kind, (glob, pattern) in _KINDS.items():
+            paths = sorted(path for path in self.root.glob(glob) if path.is_file() and not path.is_symlink())
+            found[kind] = tuple(p for p in paths if re.fullmatch(pattern, p.relative_to(self.root).as_posix()))
+        return found
+
+    def clear(self) -> int:
+        """Remove these files and the folders that they leave empty. Returns how many files could not be removed."""
+        for path in (path for paths in self.files().values() for path in paths):
+            _drop(path)
+            with contextlib.suppress(OSError):  # not empty
+                for folder in path.parents:
+                    if folder.parent == self.root:
+                        break
+                    folder.rmdir()
+        return sum(map(len, self.files().values()))
 
     def _write(self, path: Path, text: str) -> None:
-        write_atomically(self._make_room(path), text.encode("utf-8"), aside=self._aside)
+        write_atomically(self._make_room(path), text.encode("utf-8"), aside=self.begun)
 
     def _make_room(self, path: Path) -> Path:
         """Remove what keeps a file of the store from its path: a directory in its place, a file in that of a directory.
 
         Gives the path. Who has put such things there may have done so in the directory for temporary files, too.
         """
-        for file in (path, self._aside / PART):
+        for file in (path, self.begun / PART):
             for parent in file.relative_to(self.root).parents:
                 place = self.root / parent
                 if place != self.root and place.exists() and not place.is_dir():
@@ -172,21 +211,26 @@ class Store:
         return path
 
     @property
-    def _aside(self) -> Path:
-        """Where files are made that are to appear as a whole."""
+    def wheel_template(self) -> str:
+        """The path of a wheel, to be formatted with its `sha256` and `filename`."""
+        return "{}/wheels/{}".format(str(self.root).replace("{", "{{").replace("}", "}}"), _WHEEL)
+
+    @property
+    def bytecode(self) -> Path:
+        return self.root / "bytecode"
+
+    @property
+    def runtime_clients(self) -> Path:
+        return self.root / "runtime-clients"
+
+    @property
+    def begun(self) -> Path:
+        """Where files are written that replace others when they are complete."""
         return self.root / "begun"
 
     def _place(self, sha256: str, filename: str) -> Path:
-        # By name too, since a wheel says with its name what it is, and by whole folders, so that names cannot clash.
-        return self._wheels(sha256) / Path(filename).name
-
-    @property
-    def wheels(self) -> Path:
-        """The folder of all wheels, each at `SH/SHA256/filename`, which `pip_for_target` knows as well."""
-        return self.root / "wheels"
-
-    def _wheels(self, sha256: str) -> Path:
-        return self.wheels / sha256[:2] / sha256
+        # With its name, as that has its version and tags, and in a folder of its own, so that names cannot clash.
+        return self.root / "wheels" / _WHEEL.format(sha256=sha256, filename=Path(filename).name)
 
     def _note(self, sha256: str) -> Path:
         return self.root / "notes" / f"{sha256}.json"

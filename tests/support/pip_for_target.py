@@ -86,7 +86,7 @@ def ask(
         "early": str(scratch / "early"),
         "interpreter": process._interpreter(target),
         "arrivals": str(scratch / "arrivals"),
-        "cached_wheels": str(cached_wheels or scratch / "nothing"),
+        "cached_wheels": f"{cached_wheels or scratch / 'nothing'}/{{sha256:.2}}/{{sha256}}/{{filename}}",
         "marker_environment": target.marker_environment,
         "ignore_tags": list(ignore_tags),
         "report": str(scratch / "report.json"),
@@ -128,7 +128,7 @@ def cache(folder: Path, wheel: Path) -> Path:
     """Put a wheel where a store has it."""
     store = Store(folder.parent / "store")
     kept = store.keep(wheel, "foo 1.0").path
-    place = folder / kept.relative_to(store.wheels)
+    place = folder / kept.relative_to(store.root / "wheels")
     place.parent.mkdir(parents=True)
     shutil.copy(kept, place)
     return place

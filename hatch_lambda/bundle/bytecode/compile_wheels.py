@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.bytecode.compilers import Compilers
 from hatch_lambda.bundle.bytecode.interpreter import (
-    begun_in,
-    folder_in,
     forget,
     interpreter_to_compile_with,
     remember,
@@ -145,7 +143,7 @@ def _compile(by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, s
                     reason = opened.read(module.path).decode("utf-8")
                     uncompiled.append(Uncompiled(module.path, module.owner, reason))
 
-    archives = {path.name.partition("-")[0]: path for path in folder_in(store).glob("*.zip")}
+    archives = {path.name.partition("-")[0]: path for path in store.bytecode.glob("*.zip")}
     cached = {key: archives[key] for key in by_key if key in archives}
     with ThreadPoolExecutor(cores()) as pool:  # hashing takes the time, and releases the GIL
         for key, is_intact in zip(tuple(cached), pool.map(_is_intact, cached.values()), strict=True):
@@ -196,6 +194,6 @@ def _archive(key: str, compiled: Iterable[tuple[BundleFile, Compiled]], runtime:
         for module, (ok, content) in compiled:
             path = bytecode_path(module.path, runtime) if ok else module.path
             archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, _LEVEL)
-    cached = folder_in(store) / f"{key}-{hashlib.sha256(packed.getbuffer()).hexdigest()}.zip"
-    write_atomically(cached, packed.getvalue(), aside=begun_in(store))
+    cached = store.bytecode / f"{key}-{hashlib.sha256(packed.getbuffer()).hexdigest()}.zip"
+    write_atomically(cached, packed.getvalue(), aside=store.begun)
     return cached

@@ -59,7 +59,7 @@ def remember(interpreter: Interpreter, settings: Settings, store: Store) -> None
     note = _note(settings, store)
     if note and _remembered(note) != interpreter.path:
         text = json.dumps({"path": str(interpreter.path), "state": _state(interpreter.path)})
-        write_atomically(note, text.encode("utf-8"), aside=begun_in(store))
+        write_atomically(note, text.encode("utf-8"), aside=store.begun)
 
 
 def forget(settings: Settings, store: Store) -> None:
@@ -72,7 +72,7 @@ def _note(settings: Settings, store: Store) -> Path | None:
     runtime = settings.target.runtime
     if settings.python or sys.version_info[:2] == runtime.python:
         return None
-    return folder_in(store) / f"interpreter-{runtime.name}.json"
+    return store.bytecode / f"interpreter-{runtime.name}.json"
 
 
 def _remembered(note: Path | None) -> Path | None:
@@ -88,13 +88,3 @@ def _remembered(note: Path | None) -> Path | None:
 def _state(path: Path) -> list[int]:
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ino]
-
-
-def folder_in(store: Store) -> Path:
-    """Where bytecode and the note of the interpreter are cached."""
-    return store.root / "bytecode"
-
-
-def begun_in(store: Store) -> Path:
-    """Where the store keeps unfinished files, and removes those of killed builds."""
-    return store.root / "begun"

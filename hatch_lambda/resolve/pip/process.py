@@ -80,7 +80,7 @@ def pip_download(
             {
                 "arguments": ["download", *_target_arguments(job), "--dest", str(destination), *arguments],
                 "arrivals": str(arrivals),
-                "cached_wheels": str(user_store(job.settings.fallback_store).wheels),
+                "cached_wheels": user_store(job.settings.fallback_store).wheel_template,
                 "early": str(early),
                 "ignore_tags": sorted(ignore_tags),
                 "interpreter": _interpreter(job.target),

@@ -69,7 +69,7 @@ def report_downloads(arrivals: Arrivals) -> None:
         patch(many, "__call__", fetch_each_and_report)
 
 
-def use_cached_wheels(folder: str, findings: Findings, arrivals: Arrivals) -> None:
+def use_cached_wheels(template: str, findings: Findings, arrivals: Arrivals) -> None:
     """Have pip find the store's wheels as if it had downloaded them before to the same place.
 
     Neither they nor their metadata are requested then. pip's own cache does less: not every index allows caching.
@@ -79,11 +79,11 @@ def use_cached_wheels(folder: str, findings: Findings, arrivals: Arrivals) -> No
         return
 
     def cached_wheel(link: Any) -> str | None:
-        """The wheel with the SHA-256 that the index states and the same name, laid out as in `Store`."""
+        """The wheel with the SHA-256 that the index states and the same name."""
         sha256 = getattr(link, "_hashes", {}).get("sha256", "")
         if link.is_file or not link.is_wheel or not re.fullmatch("[0-9a-f]{64}", sha256):
             return None
-        path = os.path.join(folder, sha256[:2], sha256, link.filename)  # noqa: PTH118
+        path = template.format(sha256=sha256, filename=link.filename)
         with contextlib.suppress(OSError):
             os.utime(path)  # marks it as in use for other builds
         try:
