@@ -46,11 +46,19 @@ CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE", "T
 ROWS = 60
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
-# Has the terminal for its own, as the programs that a shell starts.
-TAKE_TERMINAL = """
-import fcntl, os, sys, termios
+# Takes the terminal as its own, as the programs do that a shell starts, and goes on as `python -m` or `python -c`.
+TAKE_TERMINAL = """# may be forked
+import fcntl, os, runpy, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+option, what, *arguments = sys.argv[1:]
+sys.argv[:] = [option, *arguments]
+if option == "-m":
+    sys.path[0] = os.getcwd()
+    runpy.run_module(what, run_name="__main__", alter_sys=True)
+elif option == "-c":
+    exec(what)
+else:
+    os.execv(sys.executable, [sys.executable, option, what, *arguments])
 """
 
 
@@ -59,7 +67,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*CI_VARIABLES, "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("PYTHONUTF8", "1")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")  # unlike PYTHONUTF8, a fork can follow it
     monkeypatch.setenv("HATCH_LAMBDA_PYTHON", sys.executable)
 
 
@@ -334,7 +342,7 @@ def test_a_terminal_that_cannot_or_a_log_that_keeps_all_gets_plain_lines(
 
 
 def test_a_terminal_without_unicode_gets_ascii(tmp_path: Path) -> None:
-    terminal = start_stage(tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="ascii:strict").to_its_end()
+    terminal = start_stage(tmp_path, PYTHONIOENCODING="ascii:strict").to_its_end()
 
     assert terminal.raw.isascii()
     live = [line for lines in terminal.seen for line in lines if "building" in line]
