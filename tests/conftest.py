@@ -20,6 +20,7 @@ from tests.support.projects import HOOK, PACKAGE, NewProject, Project, write_pro
 from tests.support.recording_ui import RecordingUI
 from tests.support.simple_index import SimpleIndex
 from tests.support.situation import Situation, request_for
+from tests.support.skips import pytest_runtest_makereport  # noqa: F401 - a hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
