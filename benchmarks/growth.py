@@ -146,7 +146,7 @@ def _make_wheel(folder: Path, files: int, size: int) -> StoredWheel:
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         own = [f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD")]
         wheel.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in (*names, *own)))
-    return StoredWheel("growth 1.0", path.name, sha256_of(path), path)
+    return StoredWheel("growth", "1.0", path.name, sha256_of(path), path)
 
 
 def fit(measures: Sequence[Measure], step: str) -> Line:

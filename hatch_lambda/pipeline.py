@@ -59,7 +59,7 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
         with scratch_folder(reporter) as scratch:
             closure = resolve(Job(request, scratch, reporter, waiting_pip), store)
             wheels = tuple(
-                store.keep(found.wheel.path, str(found), scratch=scratch)
+                store.keep(found.wheel.path, found.name, str(found.version), scratch=scratch)
                 for found in closure.distributions
                 if found.wheel
             )
@@ -158,7 +158,7 @@ def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Repo
         # Files that were excluded then may be in the bundle now; nothing else that the audit looks at can have changed.
         from hatch_lambda.resolve.audit import audit_wheels
 
-        audit_wheels([(wheel.distribution, wheel.path) for wheel in wheels], request.settings, store)
+        audit_wheels([(wheel.name, wheel.version, wheel.path) for wheel in wheels], request.settings, store)
         saved_resolution.note_audit(state, request.settings.exclude)
     reporter.line(f"  Reusing the resolution from {earlier.resolved} (run with -c to resolve again)")
     return wheels

@@ -22,8 +22,7 @@ from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.inspect import survey
 from hatch_lambda.inspect.contents import OWN, Contents, portion, read
 from hatch_lambda.inspect.fitness import faults_by_target
-from hatch_lambda.wheels.loadable import UnfitMachineCodeError
-from hatch_lambda.wheels.loadable import report as fault_report
+from hatch_lambda.wheels.loadable import UnfitMachineCodeError, fault_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

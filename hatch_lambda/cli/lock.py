@@ -153,7 +153,7 @@ def _update(
         closure = _resolve_with(pins, Job(_without_lock(request), scratch, reporter), store)
         for found in closure.distributions:
             if found.wheel:
-                store.keep(found.wheel.path, str(found), scratch=scratch)
+                store.keep(found.wheel.path, found.name, str(found.version), scratch=scratch)
         if bound := machine_bound(closure, settings.root):
             reporter.warn(f"locked as local files, which other machines may not have: {', '.join(bound)}")
         write(path, closure, settings.target)

@@ -36,20 +36,22 @@ def faults(contents: Contents, target: Target, layers: Sequence[Contents] = ()) 
     paths: dict[tuple[str, str], str] = {}
     for whole in (contents, *layers):
         code = {found.path: found for found in whole.machine_code}
-        for owner, entries in whole.parts:
+        parts = [(one.name, one.version, one.entries) for one in whole.installed]
+        for name, version, entries in [*parts, (OWN, "", whole.unclaimed)]:
             # As in wheels, paths start where imports do.
             names = {e.path: whole.import_path(e.path) for e in entries if not _is_ignored(e.path, whole, target)}
             found = tuple(dataclasses.replace(code[path], path=names[path]) for path in names if path in code)
             if found:
-                scans.append(Scan(owner, found, frozenset(names.values())))
-                paths.update({(owner, name): path for path, name in names.items()})
+                scan = Scan(name, version, found, frozenset(names.values()))
+                scans.append(scan)
+                paths.update({(scan.distribution, import_path): path for path, import_path in names.items()})
     found_faults = [
         dataclasses.replace(
             fault,
             path=paths.get((fault.distribution, fault.path), fault.path),
             advice=_SETTING.sub("", fault.advice),
         )
-        for fault in loadable.judge(scans, target)
+        for fault in loadable.find_faults(scans, target)
     ]
     for whole in (contents, *layers):
         found_faults += _other_faults(whole, target)

@@ -277,13 +277,16 @@ class Build:
         wheel = project_wheel.build_wheel(self.builder, scratch, build_data)
         if may_have_machine_code(wheel):  # few projects do, and these imports take their time
             from hatch_lambda.resolve.audit import scans_of, without
-            from hatch_lambda.wheels.loadable import make_sure_that_it_loads
+            from hatch_lambda.wheels.loadable import check_loadable
             from hatch_lambda.wheels.scan import scan_unchecked
 
             # The project's libraries may depend on those of its dependencies, and the other way round.
-            own = without(scan_unchecked(self.builder.project_id, wheel), settings.is_not_its_own)
-            others = scans_of([(kept.distribution, kept.path) for kept in prepared.bundle.wheels], settings, store)
-            make_sure_that_it_loads([own, *others], settings.target, vouched_for=settings.compatible)
+            scan = scan_unchecked(self._core.name, self.builder.metadata.version, wheel)
+            own = without(scan, settings.is_not_its_own)
+            others = scans_of(
+                [(kept.name, kept.version, kept.path) for kept in prepared.bundle.wheels], settings, store
+            )
+            check_loadable([own, *others], settings.target, trusted=settings.compatible)
         files = layout.lay_out(wheel, settings.target, settings.is_not_its_own)
         secrets.refuse_credentials_in_metadata(files)
         if all(".dist-info/" in file.path for file in files):
@@ -321,5 +324,5 @@ class Build:
         if zips.report:
             report.write(path, output.next_to(path), target)
         if zips.sbom:
-            hashes = {wheel.distribution.partition(" ")[0]: wheel.sha256 for wheel in prepared.bundle.wheels}
+            hashes = {wheel.name: wheel.sha256 for wheel in prepared.bundle.wheels}
             sbom.write(path, output.next_to(path, ".cdx.json"), target, hashes)

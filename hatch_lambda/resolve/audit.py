@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.wheels.loadable import make_sure_that_it_loads, path_in_bundle
+from hatch_lambda.wheels.loadable import check_loadable, path_in_bundle
 from hatch_lambda.wheels.scan import Scan, check_and_scan
 
 if TYPE_CHECKING:
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 def audit(closure: Closure, job: Job, store: Store) -> Closure:
     """Return the closure if so. Raises `UnfitMachineCodeError` or `BrokenWheelError`."""
-    wheels = [(str(found), found.wheel.path) for found in closure.distributions if found.wheel]
+    wheels = [(found.name, str(found.version), found.wheel.path) for found in closure.distributions if found.wheel]
     audit_wheels(wheels, job.settings, store)
     return closure
 
 
-def audit_wheels(wheels: Sequence[tuple[str, Path]], settings: Settings, store: Store) -> None:
-    """Check wheels, each given as `name version` and path. Raises the same as `audit`."""
+def audit_wheels(wheels: Sequence[tuple[str, str, Path]], settings: Settings, store: Store) -> None:
+    """Check wheels, each given by its name, version and path. Raises the same as `audit`."""
     scans = scans_of(wheels, settings, store)
-    make_sure_that_it_loads(scans, settings.target, vouched_for=settings.compatible)
+    check_loadable(scans, settings.target, trusted=settings.compatible)
 
 
-def scans_of(wheels: Sequence[tuple[str, Path]], settings: Settings, store: Store) -> list[Scan]:
-    """Scans of wheels, each given as `name version` and path, without the excluded files."""
+def scans_of(wheels: Sequence[tuple[str, str, Path]], settings: Settings, store: Store) -> list[Scan]:
+    """Scans of wheels, each given by its name, version and path, without the excluded files."""
     scans = check_and_scan(wheels, store)
     return [without(scan, settings.is_excluded) for scan in scans] if settings.exclude else [*scans]
 
@@ -42,5 +42,5 @@ def without(scan: Scan, is_left_out: Callable[[str], bool]) -> Scan:
     return dataclasses.replace(
         scan,
         machine_code=tuple(code for code in scan.machine_code if not is_left_out(path_in_bundle(code.path))),
-        names=frozenset(name for name in scan.names if not is_left_out(path_in_bundle(name))),
+        files=frozenset(name for name in scan.files if not is_left_out(path_in_bundle(name))),
     )

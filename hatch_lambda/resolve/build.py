@@ -63,7 +63,8 @@ class _Build:
     def with_wheel(self, store: Store) -> Distribution:
         """The distribution with the wheel, from the cache or built, and the attempt."""
         recipe = self._recipe()
-        cached = store.built(recipe, str(self.found)) if recipe and not self.job.request.anew else None
+        name, version = self.found.name, str(self.found.version)
+        cached = store.built(recipe, name, version) if recipe and not self.job.request.anew else None
         if cached and not self._fault_of(cached.path):
             return self._after("cached from an earlier build", cached.path, "built by an earlier build")
         self.job.reporter.now(f"building {self.label}")
@@ -74,7 +75,8 @@ class _Build:
             return self._failed(fault)
         after = self._after("a compatible wheel", path, f"built by stage {self.toolchain.stage}")
         if recipe and after.wheel:
-            store.remember_built(recipe, store.keep(path, str(self.found), scratch=self.job.scratch))
+            kept = store.keep(path, name, version, scratch=self.job.scratch)
+            store.remember_built(recipe, kept)
         return after
 
     def _fault_of(self, wheel: Path) -> str | None:

@@ -104,7 +104,8 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
         "resolved": datetime.now(tz=timezone.utc).date().isoformat(),
         "folders": {str(source): digest_of(source) for source in sources},
         "wheels": [
-            {"distribution": wheel.distribution, "filename": wheel.filename, "sha256": wheel.sha256} for wheel in wheels
+            {"name": wheel.name, "version": wheel.version, "filename": wheel.filename, "sha256": wheel.sha256}
+            for wheel in wheels
         ],
     }
     note_audit(folder, settings.exclude)

@@ -19,7 +19,8 @@ def sort(closure: Closure, target: Target, store: Store) -> Closure:
 
     Raises `BrokenWheelError` for an invalid wheel.
     """
-    check_and_scan([(str(found), wheel.path) for found in closure.distributions for wheel in found.wheels], store)
+    wheels = [(found.name, str(found.version), wheel.path) for found in closure.distributions for wheel in found.wheels]
+    check_and_scan(wheels, store)
 
     def with_verdicts(found: Distribution) -> Distribution:
         judged = tuple(dataclasses.replace(wheel, verdict=judge(wheel.path, target)) for wheel in found.wheels)

@@ -35,7 +35,7 @@ def lay_out(
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
-            return _Layout(wheel, archive, target).files(is_excluded)
+            return _WheelLayout(wheel, archive, target).files(is_excluded)
     except zipfile.BadZipFile as error:
         raise BrokenWheelError(wheel.name, str(error)) from None
 
@@ -46,11 +46,11 @@ def _has_drive(parts: list[str]) -> bool:
 
 
 def is_executable(member: zipfile.ZipInfo) -> bool:
-    """By its mode; scripts are so in any case (see `_Layout`)."""
+    """By its mode; scripts are so in any case (see `_WheelLayout`)."""
     return bool(member.external_attr >> 16 & stat.S_IXUSR)
 
 
-class _Layout:
+class _WheelLayout:
     """One wheel while it is laid out."""
 
     def __init__(self, wheel: Path, archive: zipfile.ZipFile, target: Target) -> None:

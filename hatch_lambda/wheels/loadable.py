@@ -53,33 +53,22 @@ class UnfitMachineCodeError(LambdaBuildError):
         super().__init__(message)
 
 
-def make_sure_that_it_loads(scans: Iterable[Scan], target: Target, *, vouched_for: frozenset[str]) -> None:
-    """Raise `UnfitMachineCodeError` if the target cannot load something of a bundle. See `judge`."""
-    if faults := judge(scans, target, vouched_for=vouched_for):
-        raise UnfitMachineCodeError(report(faults, target), faults)
+def check_loadable(scans: Iterable[Scan], target: Target, *, trusted: frozenset[str]) -> None:
+    """Raise `UnfitMachineCodeError` for what `find_faults` finds."""
+    if faults := find_faults(scans, target, trusted=trusted):
+        raise UnfitMachineCodeError(fault_report(faults, target), faults)
 
 
-def judge(scans: Iterable[Scan], target: Target, *, vouched_for: frozenset[str] = frozenset()) -> tuple[Fault, ...]:
-    """What the target cannot load of a whole bundle, of which the wheels have been scanned.
+def find_faults(scans: Iterable[Scan], target: Target, *, trusted: frozenset[str] = frozenset()) -> tuple[Fault, ...]:
+    """What the target cannot load of a bundle, given the scans of all its wheels.
 
-    `vouched_for`: distributions that may lack a shared library, by name, since their user knows where it comes from.
+    `trusted`: names of distributions that may lack a shared library, since the user says where it comes from.
     """
-    bundle = _Bundle(tuple(scans), target, vouched_for)
-    return tuple(fault for scan in bundle.scans for fault in bundle.faults_of(scan))
+    loader = _Loader(tuple(scans), target, trusted)
+    return tuple(fault for scan in loader.scans for fault in loader.faults_of(scan))
 
 
-def ballast(scans: Iterable[Scan], target: Target) -> tuple[tuple[str, str], ...]:
-    """Machine code of other machines that does no harm, as pairs of distribution and path: a bundle can do without."""
-    bundle = _Bundle(tuple(scans), target, frozenset())
-    return tuple(
-        (scan.distribution, code.path)
-        for scan in bundle.scans
-        for code in scan.machine_code
-        if bundle.is_foreign(code) and bundle.foreign_fault(code, scan) is None
-    )
-
-
-def report(faults: Sequence[Fault], target: Target) -> str:
+def fault_report(faults: Sequence[Fault], target: Target) -> str:
     """Faults for people: what one distribution lacks for one reason is told together."""
     alike: defaultdict[tuple[str, str, str], defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for fault in faults:
@@ -128,14 +117,16 @@ _SYMBOL_VERSION = re.compile(r"(?P<kind>GLIBC|GLIBCXX|CXXABI|GCC|ZLIB)_(?P<versi
 
 
 def _name(scan: Scan) -> str:
-    return canonicalize_name(scan.distribution.partition(" ")[0])
+    return canonicalize_name(scan.name)
 
 
 @dataclass(frozen=True)
-class _Bundle:
+class _Loader:
+    """The target's loader, given everything in a bundle."""
+
     scans: tuple[Scan, ...]
     target: Target
-    vouched_for: frozenset[str]
+    trusted: frozenset[str]
 
     @cached_property
     def brought(self) -> frozenset[str]:
@@ -163,7 +154,7 @@ class _Bundle:
                 yield fault
                 continue
             yield from self._version_faults(code, scan, own)
-            if _name(scan) not in self.vouched_for:
+            if _name(scan) not in self.trusted:
                 yield from self._library_faults(code, scan)
 
     def is_foreign(self, code: MachineCode) -> bool:
@@ -217,7 +208,7 @@ class _Bundle:
         stem = f"{folder}{slash}{_importable_module(path)}"
         endings = (*self.target.extension_suffixes, ".py", ".pyc")
         candidates = (*(f"{stem}/__init__{ending}" for ending in endings), *(f"{stem}{ending}" for ending in endings))
-        return next((name for name in candidates if name in scan.names), None)
+        return next((name for name in candidates if name in scan.files), None)
 
     def _imported_instead(self, code: MachineCode, scan: Scan) -> bool:
         return self._imported(code.path, scan) not in {None, code.path}

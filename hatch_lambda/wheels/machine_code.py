@@ -191,7 +191,7 @@ def _bits_and_byte_order(identification: bytes) -> tuple[int, str]:
     return _EI_CLASS[ei_class], _EI_DATA[ei_data]
 
 
-class _Layout(NamedTuple):
+class _Record(NamedTuple):
     """How a record is read. `size`: in bytes."""
 
     parse: Callable[[bytes], Any]
@@ -199,7 +199,7 @@ class _Layout(NamedTuple):
 
 
 @functools.cache
-def _layouts_of(bits: int, byte_order: str, machine: tuple[Any, Any, Any] | None = None) -> Mapping[str, _Layout]:
+def _layouts_of(bits: int, byte_order: str, machine: tuple[Any, Any, Any] | None = None) -> Mapping[str, _Record]:
     """By the names that pyelftools gives them. `machine`: type, machine and ABI, for all records but the header.
 
     It takes its time to make them, and the files of a wheel are for one machine.
@@ -213,7 +213,7 @@ def _layouts_of(bits: int, byte_order: str, machine: tuple[Any, Any, Any] | None
     if machine:
         layouts.create_advanced_structs(*machine)
         names = ["Elf_Phdr", "Elf_Dyn", "Elf_Verneed", "Elf_Vernaux"]
-    return {name: _Layout(layout.parse, layout.sizeof()) for name in names for layout in [getattr(layouts, name)]}
+    return {name: _Record(layout.parse, layout.sizeof()) for name in names for layout in [getattr(layouts, name)]}
 
 
 class _Elf:

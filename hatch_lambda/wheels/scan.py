@@ -32,46 +32,52 @@ _FORMAT = 1
 class Scan:
     """What a wheel carries. It depends on the wheel alone."""
 
-    distribution: str
+    name: str
+    version: str
     machine_code: tuple[MachineCode, ...]
-    names: frozenset[str]
-    """All its files, if any is machine code."""
+    files: frozenset[str]
+    """The paths of all files, if any is machine code."""
+
+    @property
+    def distribution(self) -> str:
+        """`name version`"""
+        return f"{self.name} {self.version}".rstrip()
 
 
-def check_and_scan(wheels: Iterable[tuple[str, Path]], store: Store) -> tuple[Scan, ...]:
-    """Check wheels, each given with its `name version`, and scan them; cached results are reused.
+def check_and_scan(wheels: Iterable[tuple[str, str, Path]], store: Store) -> tuple[Scan, ...]:
+    """Check and scan wheels, each given by its name, version and path; cached results are reused.
 
     Raises `BrokenWheelError`.
     """
-    return tuple(_check_and_scan(distribution, wheel, store) for distribution, wheel in wheels)
+    return tuple(_check_and_scan(name, version, wheel, store) for name, version, wheel in wheels)
 
 
 def prescan(wheel: Path, store: Store) -> None:
     """Cache a wheel's scan. Faults are reported by `check_and_scan`: not all that is downloaded is used."""
     with contextlib.suppress(BrokenWheelError, OSError):
-        _check_and_scan("", wheel, store)
+        _check_and_scan("", "", wheel, store)
 
 
-def scan_unchecked(distribution: str, wheel: Path) -> Scan:
+def scan_unchecked(name: str, version: str, wheel: Path) -> Scan:
     """Scan a wheel that was built here. Raises `BrokenWheelError`."""
     found = machine_code_of(wheel)
     if not found:
-        return Scan(distribution, (), frozenset())
+        return Scan(name, version, (), frozenset())
     with zipfile.ZipFile(wheel) as archive:
-        return Scan(distribution, found, frozenset(archive.namelist()))
+        return Scan(name, version, found, frozenset(archive.namelist()))
 
 
-def _check_and_scan(distribution: str, wheel: Path, store: Store) -> Scan:
+def _check_and_scan(name: str, version: str, wheel: Path, store: Store) -> Scan:
     sha256 = sha256_of(wheel)
     of = f"{wheel.name} {sha256}"
-    if cached := _from_json(store.note(sha256), of, distribution):
-        return cached
-    names: list[str] = []
+    if cached := _from_json(store.note(sha256), of):
+        return Scan(name, version, *cached)
+    paths: list[str] = []
     found: dict[str, MachineCode | None] = {}
     broken: dict[str, BrokenMachineCodeError] = {}
 
-    def watch(name: str, content: Iterator[bytes]) -> Iterator[bytes]:
-        names.append(name)
+    def watch(path: str, content: Iterator[bytes]) -> Iterator[bytes]:
+        paths.append(path)
         start = b""  # pieces may be of any length
         while len(start) < SIGNATURE_LENGTH and (piece := next(content, None)) is not None:
             start += piece
@@ -86,15 +92,15 @@ def _check_and_scan(distribution: str, wheel: Path, store: Store) -> Scan:
                 file.write(piece)
                 yield piece
             try:
-                found[name] = read_machine_code(name, cast("BinaryIO", file))
+                found[path] = read_machine_code(path, cast("BinaryIO", file))
             except BrokenMachineCodeError as error:
-                broken[name] = error
+                broken[path] = error
 
     check_wheel(wheel, watch)
-    for _name, error in sorted(broken.items()):
+    for _path, error in sorted(broken.items()):
         raise BrokenWheelError(wheel.name, str(error))
-    machine_code = tuple(code for _name, code in sorted(found.items()) if code)
-    scan = Scan(distribution, machine_code, frozenset(names if found else ()))
+    machine_code = tuple(code for _path, code in sorted(found.items()) if code)
+    scan = Scan(name, version, machine_code, frozenset(paths if found else ()))
     store.keep_note(sha256, _as_json(scan, of))
     return scan
 
@@ -104,24 +110,24 @@ def _as_json(found: Scan, of: str) -> str:
         "format": _FORMAT,
         "of": of,
         "machine_code": [dataclasses.asdict(code) for code in found.machine_code],
-        "names": sorted(found.names),
+        "names": sorted(found.files),
     }
     return json.dumps({**content, "digest": _digest(content)})
 
 
-def _from_json(text: str | None, of: str, distribution: str) -> Scan | None:
-    """A note that was kept, if it is of this very wheel and as it was written."""
+def _from_json(text: str | None, of: str) -> tuple[tuple[MachineCode, ...], frozenset[str]] | None:
+    """The machine code and the files in a note, if it is of this wheel and undamaged."""
     try:
         note: dict[str, Any] = json.loads(text or "")
         if note.pop("digest") != _digest(note) or (note["format"], note["of"]) != (_FORMAT, of):
             return None
-        return Scan(distribution, tuple(map(_machine_code, note["machine_code"])), frozenset(note["names"]))
+        return tuple(map(_machine_code, note["machine_code"])), frozenset(note["names"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _digest(content: dict[str, Any]) -> str:
-    """Against damage; who can write to the store could count it anew, so the store is its user's alone."""
+    """Against damage only: whoever can write to the store can forge it."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()
 
 

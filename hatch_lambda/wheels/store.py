@@ -58,15 +58,16 @@ BOUND = 8 * 1024**3
 
 
 class WantedWheel(NamedTuple):
-    """A wheel by its content. `distribution`: `name version`; `sha256` in hexadecimal."""
+    """A wheel by its content. `sha256`: in hexadecimal."""
 
-    distribution: str
+    name: str
+    version: str
     filename: str
     sha256: str
 
     @property
     def is_plain(self) -> bool:
-        """Whether it can be a part of a path, since it may come from a file that others can write."""
+        """Whether it is safe in a path: it may be from a file that others can write to."""
         if not all(isinstance(value, str) for value in self):
             return False
         if not self.filename.endswith(".whl") or any(sign in self.filename for sign in "/\\\0"):
@@ -77,10 +78,16 @@ class WantedWheel(NamedTuple):
 class StoredWheel(NamedTuple):
     """A wheel in the store."""
 
-    distribution: str
+    name: str
+    version: str
     filename: str
     sha256: str
     path: Path
+
+    @property
+    def distribution(self) -> str:
+        """`name version`"""
+        return f"{self.name} {self.version}"
 
 
 class Store:
@@ -89,13 +96,13 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def keep(self, wheel: Path, distribution: str, *, scratch: Path | None = None) -> StoredWheel:
+    def keep(self, wheel: Path, name: str, version: str, *, scratch: Path | None = None) -> StoredWheel:
         """Take a wheel in, unless the very same one is there already.
 
         `scratch`: a folder that goes soon; what is in it need not be copied, where the file system can link it.
         """
         sha256 = sha256_of(wheel)
-        kept = StoredWheel(distribution, wheel.name, sha256, self._place(sha256, wheel.name))
+        kept = StoredWheel(name, version, wheel.name, sha256, self._place(sha256, wheel.name))
         if _is_intact(kept):
             _mark_as_used(kept.path)
         else:
@@ -106,9 +113,7 @@ class Store:
 
     def find(self, wanted: WantedWheel) -> StoredWheel | None:
         """A wheel that was kept, if it is still there as it was."""
-        kept = StoredWheel(
-            wanted.distribution, wanted.filename, wanted.sha256, self._place(wanted.sha256, wanted.filename)
-        )
+        kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
         if not _is_intact(kept):
             tempfiles.remove(kept.path)
             return None
@@ -125,11 +130,11 @@ class Store:
         text = json.dumps({"filename": wheel.filename, "sha256": wheel.sha256})
         self._write(self._recipe(recipe), text)
 
-    def built(self, recipe: str, distribution: str) -> StoredWheel | None:
+    def built(self, recipe: str, name: str, version: str) -> StoredWheel | None:
         """What an earlier build by this recipe gave, if that is still there."""
         try:
             entry = json.loads(_read(self._recipe(recipe)))
-            wanted = WantedWheel(distribution, entry["filename"], entry["sha256"])
+            wanted = WantedWheel(name, version, entry["filename"], entry["sha256"])
             return self.find(wanted) if wanted.is_plain else None
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -36,7 +36,7 @@ def assembled(tmp_path: Path, project_root: Path, state: Path) -> Assembled:
     state.mkdir()
 
     def run(*, store: str = "store", **table: object) -> Bundle:
-        kept = Store(tmp_path / store).keep(wheel, "foo 1.0")
+        kept = Store(tmp_path / store).keep(wheel, "foo", "1.0")
         settings = load({"runtime": "python3.13", **table}, project_root, environ={})
         return assemble((kept,), settings, project_root / "bundle", state)
 

@@ -80,7 +80,7 @@ class Kit:
         **table: object,
     ) -> Laid:
         settings, store = self.settings(version, **table), Store(self.folder / "store")
-        wheel = store.keep(make_wheel(self.folder / "made", name, files=files, executables=executables), f"{name} 1.0")
+        wheel = store.keep(make_wheel(self.folder / "made", name, files=files, executables=executables), name, "1.0")
         return Laid(store, (wheel,), lay_out(wheel.path, settings.target), settings)
 
 
@@ -491,7 +491,7 @@ class TestWhatIsKept:
             from hatch_lambda.config.settings import load
             from hatch_lambda.wheels.store import Store, StoredWheel
             settings = load({{"runtime": "python{RUNNING}"}}, Path({str(tmp_path)!r}), environ={{}})
-            wheel = StoredWheel({wheel.distribution!r}, {wheel.filename!r}, {wheel.sha256!r}, Path({str(wheel.path)!r}))
+            wheel = StoredWheel(*{tuple(wheel[:-1])!r}, Path({str(wheel.path)!r}))
             files = lay_out(wheel.path, settings.target)
             compile_bundle(files, [wheel], settings, Store(Path({str(store.root)!r})))
         """)

@@ -37,7 +37,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def store(root: Path, tmp_path: Path) -> Store:
     """One with a wheel, a note and what a build gave."""
     filled = Store(root)
-    wheel = filled.keep(make_wheel(tmp_path, "soup"), "soup 1.0")
+    wheel = filled.keep(make_wheel(tmp_path, "soup"), "soup", "1.0")
     filled.keep_note(wheel.sha256, "{}")
     filled.remember_built("0" * 64, wheel)
     return filled

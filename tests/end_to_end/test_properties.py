@@ -137,7 +137,7 @@ def test_a_sound_wheel_arrives_in_bundle_and_archive_as_it_is(contents: dict[str
 
     check_wheel(path)
     files = union([lay_out(path, TARGET)])
-    wheel = StoredWheel("foo 1.0", path.name, sha256_of(path), path)
+    wheel = StoredWheel("foo", "1.0", path.name, sha256_of(path), path)
     unpack(assemble((wheel,), UNPRUNED, folder / "bundle"), None)
     made = writer.write(folder / "x.zip", files)
 
@@ -272,7 +272,7 @@ def test_no_entry_of_a_wheel_leaves_the_folder_that_it_is_unpacked_to(
     except ValueError:
         assume(False)  # noqa: FBT003 - as it is called there
     before = everything_below(folder)
-    wheel = StoredWheel("foo 1.0", path.name, sha256_of(path), path)
+    wheel = StoredWheel("foo", "1.0", path.name, sha256_of(path), path)
 
     def unpack_checked() -> tuple[BundleFile, ...]:
         files = lay_out(path, TARGET)
@@ -307,7 +307,7 @@ def test_no_command_of_a_wheel_is_written_elsewhere_than_to_bin(commands: dict[s
     text = "[console_scripts]\n" + "\n".join(f"{name} = {reference}" for name, reference in commands.items())
     assume(all(not "\ud800" <= character <= "\udfff" for character in text))
     path = raw_wheel(folder, [], entry_points=text)
-    wheel = StoredWheel("foo 1.0", path.name, sha256_of(path), path)
+    wheel = StoredWheel("foo", "1.0", path.name, sha256_of(path), path)
     before = everything_below(folder)
     bundle = outcome(lambda: unpack(assemble((wheel,), SETTINGS, folder / "bundle"), None))
     if isinstance(bundle, LambdaBuildError):

@@ -127,7 +127,7 @@ def other_runtime(python: str) -> str:
 def cache(folder: Path, wheel: Path) -> Path:
     """Put a wheel where a store has it."""
     store = Store(folder.parent / "store")
-    kept = store.keep(wheel, "foo 1.0").path
+    kept = store.keep(wheel, "foo", "1.0").path
     place = folder / kept.relative_to(store.root / "wheels")
     place.parent.mkdir(parents=True)
     shutil.copy(kept, place)

@@ -14,7 +14,7 @@ from hatch_lambda.common import system_libraries
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.wheels.check import check_wheel
-from hatch_lambda.wheels.loadable import ballast, judge, report
+from hatch_lambda.wheels.loadable import fault_report, find_faults
 from hatch_lambda.wheels.scan import Scan, scan_unchecked
 from tests.support.elf import ET_EXEC, ET_REL, make_elf
 from tests.support.packages import make_wheel
@@ -39,20 +39,20 @@ def faults(tmp_path: Path) -> Callable[..., tuple[Fault, ...]]:
     """The faults of wheels by distribution (`foo` where only files are given)."""
 
     def run(
-        files: Mapping[str, Any], target: Target = X86, *, vouched_for: frozenset[str] = frozenset()
+        files: Mapping[str, Any], target: Target = X86, *, trusted: frozenset[str] = frozenset()
     ) -> tuple[Fault, ...]:
-        return judge(scan_all(wheels(tmp_path, files)), target, vouched_for=vouched_for)
+        return find_faults(scan_all(wheels(tmp_path, files)), target, trusted=trusted)
 
     return run
 
 
-def wheels(folder: Path, files: Mapping[str, Any]) -> list[tuple[str, Path]]:
+def wheels(folder: Path, files: Mapping[str, Any]) -> list[tuple[str, str, Path]]:
     by_name = files if all(isinstance(content, dict) for content in files.values()) else {"foo": files}
-    return [(f"{name} 1.0", make_wheel(folder, name, files=content)) for name, content in by_name.items()]
+    return [(name, "1.0", make_wheel(folder, name, files=content)) for name, content in by_name.items()]
 
 
-def scan_all(wheels: Iterable[tuple[str, Path]]) -> list[Scan]:
-    return [scan_unchecked(distribution, wheel) for distribution, wheel in wheels]
+def scan_all(wheels: Iterable[tuple[str, str, Path]]) -> list[Scan]:
+    return [scan_unchecked(*wheel) for wheel in wheels]
 
 
 def needs(found: tuple[Fault, ...]) -> list[tuple[str, str]]:
@@ -106,11 +106,10 @@ class TestOtherSystems:
             ("foo/lib/darwin-arm64/tool", MACH_O),
         ],
     )
-    def test_what_is_named_for_another_system_is_ballast(self, tmp_path: Path, path: str, content: bytes) -> None:
+    def test_what_is_named_for_another_system_is_ignored(self, tmp_path: Path, path: str, content: bytes) -> None:
         bundle = wheels(tmp_path, {path: content, "foo/__init__.py": ""})
 
-        assert judge(scan_all(bundle), X86) == ()
-        assert ballast(scan_all(bundle), X86) == (("foo 1.0", path),)
+        assert find_faults(scan_all(bundle), X86) == ()
 
     @pytest.mark.parametrize("path", ["foo/libfoo.so", "foo/libfoo.so.1", "foo/helper", "foo-1.0.data/scripts/foo"])
     def test_what_linux_would_load_is_a_fault(self, faults: Callable[..., Any], path: str) -> None:
@@ -321,10 +320,10 @@ class TestEscapes:
         files = {"Foo-Bar": {"foo.so": make_elf(needed=("libodbc.so.2",))}}
 
         assert needs(faults(files)) == [("foo.so", "the library libodbc.so.2")]
-        assert faults(files, vouched_for=frozenset({"foo-bar"})) == ()
+        assert faults(files, trusted=frozenset({"foo-bar"})) == ()
 
     def test_nobody_can_vouch_for_another_machine(self, faults: Callable[..., Any]) -> None:
-        assert faults({"foo": {"x.so": make_elf()}}, ARM, vouched_for=frozenset({"foo"}))
+        assert faults({"foo": {"x.so": make_elf()}}, ARM, trusted=frozenset({"foo"}))
 
     def test_what_is_known_to_do_without(self, faults: Callable[..., Any]) -> None:
         helper = "debugpy/_vendored/pydevd/pydevd_attach_to_process/attach_linux_amd64.so"
@@ -339,7 +338,7 @@ def test_a_report_tells_alike_faults_together(faults: Callable[..., Any]) -> Non
     elf = make_elf(needed=("libGL.so.1",))
     found = faults({f"foo/_{n}.so": elf for n in range(5)})
 
-    assert report(found, X86) == (
+    assert fault_report(found, X86) == (
         "Not everything in the bundle can be loaded by python3.13 on x86_64 (Amazon Linux 2023, glibc 2.34).\n"
         "\n"
         "foo 1.0\n"
@@ -374,20 +373,20 @@ def test_real_wheels_raise_no_false_alarm(target: Target) -> None:
         wheels_of_index = download(target, Path(folder))
         assert len(wheels_of_index) == len(POPULAR)
 
-        assert judge(scan_all(wheels_of_index), target) == ()
-        for _, wheel in wheels_of_index:
+        assert find_faults(scan_all(wheels_of_index), target) == ()
+        for *_, wheel in wheels_of_index:
             check_wheel(wheel)
 
-        heavy = [(label, wheel) for label, wheel in wheels_of_index if label.split()[0] in {"numpy", "pandas", "scipy"}]
+        heavy = [wheel for wheel in wheels_of_index if wheel[0] in {"numpy", "pandas", "scipy"}]
         start = time.process_time()
-        judge(scan_all(heavy), target)
+        find_faults(scan_all(heavy), target)
         assert time.process_time() - start < 3  # a fraction of it; machines differ
 
 
-def download(target: Target, folder: Path) -> list[tuple[str, Path]]:
+def download(target: Target, folder: Path) -> list[tuple[str, str, Path]]:
     platforms = [f"--platform={platform}" for platform in target.platforms]
     python = [f"--python-version={target.python_full_version}", "--implementation=cp"]
     abis = [f"--abi={abi}" for abi in (target.interpreter, "abi3", "none")]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     subprocess.run([*command, *python, *abis, *platforms, "--dest", folder, *POPULAR], check=True)
-    return [(" ".join(wheel.name.split("-")[:2]), wheel) for wheel in sorted(folder.glob("*.whl"))]
+    return [(wheel.name.split("-")[0], wheel.name.split("-")[1], wheel) for wheel in sorted(folder.glob("*.whl"))]

@@ -61,7 +61,7 @@ def broken(wheel: Path) -> Path:
 
 
 def test_machine_code_is_read_as_it_is_in_the_wheel(wheel: Path, store: Store) -> None:
-    assert check_and_scan([("foo 1.0", wheel)], store) == (scan_unchecked("foo 1.0", wheel),)
+    assert check_and_scan([("foo", "1.0", wheel)], store) == (scan_unchecked("foo", "1.0", wheel),)
 
 
 def test_machine_code_does_not_hide_behind_empty_blocks(tmp_path: Path, store: Store) -> None:
@@ -83,7 +83,7 @@ def test_machine_code_does_not_hide_behind_empty_blocks(tmp_path: Path, store: S
         archive.writestr(entry, stored)
     _as_deflated(wheel, "foo/n.so", elf, stored)
 
-    (found,) = check_and_scan([("foo 1.0", wheel)], store)
+    (found,) = check_and_scan([("foo", "1.0", wheel)], store)
 
     assert [code.path for code in found.machine_code] == ["foo/n.so"]
 
@@ -115,7 +115,7 @@ def _places_of(data: bytes, part: bytes) -> Iterator[int]:
 
 def test_nothing_is_kept_of_a_wheel_that_is_broken(wheel: Path, store: Store) -> None:
     with pytest.raises(BrokenWheelError, match=r"foo/native\.so"):
-        check_and_scan([("foo 1.0", broken(wheel))], store)
+        check_and_scan([("foo", "1.0", broken(wheel))], store)
 
     assert not left_behind(store)
     assert store.note(sha256_of(wheel)) is None
@@ -125,13 +125,13 @@ def test_broken_machine_code_is_told_by_its_wheel(tmp_path: Path, store: Store) 
     wheel = make_wheel(tmp_path, "foo", files={"foo.so": b"\x7fELF and no more"})
 
     with pytest.raises(BrokenWheelError, match=r"foo-1\.0.*foo\.so starts as machine code but cannot be read"):
-        check_and_scan([("foo 1.0", wheel)], store)
+        check_and_scan([("foo", "1.0", wheel)], store)
 
 
 def test_large_machine_code_is_read_from_a_file(wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scanning, "HELD_IN_MEMORY", 100)
 
-    assert check_and_scan([("foo 1.0", wheel)], store) == (scan_unchecked("foo 1.0", wheel),)
+    assert check_and_scan([("foo", "1.0", wheel)], store) == (scan_unchecked("foo", "1.0", wheel),)
 
 
 def test_what_was_inspected_ahead_is_not_looked_at_again(
@@ -143,10 +143,10 @@ def test_what_was_inspected_ahead_is_not_looked_at_again(
         prefetch.inspect(wheel)
         prefetch.inspect(bad)
         prefetch.inspect(tmp_path / "gone-1.0-py3-none-any.whl")
-    expected = (scan_unchecked("foo 1.0", wheel),)
+    expected = (scan_unchecked("foo", "1.0", wheel),)
     monkeypatch.setattr(scanning, "check_wheel", None)
 
-    assert check_and_scan([("foo 1.0", wheel)], store) == expected
+    assert check_and_scan([("foo", "1.0", wheel)], store) == expected
 
 
 def test_what_waits_to_be_inspected_is_dropped_where_the_work_beside_fails(
@@ -154,7 +154,7 @@ def test_what_waits_to_be_inspected_is_dropped_where_the_work_beside_fails(
 ) -> None:
     looked_at: list[Path] = []
 
-    def inspect_slowly(_name: str, wheel: Path, _store: Store) -> None:
+    def inspect_slowly(_name: str, _version: str, wheel: Path, _store: Store) -> None:
         time.sleep(0.02)
         looked_at.append(wheel)
 
@@ -193,7 +193,7 @@ def test_a_hash_is_taken_anew_of_a_file_that_was_written_to(tmp_path: Path) -> N
 def test_a_wheel_is_kept_without_a_copy_where_the_file_system_can(
     wheel: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = store.keep(wheel, "foo 1.0", scratch=wheel.parent)
+    kept = store.keep(wheel, "foo", "1.0", scratch=wheel.parent)
     assert kept.path.samefile(wheel)
     assert not left_behind(store)
 
@@ -201,14 +201,14 @@ def test_a_wheel_is_kept_without_a_copy_where_the_file_system_can(
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
-    elsewhere = Store(store.root.with_name("elsewhere")).keep(wheel, "foo 1.0", scratch=wheel.parent)
+    elsewhere = Store(store.root.with_name("elsewhere")).keep(wheel, "foo", "1.0", scratch=wheel.parent)
 
     assert elsewhere.path.read_bytes() == wheel.read_bytes()
     assert not elsewhere.path.samefile(wheel)
 
 
 def test_a_wheel_that_may_be_somebody_elses_is_copied(wheel: Path, store: Store, tmp_path: Path) -> None:
-    kept = store.keep(wheel, "foo 1.0", scratch=tmp_path / "scratch")
+    kept = store.keep(wheel, "foo", "1.0", scratch=tmp_path / "scratch")
 
     assert kept.path.read_bytes() == wheel.read_bytes()
     assert not kept.path.samefile(wheel)

@@ -194,14 +194,14 @@ class TestTheStore:
 
     def test_it_is_not_believed_in_what_it_noted_of_a_build(self, tmp_path: Path) -> None:
         store = Store(tmp_path / "store")
-        kept = store.keep(make_wheel(tmp_path, "foo"), "foo 1.0")
+        kept = store.keep(make_wheel(tmp_path, "foo"), "foo", "1.0")
         store.remember_built("0" * 64, kept)
-        assert store.built("0" * 64, "foo 1.0") == kept
+        assert store.built("0" * 64, "foo", "1.0") == kept
         (note,) = [path for path in store.root.rglob("*.json") if kept.sha256 in path.read_text(encoding="utf-8")]
 
         for text in ("", "[]", "5", "{}", '{"filename": 5, "sha256": 5}', '{"filename": "x", "sha256": "../.."}'):
             note.write_text(text, encoding="utf-8")
-            assert store.built("0" * 64, "foo 1.0") is None, text
+            assert store.built("0" * 64, "foo", "1.0") is None, text
 
 
 class TestTidying:
@@ -211,7 +211,7 @@ class TestTidying:
 
     def keep(self, store: Store, tmp_path: Path, version: str, *, days: float, size: int = 10) -> Path:
         wheel = make_wheel(tmp_path, "foo", version, files={"data": os.urandom(size)})
-        path = store.keep(wheel, f"foo {version}").path
+        path = store.keep(wheel, "foo", version).path
         age(path, days)
         return path
 
@@ -262,30 +262,30 @@ class TestTidying:
     def test_what_is_used_stays(self, how: str, store: Store, tmp_path: Path) -> None:
         path = self.keep(store, tmp_path, "1.0", days=61)
         if how == "found":
-            assert store.find(WantedWheel("foo 1.0", path.name, sha256(path)))
+            assert store.find(WantedWheel("foo", "1.0", path.name, sha256(path)))
         else:
-            store.keep(tmp_path / path.name, "foo 1.0")
+            store.keep(tmp_path / path.name, "foo", "1.0")
 
         store.tidy()
 
         assert path.is_file()
 
     def test_what_is_known_of_a_wheel_in_use_stays(self, store: Store, tmp_path: Path) -> None:
-        kept = store.keep(make_wheel(tmp_path, "foo"), "foo 1.0")
+        kept = store.keep(make_wheel(tmp_path, "foo"), "foo", "1.0")
         store.remember_built("0" * 64, kept)
         store.keep_note(kept.sha256, "sound")
         for path in store.root.rglob("*"):
             age(path, 61)
-        assert store.built("0" * 64, "foo 1.0")
+        assert store.built("0" * 64, "foo", "1.0")
         assert store.note(kept.sha256) == "sound"
 
         store.tidy()
 
-        assert store.built("0" * 64, "foo 1.0")
+        assert store.built("0" * 64, "foo", "1.0")
         assert store.note(kept.sha256) == "sound"
 
     def test_what_is_known_of_a_wheel_that_nobody_uses_goes(self, store: Store, tmp_path: Path) -> None:
-        kept = store.keep(make_wheel(tmp_path, "foo"), "foo 1.0")
+        kept = store.keep(make_wheel(tmp_path, "foo"), "foo", "1.0")
         store.remember_built("0" * 64, kept)
         store.keep_note(kept.sha256, "sound")
         for path in store.root.rglob("*"):
@@ -298,7 +298,7 @@ class TestTidying:
     def test_what_killed_processes_have_begun_goes_and_what_others_are_writing_stays(
         self, store: Store, tmp_path: Path
     ) -> None:
-        kept = store.keep(make_wheel(tmp_path, "foo"), "foo 1.0")
+        kept = store.keep(make_wheel(tmp_path, "foo"), "foo", "1.0")
         with subprocess.Popen([sys.executable, "-c", ""]) as ended:
             pass
         own = marked(PART)

@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Store:
 
 def fill(store: Store, tmp_path: Path) -> StoredWheel:
     """Cache one of each kind."""
-    wheel = store.keep(make_wheel(tmp_path / "wheels", "soup"), "soup 1.0")
+    wheel = store.keep(make_wheel(tmp_path / "wheels", "soup"), "soup", "1.0")
     store.keep_note(wheel.sha256, "{}")
     store.remember_built(RECIPE, wheel)
     return wheel
@@ -60,13 +60,13 @@ def test_something_else_in_place_of_a_file(
 
     store.tidy()
     store.note(wheel.sha256)
-    store.built(RECIPE, "soup 1.0")
-    store.find(WantedWheel("soup 1.0", wheel.filename, wheel.sha256))
+    store.built(RECIPE, "soup", "1.0")
+    store.find(WantedWheel("soup", "1.0", wheel.filename, wheel.sha256))
     fill(store, tmp_path)
 
     assert store.note(wheel.sha256) == "{}"
-    assert store.built(RECIPE, "soup 1.0") == wheel
-    assert store.find(WantedWheel("soup 1.0", wheel.filename, wheel.sha256)) == wheel
+    assert store.built(RECIPE, "soup", "1.0") == wheel
+    assert store.find(WantedWheel("soup", "1.0", wheel.filename, wheel.sha256)) == wheel
 
 
 @pytest.mark.parametrize("make", [make_file, make_pipe])
@@ -83,7 +83,7 @@ def test_something_else_in_place_of_a_directory(
     assert fill(store, tmp_path) == wheel
 
     assert store.note(wheel.sha256) == "{}"
-    assert store.built(RECIPE, "soup 1.0") == wheel
+    assert store.built(RECIPE, "soup", "1.0") == wheel
 
 
 def test_a_stamp_dated_in_the_future_does_not_stop_tidying(store: Store, tmp_path: Path) -> None:
@@ -104,6 +104,6 @@ def test_a_wheel_dated_in_the_future_counts_as_used_now(store: Store, tmp_path: 
     years_ahead = time.time() + 10 * UNUSED_FOR
     os.utime(wheel.path, (years_ahead, years_ahead))
 
-    assert store.find(WantedWheel("soup 1.0", wheel.filename, wheel.sha256))
+    assert store.find(WantedWheel("soup", "1.0", wheel.filename, wheel.sha256))
 
     assert wheel.path.stat().st_mtime < years_ahead

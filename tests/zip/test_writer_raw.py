@@ -255,7 +255,7 @@ class TestMemory:
     def test_it_does_not_grow_with_a_file(self, work: str, kind: str, tmp_path: Path) -> None:
         megabytes, method, level, content = self.KINDS[kind]
         wheel = large_wheel(tmp_path, megabytes, method, level, content(1024 * 1024))
-        kept = Store(tmp_path / "store").keep(wheel, "large 1.0")
+        kept = Store(tmp_path / "store").keep(wheel, "large", "1.0")
         settings = load({"runtime": "python3.13"}, tmp_path, environ={})
         files = lay_out(wheel, TARGET)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Member:
+class LockedMember:
     """A locked distribution. `requires`: None as long as its metadata is not at hand."""
 
     locked: Locked
@@ -62,7 +62,7 @@ class _Need(NamedTuple):
     by_project: bool
 
 
-def check_coverage(lock: LockFile, members: Iterable[Member], request: Request) -> Coverage:
+def check_coverage(lock: LockFile, members: Iterable[LockedMember], request: Request) -> Coverage:
     """Compare a lock file with what a project requires, and, as far as known, with what its members require.
 
     Raises `LockFileError` with everything that is missing.
@@ -78,7 +78,7 @@ def check_coverage(lock: LockFile, members: Iterable[Member], request: Request) 
     )
 
 
-def _cover(members: list[Member], request: Request) -> Coverage:
+def _cover(members: list[LockedMember], request: Request) -> Coverage:
     settings = request.settings
     by_name = {member.locked.name: member for member in members}
     files = _files_of(settings)
@@ -167,7 +167,7 @@ def _requirements_by_name(files: Iterable[RequirementsFile | Unread]) -> Iterato
                 continue
 
 
-def _mismatch(need: _Need, member: Member) -> str | None:
+def _mismatch(need: _Need, member: LockedMember) -> str | None:
     requirement, source = need.requirement, member.locked.package
     if member.version and not requirement.specifier.contains(member.version, prereleases=True):
         return f"the lock file has {member}"
@@ -185,7 +185,7 @@ def _extras(requirement: Requirement) -> set[str]:
     return {canonicalize_name(extra) for extra in requirement.extras}
 
 
-def _other_place(url: str, member: Member) -> str | None:
+def _other_place(url: str, member: LockedMember) -> str | None:
     """Where a direct reference is locked from, if it names another place; branches and tags are not resolved."""
     archive, vcs = member.locked.package.archive, member.locked.package.vcs
     wanted = without_credentials(url.partition("#")[0])
@@ -199,7 +199,7 @@ def _other_place(url: str, member: Member) -> str | None:
 
 
 def _against_constraints(
-    by_name: Mapping[NormalizedName, Member], settings: Settings, files: Iterable[RequirementsFile | Unread]
+    by_name: Mapping[NormalizedName, LockedMember], settings: Settings, files: Iterable[RequirementsFile | Unread]
 ) -> Iterator[str]:
     for file, requirement in _requirements_by_name(files):
         member = by_name.get(canonicalize_name(requirement.name))

@@ -17,7 +17,7 @@ from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
 from hatch_lambda.resolve.graph import parsed
-from hatch_lambda.resolve.lock.coverage import Member, check_coverage
+from hatch_lambda.resolve.lock.coverage import LockedMember, check_coverage
 from hatch_lambda.resolve.lock.read import LockFileError, how_to_lock, label, read
 from hatch_lambda.resolve.lock.select import filename, fits, select
 from hatch_lambda.resolve.pip import process
@@ -67,13 +67,13 @@ def download_locked(job: Job, prefetch: Prefetch | None = None) -> Closure:
     return Closure(_as_the_project_needs_them(lock, chosen, found, job), index_options=index_options)
 
 
-def members_of(chosen: Iterable[Locked], found: Iterable[Distribution] = ()) -> tuple[Member, ...]:
+def members_of(chosen: Iterable[Locked], found: Iterable[Distribution] = ()) -> tuple[LockedMember, ...]:
     """The locked distributions for `check_coverage`, with the metadata of those at hand."""
     known = {each.name: each for each in found}
     return tuple(
-        Member(locked, known[locked.name].version, known[locked.name].requires)
+        LockedMember(locked, known[locked.name].version, known[locked.name].requires)
         if locked.name in known
-        else Member(locked, locked.package.version)
+        else LockedMember(locked, locked.package.version)
         for locked in chosen
     )
 
@@ -102,7 +102,7 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
     file = locked.file
     if file is None:
         return None
-    wanted = WantedWheel(str(locked), filename(file), file.hashes.get("sha256", ""))
+    wanted = WantedWheel(locked.name, str(locked.package.version or ""), filename(file), file.hashes.get("sha256", ""))
     kept = store.find(wanted) if wanted.is_plain else None
     if kept is None or _fault_of(kept.path, file):
         return None
