@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import pytest
 
 from hatch_lambda.wheels.machine_code import scan_wheel
-from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, pythons_at_hand, runtime_client
+from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, pythons_at_hand
 
 pytestmark = pytest.mark.index
 
@@ -137,14 +137,14 @@ def test_it_answers_under_lambdas_own_runtime_client(version: str, clients: Path
 
     assert made.name == f"orders-1.0-python{version}-x86_64.zip"
     assert_whole(made, "x86_64")
-    created = _invoke(made, version, "event.json", clients, tmp_path)
+    created = _invoke(made, version, "event.json", clients)
     assert created.error is None, created
     assert _with_parsed_body(created.response) == {
         "statusCode": 201,
         "headers": {"content-type": "application/json", "location": f"/orders/{ORDER_ID}"},
         "body": CREATED,
     }
-    refused = _invoke(made, version, "invalid_event.json", clients, tmp_path)
+    refused = _invoke(made, version, "invalid_event.json", clients)
     assert refused.error is None, refused
     assert _with_parsed_body(refused.response) == {
         "statusCode": 422,
@@ -153,15 +153,13 @@ def test_it_answers_under_lambdas_own_runtime_client(version: str, clients: Path
     }
 
 
-def _invoke(made: Path, version: str, event: str, clients: Path, tmp_path: Path) -> Invocation:
-    python = pythons_at_hand()[version]
+def _invoke(made: Path, version: str, event: str, clients: Path) -> Invocation:
     return invoke(
         made,
-        python=python,
+        version=version,
         handler="orders.app.handler",
         event=json.loads(EXAMPLE.joinpath(event).read_text(encoding="utf-8")),
-        client=runtime_client(python, clients),
-        tmp_path=tmp_path,
+        clients=clients,
     )
 
 

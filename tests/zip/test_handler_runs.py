@@ -19,7 +19,7 @@ import pytest
 from hatch_lambda.zip import writer
 from hatch_lambda.zip.handler import HandlerError, check_handler
 from tests.support.handlers import GOOD, OWN, RUNNING, TARGET, bundle_files, error, note
-from tests.support.lambda_runtime import invoke, pythons_at_hand, runtime_client
+from tests.support.lambda_runtime import invoke, pythons_at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,14 +213,13 @@ def test_lambda_refuses_what_is_refused_here(tmp_path: Path, tmp_path_factory: p
     version = RUNNING.removeprefix("python")
     if version not in pythons_at_hand():  # the tests themselves run on a Python that Lambda does not have
         pytest.skip(f"no CPython {version} at hand")
-    python = pythons_at_hand()[version]
-    client = runtime_client(python, tmp_path_factory.getbasetemp() / "runtime-clients")
+    clients = tmp_path_factory.getbasetemp() / "runtime-clients"
     contents = {f"{handler.rpartition('.')[0]}.py": source for handler, source in CALLED.items() if source}
     contents |= {"missing.py": "x = 1\n"}
     files = bundle_files(contents)
     made = writer.write(tmp_path / "function.zip", files)
     for handler in CALLED:
-        invocation = invoke(made.path, python=python, handler=handler, event={}, client=client, tmp_path=tmp_path)
+        invocation = invoke(made.path, version=version, handler=handler, event={}, clients=clients)
         if handler in REFUSED:
             error(handler, contents)
             assert isinstance(invocation.error, dict), handler

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from tests.support.elf import make_elf
-from tests.support.lambda_runtime import invoke, pythons_at_hand, runtime_client
+from tests.support.lambda_runtime import invoke, pythons_at_hand
 from tests.support.packages import make_wheel
 from tests.support.projects import DIST_INFO, FOO, HOOK, PACKAGE, ZIP, Project
 
@@ -310,7 +310,7 @@ class TestExtrasAndGroups:
 @pytest.mark.index
 @pytest.mark.parametrize("version", ["3.11", "3.13"])
 def test_code_and_layer_run_together_as_one_zip_does(
-    version: str, new_project: NewProject, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    version: str, new_project: NewProject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     if version not in pythons_at_hand():
         pytest.skip(f"no CPython {version} at hand")
@@ -333,14 +333,12 @@ def handler(event, context):
         files={"orders/__init__.py": "", "orders/app.py": app},
     )
     project.build("-t", "lambda:function,code,layer")
-    python = pythons_at_hand()[version]
     call = partial(
         invoke,
-        python=python,
+        version=version,
         handler="orders.app.handler",
         event={"item": "tea", "count": "3"},
-        client=runtime_client(python, tmp_path_factory.getbasetemp() / "runtime-clients"),
-        tmp_path=tmp_path,
+        clients=tmp_path_factory.getbasetemp() / "runtime-clients",
     )
     one, code, layer = (
         project.dist / f"orders-1.0-{variant}python{version}-x86_64.zip" for variant in ("", "code-", "layer-")
