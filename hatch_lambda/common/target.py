@@ -1,7 +1,6 @@
 """The target: a runtime and an architecture, and all that follows from the two.
 
-The tables are data with their sources; nothing here depends on the machine that builds. A further runtime is a further
-entry.
+The tables are data with their sources; nothing here depends on the building machine. A new runtime is a new entry.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
 
@@ -154,6 +154,13 @@ class Target:
     @property
     def python_full_version(self) -> Version:
         return Version(self.runtime.full_version)
+
+    def serves(self, requires_python: str) -> bool:
+        """Whether the runtime's Python is one of these (`Requires-Python`); like pip, ignore an invalid specifier."""
+        try:
+            return SpecifierSet(requires_python).contains(self.python_full_version, prereleases=True)
+        except InvalidSpecifier:
+            return True
 
     @cached_property
     def marker_environment(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What of a project's metadata is to be packaged: its dependencies, and the extras and groups that are named."""
+"""What to package of what a project's metadata requires: its dependencies, and the named extras and groups."""
 
 from __future__ import annotations
 
@@ -19,27 +19,39 @@ if TYPE_CHECKING:
 
 
 class Declared(NamedTuple):
-    """What a project declares. `extras`: by normalised name; `groups`: the table `dependency-groups` as it stands."""
+    """What a project declares. `extras`: by normalized name; `groups`: the table `dependency-groups` as it stands."""
 
     project: str
     dependencies: tuple[str, ...]
     extras: Mapping[str, Sequence[str]]
     groups: Mapping[str, Sequence[str | Mapping[str, str]]]
+    requires_python: str
 
 
 def requirements_of(declared: Declared, settings: Settings) -> tuple[str, ...]:
-    """The requirements (PEP 508) to package beside what the settings' requirements files say.
+    """The requirements (PEP 508) to package in addition to the settings' requirements files.
 
-    Dependency groups (PEP 735) are none of a project's dependencies, so only those that are named come along.
-    Raises `ConfigurationError` for unknown names and groups that cannot be read.
+    Dependency groups (PEP 735) are not dependencies of the project, so only the named ones are included.
+    Raises `ConfigurationError`.
     """
-    _refuse_unknown(declared, settings)
-    own = () if settings.requirements else declared.dependencies
-    wanted = [*own, *_of_extras(declared, settings.extras), *_of_groups(declared, settings)]
+    _check(declared, settings)
+    wanted = [] if settings.requirements else [*declared.dependencies]
+    for extra in sorted(settings.extras):
+        wanted += declared.extras[extra]
+    if settings.dependency_groups:
+        from packaging.dependency_groups import resolve_dependency_groups
+        from packaging.errors import ExceptionGroup
+
+        try:
+            wanted += resolve_dependency_groups(declared.groups, *sorted(settings.dependency_groups))
+        except (ExceptionGroup, ValueError, TypeError) as error:
+            reasons = "; ".join(map(str, _leaves(error)))
+            raise ConfigurationError([f"Table `dependency-groups` cannot be used: {reasons}"]) from None
     return tuple(dict.fromkeys(_without_itself(wanted, declared)))
 
 
-def _refuse_unknown(declared: Declared, settings: Settings) -> None:
+def _check(declared: Declared, settings: Settings) -> None:
+    """Find unknown extras and groups, and a runtime that the project does not support. Raises `ConfigurationError`."""
     groups = {canonicalize_name(name) for name in declared.groups}
     faults = [
         f"Field `{settings.table}.{key}` names {listed(sorted(unknown))}, and the project has no such {kind}; "
@@ -50,26 +62,14 @@ def _refuse_unknown(declared: Declared, settings: Settings) -> None:
         )
         if (unknown := named - known)
     ]
+    runtime = settings.target.runtime
+    if not settings.target.serves(declared.requires_python):
+        faults.append(
+            f"Field `project.requires-python` is `{declared.requires_python}`, but {runtime.name} has Python "
+            f"{runtime.full_version}; choose another `{settings.table}.runtime`, or change `requires-python`"
+        )
     if faults:
         raise ConfigurationError(faults)
-
-
-def _of_extras(declared: Declared, extras: Iterable[str]) -> Iterator[str]:
-    for extra in sorted(extras):
-        yield from declared.extras[extra]
-
-
-def _of_groups(declared: Declared, settings: Settings) -> Iterator[str]:
-    if not settings.dependency_groups:
-        return
-    from packaging.dependency_groups import resolve_dependency_groups
-    from packaging.errors import ExceptionGroup
-
-    try:
-        yield from resolve_dependency_groups(declared.groups, *sorted(settings.dependency_groups))
-    except (ExceptionGroup, ValueError, TypeError) as error:
-        reasons = [str(reason) for reason in _leaves(error)]
-        raise ConfigurationError([f"Table `dependency-groups` cannot be used: {'; '.join(reasons)}"]) from None
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
@@ -84,7 +84,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _without_itself(
     requirements: Iterable[str], declared: Declared, seen: frozenset[NormalizedName] = frozenset()
 ) -> Iterator[str]:
-    """Requirements with `project[extra]`, by which an extra or a group takes in others, replaced by what it means."""
+    """Requirements with `project[extra]`, by which an extra or a group includes others, replaced by its meaning."""
     itself = canonicalize_name(declared.project)
     for text in requirements:
         requirement = Requirement(text)
@@ -102,7 +102,7 @@ def _without_itself(
 
 
 def _under(outer: Requirement, text: str) -> str:
-    """A requirement under the marker of the one that it stands for."""
+    """A requirement with the marker of the one that it replaces."""
     if outer.marker is None:
         return text
     inner = Requirement(text)

@@ -6,8 +6,6 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from hatch_lambda.common.target import all_targets
 from hatch_lambda.inspect.contents import LAYER_ROOT, OWN
 from hatch_lambda.inspect.survey import python_and_validation
@@ -83,11 +81,7 @@ def _other_faults(contents: Contents, target: Target) -> Iterator[Fault]:
     for installed in contents.installed:
         if not _is_ignored(installed.dist_info, contents, target):
             text = installed.metadata.get("Requires-Python")
-            try:
-                fits = SpecifierSet(text).contains(target.python_full_version, prereleases=True)
-            except InvalidSpecifier:
-                continue  # installers ignore it, too
-            if not fits:
+            if not target.serves(text):
                 yield Fault(
                     str(installed),
                     installed.dist_info,

@@ -126,7 +126,9 @@ class Build:
         settings, metadata = self.settings[version], self.builder.metadata
         core = metadata.core  # with what metadata hooks add, and context fields filled in
         groups = metadata.config.get("dependency-groups", {})
-        declared = Declared(core.name, tuple(core.dependencies), core.optional_dependencies, groups)
+        declared = Declared(
+            core.name, tuple(core.dependencies), core.optional_dependencies, groups, core.requires_python
+        )
         others = [self.settings[other] for other in cleaned or self.settings if self.settings[other] != settings]
         return Request(
             settings,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -162,19 +161,12 @@ def _versions_that_fit(files: Iterable[IndexFile], target: Target) -> list[Versi
 
 
 def _fits(file: IndexFile, target: Target) -> bool:
-    if not file.filename.endswith(".whl") or file.refused_by_user or not _serves_python(file, target):
+    if not file.filename.endswith(".whl") or file.refused_by_user or not target.serves(file.requires_python or ""):
         return False
     try:
         return not parse_wheel_filename(file.filename)[3].isdisjoint(target.tag_set)
     except InvalidWheelFilename:
         return False
-
-
-def _serves_python(file: IndexFile, target: Target) -> bool:
-    try:
-        return SpecifierSet(file.requires_python or "").contains(target.python_full_version, prereleases=True)
-    except InvalidSpecifier:
-        return True
 
 
 def no_candidate_message(name: NormalizedName, offers: tuple[IndexFile, ...], target: Target) -> str:

@@ -125,6 +125,25 @@ def test_a_fault_that_hatch_finds_is_told_as_plainly_and_with_the_users_own_path
     assert words in new_project(tables).fail()
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("specifier", ["<3.12", ">=3.14", "==3.13.99"])
+def test_a_runtime_that_the_project_does_not_support(new_project: NewProject, specifier: str) -> None:
+    shown = new_project(project=f'requires-python = "{specifier}"').fail()
+
+    assert f"`project.requires-python` is `{specifier}`, but python3.13 has Python 3.13." in shown
+    assert "choose another `tool.hatch.build.hooks.lambda.runtime`" in shown
+
+
+def test_each_functions_runtime_is_held_against_requires_python(new_project: NewProject) -> None:
+    functions = '[tool.hatch.build.hooks.lambda.functions.old]\nruntime = "python3.11"\n'
+    project = new_project(f"{HOOK}{functions}", project='requires-python = ">=3.12"')
+
+    shown = project.fail()
+
+    assert "python3.11 has Python 3.11." in shown
+    assert "choose another `tool.hatch.build.hooks.lambda.functions.old.runtime`" in shown
+
+
 def test_a_malformed_dependency_of_the_project_is_told_as_plainly(new_project: NewProject) -> None:
     shown = new_project(project='dependencies = ["foo !!"]').fail()
 

@@ -8,7 +8,6 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -107,7 +106,7 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
     if kept is None or _fault_of(kept.path, file):
         return None
     metadata = metadata_of(kept.path)
-    if not _accepts(metadata.get("Requires-Python"), target):
+    if not target.serves(metadata.get("Requires-Python")):
         return None  # left to pip, which reports it
     name, version, _build, _tags = parse_wheel_filename(wanted.filename)
     url = without_credentials(file.url) if file.url else kept.path.as_uri()
@@ -122,13 +121,6 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
         wheels=(Wheel(kept.path, CACHED, NOT_JUDGED_YET, url),),
         source=None,
     )
-
-
-def _accepts(requires_python: str, target: Target) -> bool:
-    try:
-        return SpecifierSet(requires_python).contains(target.python_full_version, prereleases=True)
-    except InvalidSpecifier:
-        return True
 
 
 def _fault_of(path: Path, file: File) -> str | None:
