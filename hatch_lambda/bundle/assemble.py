@@ -49,7 +49,7 @@ def assemble(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Pat
 
     Raises `BrokenWheelError` or `ConflictingFilesError`.
     """
-    sources = _own_sources(settings.root) if state and settings.prune - _INDEPENDENT_SETS else ()
+    sources = _own_sources(settings) if state and settings.prune - _INDEPENDENT_SETS else ()
     key = key_of(wheels, settings, sources) if state else ""
     listed = _read_list(state / FILES_NAME, key, wheels) if state else None
     if listed is None:
@@ -86,16 +86,22 @@ def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tu
     return _FileList(union(left), left_out, pruned.kept)
 
 
-def _own_sources(root: Path) -> tuple[bytes, ...]:
-    """The project's Python files, and some more: what they name of a dependency is not pruned."""
-    found = []
+def _own_sources(settings: Settings) -> tuple[bytes, ...]:
+    """The project's Python files, and some more: what they name of a dependency is not pruned.
+
+    Skips the build directory, and what is no readable file: the links that Emacs locks files with, FIFOs, devices.
+    """
+    root, found = settings.root, []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and not is_no_source(name, at_the_top=Path(folder) == root)
+            if not name.startswith(".")
+            and not is_no_source(name, at_the_top=Path(folder) == root)
+            and Path(folder, name) != settings.build_directory
         )
-        found += [Path(folder, name).read_bytes() for name in sorted(names) if name.endswith(".py")]
+        modules = [Path(folder, name) for name in sorted(names) if name.endswith(".py")]
+        found += [path.read_bytes() for path in modules if path.is_file() and os.access(path, os.R_OK)]
     return tuple(source for source in found if _TELLING_WORDS.search(source))
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class LambdaBuildHook(BuildHookInterface[Any]):
     """Resolves the project's dependencies for Lambda and lays them out, for the target `lambda` only.
 
-    For other targets it does nothing and imports nothing of the pipeline, except that with `with-wheel` it builds the
-    target `lambda` after the wheel.
+    For other targets it imports nothing of the pipeline and only keeps the build directory out of their archives;
+    with `with-wheel` it also builds the target `lambda` after the wheel.
     """
 
     PLUGIN_NAME = HOOK
@@ -38,6 +38,10 @@ class LambdaBuildHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name == TARGET:
             self._builder.current.prepare(version, build_data, cleaned=self.cleaned)
+        else:
+            from hatch_lambda.plugin.selection import leave_out_build_directory
+
+            leave_out_build_directory(self.build_config.builder, self.config)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         del build_data

@@ -12,13 +12,15 @@ from hatchling.builders.wheel import WheelBuilder
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.config.settings import TARGET_TABLE
+from hatch_lambda.plugin import HOOK
 from hatch_lambda.plugin.display import raised_by
+from hatch_lambda.plugin.selection import leave_out_build_directory, packable
 from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from hatchling.builders.plugin.interface import BuilderInterface
+    from hatchling.builders.plugin.interface import BuilderInterface, IncludedFile
 
 # Modules in a project's root that are meant for tools.
 _NOT_FOR_LAMBDA = frozenset({"conftest.py", "hatch_build.py", "noxfile.py", "setup.py", "tasks.py"})
@@ -75,11 +77,23 @@ class ProjectWheelBuilder(WheelBuilder):
         self = cls(builder.root, plugin_manager=builder.plugin_manager, metadata=builder.metadata, app=builder.app)
         self.overriding = {key: builder.target_config[key] for key in FILE_SELECTION if key in builder.target_config}
         self.contributed = contributed
+        leave_out_build_directory(self, builder.config.hook_config.get(HOOK, {}))
         return self
 
     @property
     def target_config(self) -> dict[str, Any]:
         return {**super().target_config, **self.overriding}
+
+    # All that Hatch packages comes from these three.
+
+    def recurse_project_files(self) -> Iterable[IncludedFile]:
+        return packable(super().recurse_project_files(), self.root)
+
+    def recurse_explicit_files(self, inclusion_map: dict[str, str]) -> Iterable[IncludedFile]:
+        return packable(super().recurse_explicit_files(inclusion_map), self.root)
+
+    def recurse_forced_files(self, inclusion_map: dict[str, str]) -> Iterable[IncludedFile]:
+        return packable(super().recurse_forced_files(inclusion_map), self.root)
 
     def set_build_data_defaults(self, build_data: dict[str, Any]) -> None:
         super().set_build_data_defaults(build_data)

@@ -158,7 +158,10 @@ def test_cleaning_only_leaves_neither_zip_nor_bundle_of_this_target(new_project:
     project.build("-t", "lambda", "--clean-only")
 
     assert set(project.in_dist()) == {WHEEL, "orders-1.0-python3.13-arm64.zip"}
-    assert [path.name for path in project.root.joinpath(".hatch", "lambda").iterdir()] == ["python3.13-arm64"]
+    assert sorted(path.name for path in project.root.joinpath(".hatch", "lambda").iterdir()) == [
+        ".gitignore",
+        "python3.13-arm64",
+    ]
 
 
 def test_cleaning_the_wheel_leaves_zip_and_bundle(new_project: NewProject, index: Path) -> None:

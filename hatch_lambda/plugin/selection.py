@@ -1,0 +1,63 @@
+"""Which of the files that Hatch selects can be packaged."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.config.settings import TARGET_TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from hatchling.builders.plugin.interface import BuilderInterface, IncludedFile
+
+
+def leave_out_build_directory(builder: BuilderInterface[Any, Any], table: Mapping[str, Any]) -> None:
+    """Have a builder of Hatch select nothing from the build directory. `table`: the hook's.
+
+    Hatch's `exclude` does not do: `artifacts` and `force-include` override it.
+    """
+    directory = table.get("build-directory")
+    if not isinstance(directory, str):
+        return  # Hatch itself leaves out `.hatch`
+    left_out = Path(builder.root, directory).resolve()
+    select = builder.recurse_included_files
+
+    def selected() -> Iterator[IncludedFile]:
+        return (file for file in select() if not Path(file.path).resolve().is_relative_to(left_out))
+
+    builder.recurse_included_files = selected  # type: ignore[method-assign]
+
+
+def packable(files: Iterable[IncludedFile], root: str) -> Iterator[IncludedFile]:
+    """The files without the locks of editors. Raises `LambdaBuildError` for one that Hatch could not read."""
+    for file in files:
+        source = Path(file.path)
+        fault = _unpackable(source)
+        if fault is None:
+            yield file
+        elif not (source.is_symlink() and source.name.startswith(".#")):
+            path = os.path.relpath(source, root).replace(os.sep, "/")
+            raise LambdaBuildError(
+                f"The project's file `{path}` cannot be packaged: {fault}.\n"
+                "Only regular files that can be read can go into the zip.\n"
+                f'What you can do: remove it, or leave it out (`exclude = ["/{path}"]` in `[{TARGET_TABLE}]`).'
+            )
+
+
+def _unpackable(path: Path) -> str | None:
+    """Why a file cannot be packaged, as a predicate. Opening a FIFO or a device may wait forever."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if path.is_symlink():
+            return f"it is a link to `{path.readlink()}`, which does not exist"
+        return f"it cannot be read ({error.strerror})"
+    kinds = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+    if not stat.S_ISREG(mode):
+        return f"it is a {kinds.get(stat.S_IFMT(mode), 'special file')}"
+    return None if os.access(path, os.R_OK) else "it cannot be read (permission denied)"

@@ -1,0 +1,124 @@
+"""Files of the project that must not, or cannot, get into an archive."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+import pytest
+
+from tests.support.packages import make_wheel
+from tests.support.projects import DIST_INFO, FOO, HOOK, PACKAGE, SDIST, WHEEL, NewProject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+posix = pytest.mark.skipif(os.name != "posix", reason="FIFOs and links")
+
+
+@pytest.mark.parametrize(
+    ("directory", "selection"),
+    [
+        pytest.param("orders/_build", "", id="in the package"),
+        pytest.param("build/lambda", 'include = ["/build", "/orders"]', id="below a selected directory"),
+        pytest.param("orders/_build", 'artifacts = ["*.py"]', id="artifacts"),
+        pytest.param("made/lambda", 'force-include."made" = "made"', id="force-include"),
+        pytest.param("orders/a[b]", "", id="a name that is a pattern"),
+    ],
+)
+@pytest.mark.parametrize("table", ["hooks", "targets.lambda.hooks"])
+def test_the_build_directory_is_never_packaged(
+    new_project: NewProject, index: Path, directory: str, selection: str, table: str
+) -> None:
+    make_wheel(index, "foo")
+    own = "build" if table == "hooks" else "build.targets.lambda"
+    project = new_project(
+        f'[tool.hatch.build.{table}.lambda]\nruntime = "python3.13"\nbuild-directory = "{directory}"\n'
+        f"[tool.hatch.{own}]\n{selection}\n",
+        project='dependencies = ["foo"]',
+    )
+
+    project.build()
+    first = project.zip.read_bytes()
+    project.build()
+
+    assert project.zipped() == {*PACKAGE, *DIST_INFO, *FOO}
+    assert project.zip.read_bytes() == first
+    if table == "hooks":
+        project.build("-t", "sdist", "-t", "wheel")
+        with tarfile.open(project.dist / SDIST) as sdist, ZipFile(project.dist / WHEEL) as wheel:
+            assert not [name for name in (*sdist.getnames(), *wheel.namelist()) if "foo" in name]
+
+
+def test_git_ignores_the_build_directory(new_project: NewProject) -> None:
+    project = new_project()
+
+    project.build()
+
+    assert project.root.joinpath(".hatch/lambda/.gitignore").read_text() == "*\n"
+
+
+def dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def bind(path: Path) -> None:
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+
+
+@posix
+@pytest.mark.parametrize("settings", ["", 'prune = ["tests"]', "compile-bytecode = true"])
+@pytest.mark.parametrize(
+    ("name", "make", "said"),
+    [
+        pytest.param("gone.py", dangling, "a link to `nowhere`, which does not exist", id="dangling link"),
+        pytest.param("pipe.py", os.mkfifo if os.name == "posix" else None, "a named pipe", id="FIFO"),
+        pytest.param("socket", bind, "a socket", id="socket"),
+        pytest.param("null", lambda path: path.symlink_to(os.devnull), "a device", id="device"),
+    ],
+)
+def test_a_file_that_is_not_regular_stops_the_build(
+    new_project: NewProject, name: str, make: Callable[[Path], None], said: str, settings: str
+) -> None:
+    project = new_project(HOOK + settings)
+    make(project.root / "orders" / name)
+
+    shown = project.fail()
+
+    assert f"The project's file `orders/{name}` cannot be packaged: it is {said}." in shown
+    assert f'exclude = ["/orders/{name}"]' in shown
+
+
+@posix
+@pytest.mark.skipif(os.name == "posix" and not os.geteuid(), reason="root may read everything")
+def test_an_unreadable_file_stops_the_build(new_project: NewProject) -> None:
+    project = new_project()
+    project.root.joinpath("orders/app.py").chmod(0)
+
+    assert "`orders/app.py` cannot be packaged: it cannot be read" in project.fail()
+
+
+@posix
+@pytest.mark.parametrize("settings", ["", 'prune = ["tests"]', "compile-bytecode = true"])
+def test_the_locks_of_editors_are_skipped(new_project: NewProject, settings: str) -> None:
+    project = new_project(f'{HOOK}{settings}\n[tool.hatch.build]\nexclude = ["__pycache__"]')
+    project.root.joinpath("orders/.#app.py").symlink_to("jane@host.4711:1700000000")
+
+    project.build()
+
+    assert not [name for name in project.zipped() if ".#" in name]
+
+
+@posix
+def test_special_files_that_are_not_selected_do_no_harm(new_project: NewProject) -> None:
+    project = new_project(f'{HOOK}prune = ["tests"]')
+    os.mkfifo(project.root / "pipe.py")
+    project.root.joinpath("gone.py").symlink_to("nowhere")
+
+    project.build()
+
+    assert project.zipped() == {*PACKAGE, *DIST_INFO}
