@@ -332,7 +332,7 @@ class TestUnpackOnce:
         laid_out.requirements = ["foo>=2"]
         laid_out.wheels[1] = make_wheel(laid_out.tmp / "wheels", "foo", "2.0")
         with monkeypatch.context() as broken:
-            broken.setattr(unpack_stage, "_fill", raising(OSError(28, "No space left")))
+            broken.setattr(unpack_stage, "_write_all", raising(OSError(28, "No space left")))
             with pytest.raises(OSError, match="No space"):
                 laid_out.build()
         assert looks(bundle) == before
