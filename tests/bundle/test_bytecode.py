@@ -312,7 +312,7 @@ class TestWhatDoesNotCompile:
 
         assert [(one.path, one.owner) for one in made.uncompiled] == [("other.py", "lib 1.0"), ("own.py", "orders 1.0")]
 
-    def test_a_wheel_of_which_nothing_compiles(self, kit: Kit) -> None:
+    def test_a_wheel_in_which_nothing_compiles(self, kit: Kit) -> None:
         laid = kit.lay({"orders.py": "def\n"})
 
         assert [laid.compiled().files, laid.compiled().files] == [(), ()]
@@ -381,7 +381,7 @@ class TestTheSameBytes:
 
         assert len(made) == 1
 
-    def test_what_is_kept_is_the_same_too(self, version: str, tmp_path: Path) -> None:
+    def test_cached_bytecode_is_identical(self, version: str, tmp_path: Path) -> None:
         python = str(pythons_at_hand()[version])
         kept = set()
         for folder in (tmp_path / "1", tmp_path / "2"):

@@ -45,7 +45,7 @@ def test_excluding_more_does_not_resolve_again(project: Project) -> None:
     assert "2 files  exclude" in shown
 
 
-def test_what_is_no_longer_excluded_is_audited(project: Project) -> None:
+def test_files_that_are_no_longer_excluded_are_audited(project: Project) -> None:
     project.build()
     exclude(project, "")
 

@@ -163,7 +163,7 @@ class TestSchemes:
 
 
 class TestModes:
-    def test_files_are_0644_and_what_was_executable_is_0755_whatever_else_the_wheel_said(self, tmp_path: Path) -> None:
+    def test_modes_are_0644_and_0755_for_executables_regardless_of_the_wheel(self, tmp_path: Path) -> None:
         def entry(name: str, mode: int) -> zipfile.ZipInfo:
             info = zipfile.ZipInfo(name)
             info.external_attr = mode << 16
@@ -299,7 +299,7 @@ def run_script(script: Path, *arguments: str) -> tuple[int, str, str]:
 
 
 class TestRecord:
-    def test_it_is_taken_over_byte_by_byte_where_nothing_has_moved(self, tmp_path: Path) -> None:
+    def test_record_is_copied_unchanged_if_no_file_has_moved(self, tmp_path: Path) -> None:
         wheel = make_wheel(tmp_path, "orders")
         with zipfile.ZipFile(wheel) as archive:
             original = archive.read("orders-1.0.dist-info/RECORD")
@@ -391,7 +391,7 @@ class TestUnsafeWheels:
     @pytest.mark.parametrize(
         "folders", [[], ["invoices-1.0.dist-info"], ["orders-1.0.dist-info", "Orders-1.0.dist-info"]]
     )
-    def test_a_wheel_without_a_metadata_folder_of_its_own_is_refused(self, folders: list[str], tmp_path: Path) -> None:
+    def test_a_wheel_without_its_own_dist_info_is_rejected(self, folders: list[str], tmp_path: Path) -> None:
         path = tmp_path / "orders-1.0-py3-none-any.whl"
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("orders.py", "")
@@ -446,7 +446,7 @@ class TestUnion:
         with pytest.raises(ConflictingFilesError):
             union(layouts)
 
-    def test_a_file_where_another_has_a_folder_is_a_conflict(self, tmp_path: Path) -> None:
+    def test_a_file_and_a_directory_of_the_same_path_conflict(self, tmp_path: Path) -> None:
         layouts = self.layouts(tmp_path, a={"tools": "a file"}, b={"tools/x.py": ""})
 
         with pytest.raises(ConflictingFilesError) as raised:
@@ -470,7 +470,7 @@ class TestReading:
         behind_each_other=st.booleans(),
     )
     @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    def test_whatever_the_order(
+    def test_in_any_order(
         self,
         places: list[tuple[int, int]],
         behind_each_other: bool,  # noqa: FBT001 - hypothesis gives it

@@ -55,7 +55,7 @@ class TestResult:
         },
     )
 
-    def test_tells_what_each_set_took_and_counts_no_file_twice(self) -> None:
+    def test_reports_what_each_set_removed_and_counts_each_file_once(self) -> None:
         pruned = decide([self.FILES], frozenset(PRUNABLE))
 
         assert pruned.left_out == {
@@ -66,7 +66,7 @@ class TestResult:
         }
         assert {file.path for file in self.FILES} - pruned.paths == {"shop/__init__.py"}
 
-    def test_takes_nothing_that_was_not_asked_for(self) -> None:
+    def test_removes_nothing_that_is_not_configured(self) -> None:
         assert decide([self.FILES], frozenset()) == Pruned()
         assert decide([self.FILES], frozenset({"headers"})).left_out == {"headers": LeftOut(2, 8)}
 
@@ -159,7 +159,7 @@ class TestTests:
             "def f(tests): return [test('x') for test in tests]",
         ],
     )
-    def test_go_where_nothing_names_them(self, source: str) -> None:
+    def test_are_removed_if_nothing_names_them(self, source: str) -> None:
         assert gone("tests", shop(source)) == self.ALL
 
     @pytest.mark.parametrize(
@@ -216,10 +216,10 @@ class TestTests:
             "for module in pkgutil.walk_packages(path):\n    if module != 'tests': load(module)",
         ],
     )
-    def test_stay_as_a_whole_for_what_imports_by_other_means(self, source: str) -> None:
+    def test_all_stay_if_a_module_imports_dynamically(self, source: str) -> None:
         assert gone("tests", shop(source)) == set()
 
-    def test_stay_as_a_whole_if_one_that_stays_imports_by_other_means(self) -> None:
+    def test_all_stay_if_a_test_that_stays_imports_dynamically(self) -> None:
         runner = {"shop/tests/deeper.py": "import pkgutil"}
 
         assert gone("tests", shop("from .tests import helper", runner)) == set()
@@ -250,12 +250,12 @@ class TestTests:
             "other/tests/test_y.py",
         }
 
-    def test_stay_where_another_distribution_names_them(self) -> None:
+    def test_stay_if_another_distribution_names_them(self) -> None:
         other = layout("other", {"other.py": "import shop.tests.test_a"})
 
         assert "shop/tests/test_a.py" not in gone("tests", shop(), other)
 
-    def test_go_where_another_distribution_says_tests_of_its_own(self) -> None:
+    def test_are_removed_if_another_distribution_names_its_own_tests(self) -> None:
         other = layout("other", {"other/__init__.py": "EXTRAS = {'shop': 'tests'}"})
 
         assert gone("tests", shop(), other) == self.ALL
@@ -348,7 +348,7 @@ class TestTests:
             pytest.param(["shop/sub/tests/test_a.py"], id="alone in a namespace"),
         ],
     )
-    def test_what_is_called_so_may_be_no_test(self, files: list[str]) -> None:
+    def test_a_package_named_tests_may_not_be_tests(self, files: list[str]) -> None:
         assert gone("tests", layout("shop", ["shop/__init__.py", *files])) == set()
 
     def test_a_package_test_that_offers_something_stays(self) -> None:
@@ -453,7 +453,7 @@ class TestStubs:
     def test_stay_where_the_project_reads_them(self) -> None:
         assert gone("stubs", self.bundle(), also=["Path('x.pyi')"]) == set()
 
-    def test_of_a_distribution_that_has_nothing_else_go(self) -> None:
+    def test_of_a_distribution_with_nothing_else_are_removed(self) -> None:
         assert gone("stubs", layout("types-shop", ["shop-stubs/__init__.pyi", "shop-stubs/sub/x.pyi"])) == {
             "shop-stubs/__init__.pyi",
             "shop-stubs/sub/x.pyi",

@@ -145,7 +145,7 @@ def test_every_module_that_is_left_imports_as_before(package: str, bundles: Mapp
     assert len(left) < len(modules_of(package, bundles["whole"])) * 0.7
 
 
-def test_what_is_left_works(bundles: Mapping[str, Path]) -> None:
+def test_pruned_packages_work(bundles: Mapping[str, Path]) -> None:
     python(bundles["pruned"], CALLS)
 
 
@@ -157,7 +157,7 @@ def test_each_set_takes_what_nobody_needs(pruned: Pruned) -> None:
     assert sizes["stubs"] > 500_000
 
 
-def test_what_is_needed_is_named(pruned: Pruned) -> None:
+def test_required_modules_are_named(pruned: Pruned) -> None:
     kept = "\n".join(pruned.kept)
 
     assert re.search(r"^kept stubs of scikit-image \S+: skimage/__init__.py reads stubs$", kept, re.MULTILINE)

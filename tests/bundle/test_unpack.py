@@ -132,7 +132,7 @@ MANIFESTS: dict[str, Callable[[Path], object]] = {
 
 
 class TestUnpackOnce:
-    def test_nothing_is_written_when_nothing_has_changed(self, laid_out: Situation) -> None:
+    def test_nothing_is_written_if_nothing_has_changed(self, laid_out: Situation) -> None:
         bundle = laid_out.state / "bundle"
         before, folder = looks(bundle), bundle.stat()
 
@@ -141,7 +141,7 @@ class TestUnpackOnce:
         assert looks(bundle) == before
         assert (bundle.stat().st_ino, bundle.stat().st_mtime_ns) == (folder.st_ino, folder.st_mtime_ns)
 
-    def test_nor_when_it_is_resolved_anew_to_the_same(self, laid_out: Situation) -> None:
+    def test_nothing_is_written_if_resolving_again_gives_the_same(self, laid_out: Situation) -> None:
         before = looks(laid_out.state / "bundle")
 
         laid_out.requirements = ["foo", "bar"]
@@ -193,7 +193,7 @@ class TestUnpackOnce:
         return {path.relative_to(folder).as_posix(): path.lstat().st_mode for path in folder.rglob("*")}
 
     @pytest.mark.parametrize("break_it", MANIFESTS.values(), ids=MANIFESTS)
-    def test_a_broken_manifest_is_as_none(self, break_it: Callable[[Path], object], laid_out: Situation) -> None:
+    def test_a_broken_manifest_counts_as_missing(self, break_it: Callable[[Path], object], laid_out: Situation) -> None:
         bundle = laid_out.state / "bundle"
         content = files_in(bundle)
         manifest = laid_out.state / unpack_stage.MANIFEST_NAME
@@ -225,7 +225,7 @@ class TestUnpackOnce:
         assert "data.txt" not in record_of_bar
         assert files_in(bundle.directory) == {file.path: file.source.read() for file in bundle.files}
 
-    def test_a_shared_file_follows_the_wheel_that_it_is_taken_from(self, situation: Situation) -> None:
+    def test_a_shared_file_follows_its_wheel(self, situation: Situation) -> None:
         shared = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
         first = make_wheel(situation.tmp / "wheels", "a", files={"ns/__init__.py": f"# of a\n{shared}", "ns/a.py": ""})
         other = make_wheel(situation.tmp / "wheels", "b", files={"ns/__init__.py": f"# of b\n{shared}", "ns/b.py": ""})
@@ -279,7 +279,7 @@ class TestUnpackOnce:
 
         assert files_in(bundle.directory) == {file.path: file.source.read() for file in bundle.files}
 
-    def test_who_meddles_with_a_bundle_as_it_is_put_in_place_is_found_out_by_the_next_build(
+    def test_a_change_made_while_a_bundle_is_put_in_place_is_detected_by_the_next_build(
         self, laid_out: Situation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         put_in_place = unpack_stage._put_in_place

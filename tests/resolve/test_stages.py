@@ -72,7 +72,7 @@ def missing(bundle_of: BundleOf, *requirements: str, **table: object) -> Mapping
 
 
 class TestStage2Sort:
-    def test_a_wheel_whose_tags_leave_the_glibc_open_is_judged_by_its_content(
+    def test_a_wheel_whose_tags_do_not_say_its_glibc_is_checked_by_its_content(
         self, index: Path, bundle_of: BundleOf, ui: RecordingUI
     ) -> None:
         contents = {
@@ -96,7 +96,7 @@ class TestStage2Sort:
 
 
 class TestStage3DownloadWheels:
-    def test_a_listed_project_whose_sdist_cannot_be_built_is_served_by_a_misdeclared_wheel_of_its_version(
+    def test_ignore_tags_uses_an_incompatible_wheel_if_the_sdist_cannot_be_built(
         self, index: Path, bundle_of: BundleOf, ui: RecordingUI
     ) -> None:
         make_sdist(index, "listed-one", "2.0", build="broken")
@@ -166,7 +166,7 @@ class TestStage4Build:
         attempts = missing(bundle_of, "fast", runtime=HERE, architecture="arm64")["fast"].attempts
         assert f"tagged {CP}-{CP}-linux_x86_64" in attempts[1].outcome
 
-    def test_the_named_interpreter_builds_whatever_the_runtime(self, index: Path, bundle_of: BundleOf) -> None:
+    def test_the_configured_interpreter_builds_for_any_runtime(self, index: Path, bundle_of: BundleOf) -> None:
         make_sdist(index, "pure", requires_python=f"<3.{sys.version_info[1]}" if PYTHON > "3.13" else None)
         assert f"BUILT_WITH = {sys.version_info[:2]!r}" in module(bundle_of("pure", **ANOTHER), "pure")
 
@@ -266,7 +266,7 @@ class TestStage6Allow:
         ],
         ids=["macOS", "Windows", "another architecture", "newer glibc"],
     )
-    def test_machine_code_that_cannot_be_loaded_stays_out_whoever_vouches_for_it(  # noqa: PLR0917
+    def test_machine_code_that_cannot_be_loaded_is_rejected_even_if_trusted(  # noqa: PLR0917
         self, name: str, tag: str, filename: str, content: bytes, index: Path, bundle_of: BundleOf
     ) -> None:
         make_wheel(index, name, tag=tag, files={filename: content})
@@ -274,9 +274,7 @@ class TestStage6Allow:
         assert f"{name.replace('-', '_')}-1.0-{tag}.whl" in found.verdict
         assert not any("compatible" in remedy for remedy in found.remedies)
 
-    def test_machine_code_that_might_work_is_let_in_only_by_who_vouches_for_it(
-        self, index: Path, bundle_of: BundleOf
-    ) -> None:
+    def test_machine_code_that_might_work_is_allowed_only_if_trusted(self, index: Path, bundle_of: BundleOf) -> None:
         make_wheel(index, "unknown", tag="cp313-cp313-manylinux_2_39_x86_64", files={"x.so": FITTING})
         found = missing(bundle_of, "unknown")["unknown"]
         assert any('compatible = ["unknown"]' in remedy for remedy in found.remedies)
@@ -300,7 +298,7 @@ class TestStage7ReportUnmet:
         make_sdist(index, "stubborn", "2.0", build="broken")
 
     @pytest.mark.usefixtures("stubborn")
-    def test_a_missing_distribution_is_told_as_data_and_as_text(self, bundle_of: BundleOf, ui: RecordingUI) -> None:
+    def test_an_unmet_distribution_is_reported_as_data_and_as_text(self, bundle_of: BundleOf, ui: RecordingUI) -> None:
         with pytest.raises(MissingDependencyError) as caught:
             bundle_of("top", runtime="python3.13", python=sys.executable)
         [found] = caught.value.missing
@@ -353,7 +351,7 @@ class TestStage7ReportUnmet:
         missing(bundle_of, "foreign", "earlier")
         assert files_in(earlier.directory) == before
 
-    def test_every_missing_distribution_is_told_at_once(self, index: Path, bundle_of: BundleOf) -> None:
+    def test_all_unmet_distributions_are_reported_together(self, index: Path, bundle_of: BundleOf) -> None:
         make_sdist(index, "psycopg2", build="broken")
         make_wheel(index, "foreign", tag=FOREIGN_TAG, files={"foreign.so": FOR_MACOS})
         make_wheel(index, "other-foreign", tag="cp313-cp313-win_amd64", files={"foreign.pyd": FOR_WINDOWS})
@@ -502,9 +500,7 @@ class TestStage8Unpack:
         assert "same.py" not in str(caught.value)
         assert files_in(earlier) == before
 
-    def test_a_file_where_another_distribution_has_a_folder_stops_the_build(
-        self, index: Path, bundle_of: BundleOf
-    ) -> None:
+    def test_a_file_and_a_directory_of_the_same_path_stop_the_build(self, index: Path, bundle_of: BundleOf) -> None:
         make_wheel(index, "one", files={"thing": "a file\n"})
         make_wheel(index, "two", files={"thing/__init__.py": ""})
         with pytest.raises(ConflictingFilesError, match="thing"):

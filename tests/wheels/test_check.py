@@ -231,7 +231,7 @@ class TestLargeFiles:
         assert seen.keys() == {*files(**self.FILES), f"{INFO}/RECORD"}
 
     @pytest.mark.parametrize("name", ["large.bin", "larger.bin"])
-    def test_damage_to_one_is_told_by_its_name(self, tmp_path: Path, name: str) -> None:
+    def test_damage_is_reported_with_the_entrys_name(self, tmp_path: Path, name: str) -> None:
         wheel = write(tmp_path, files(**self.FILES))
         with zipfile.ZipFile(wheel) as archive:
             entry = archive.getinfo(name)
@@ -604,5 +604,5 @@ class TestRecord:
         ("line", "reason"),
         [(b"foo.py\n", "1 fields"), (b'"foo.py,sha256=x,1\n', "cannot be read"), (b"\xff,,\n", "cannot be read")],
     )
-    def test_lines_that_are_none(self, tmp_path: Path, line: bytes, reason: str) -> None:
+    def test_malformed_lines(self, tmp_path: Path, line: bytes, reason: str) -> None:
         assert reason in refused(write(tmp_path, files(), record=record_of(files()) + line))

@@ -77,7 +77,7 @@ class TestMachines:
     def test_the_32_bit_kind_of_x86_64(self, faults: Callable[..., Any]) -> None:
         assert needs(faults({"foo.so": make_elf("x86_64", bits=32)})) == [("foo.so", "Linux on x32")]
 
-    def test_elf_of_another_machine_is_a_fault_beside_a_sibling_too(self, faults: Callable[..., Any]) -> None:
+    def test_elf_for_another_machine_is_a_fault_even_next_to_a_matching_file(self, faults: Callable[..., Any]) -> None:
         other = "foo/_speed.cpython-313-aarch64-linux-gnu.so"
 
         assert needs(faults({EXTENSION: make_elf(), other: make_elf("aarch64")})) == [(other, "Linux on aarch64")]
@@ -106,7 +106,7 @@ class TestOtherSystems:
             ("foo/lib/darwin-arm64/tool", MACH_O),
         ],
     )
-    def test_what_is_named_for_another_system_is_ignored(self, tmp_path: Path, path: str, content: bytes) -> None:
+    def test_files_named_for_another_system_are_ignored(self, tmp_path: Path, path: str, content: bytes) -> None:
         bundle = wheels(tmp_path, {path: content, "foo/__init__.py": ""})
 
         assert find_faults(scan_all(bundle), X86) == ()
@@ -200,7 +200,7 @@ class TestVersions:
 
         assert faults({"foo.so": make_elf(versions=versions)}, OLD_X86) == ()
 
-    def test_versions_are_compared_as_numbers_and_told_once_a_kind(self, faults: Callable[..., Any]) -> None:
+    def test_versions_are_compared_as_numbers_and_reported_once_per_kind(self, faults: Callable[..., Any]) -> None:
         elf = make_elf(versions={"libstdc++.so.6": ["GLIBCXX_3.4.9", "GLIBCXX_3.4.30", "GLIBCXX_3.4.29"]})
 
         assert needs(faults({"foo.so": elf})) == [("foo.so", "GLIBCXX_3.4.30 of libstdc++.so.6")]
@@ -217,7 +217,7 @@ class TestVersions:
 
 
 class TestLibraries:
-    def test_one_that_nobody_has(self, faults: Callable[..., Any]) -> None:
+    def test_a_library_that_nothing_provides(self, faults: Callable[..., Any]) -> None:
         (fault,) = faults({"psycopg2": {"psycopg2/_psycopg.so": make_elf(needed=("libpq.so.5", "libc.so.6"))}})
 
         assert str(fault) == (
@@ -238,12 +238,12 @@ class TestLibraries:
 
         assert faults({"foo/_foo.so": user, name: make_elf(**facts)}) == ()  # type: ignore[arg-type]
 
-    def test_one_of_another_wheel_that_is_loaded_before(self, faults: Callable[..., Any]) -> None:
+    def test_a_library_of_a_wheel_that_is_loaded_earlier(self, faults: Callable[..., Any]) -> None:
         user, library = make_elf(needed=("libx.so.5",)), make_elf(soname="libx.so.5")
 
         assert faults({"foo": {"foo.so": user}, "bar": {"bar/lib/libx.so.5": library}}) == ()
 
-    def test_one_for_another_machine_does_not_serve(self, faults: Callable[..., Any]) -> None:
+    def test_a_library_for_another_machine_does_not_count(self, faults: Callable[..., Any]) -> None:
         found = faults({"foo.so": make_elf(needed=("libx.so.5",)), "libx.so.5": make_elf("aarch64")})
 
         assert ("foo.so", "the library libx.so.5") in needs(found)
@@ -322,10 +322,10 @@ class TestEscapes:
         assert needs(faults(files)) == [("foo.so", "the library libodbc.so.2")]
         assert faults(files, trusted=frozenset({"foo-bar"})) == ()
 
-    def test_nobody_can_vouch_for_another_machine(self, faults: Callable[..., Any]) -> None:
+    def test_compatible_does_not_allow_another_machine(self, faults: Callable[..., Any]) -> None:
         assert faults({"foo": {"x.so": make_elf()}}, ARM, trusted=frozenset({"foo"}))
 
-    def test_what_is_known_to_do_without(self, faults: Callable[..., Any]) -> None:
+    def test_libraries_known_to_be_optional(self, faults: Callable[..., Any]) -> None:
         helper = "debugpy/_vendored/pydevd/pydevd_attach_to_process/attach_linux_amd64.so"
 
         assert faults({"debugpy": {helper: make_elf(), "debugpy/_x.cp39-win_amd64.pyd": PE}}, ARM) == ()
@@ -334,7 +334,7 @@ class TestEscapes:
         assert len(faults({"foo": {helper: make_elf()}}, ARM)) == 1
 
 
-def test_a_report_tells_alike_faults_together(faults: Callable[..., Any]) -> None:
+def test_identical_faults_are_reported_together(faults: Callable[..., Any]) -> None:
     elf = make_elf(needed=("libGL.so.1",))
     found = faults({f"foo/_{n}.so": elf for n in range(5)})
 

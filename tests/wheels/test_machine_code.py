@@ -97,12 +97,12 @@ class TestElf:
     def test_a_machine_that_only_the_library_has_a_name_for_is_named_by_its_number(self) -> None:
         assert read_elf(8).architecture == "machine 0x8"  # MIPS
 
-    def test_a_file_without_section_headers_tells_the_same(self) -> None:
+    def test_a_file_without_section_headers_gives_the_same_result(self) -> None:
         facts: dict[str, Any] = {"versions": {"libc.so.6": ("GLIBC_2.28",)}, "runpath": "$ORIGIN"}
 
         assert read_elf(section_headers=False, **facts) == read_elf(section_headers=True, **facts)
 
-    def test_a_file_that_asks_for_nothing_has_no_needs(self) -> None:
+    def test_a_file_without_requirements(self) -> None:
         found = read_elf(needed=())
 
         assert (found.needs, found.libraries, found.search_path) == ((), (), ())
@@ -334,7 +334,7 @@ class TestOtherFiles:
         [b"", b"\x7f", b"\x7fEL", b"#!/usr/bin/python\n", b"import os\n", b"!<arch>\n" + make_elf(file_type=ET_REL)],
         ids=["empty", "one byte", "three bytes of the magic", "script", "module", "static library"],
     )
-    def test_what_is_not_loaded_is_no_machine_code(self, content: bytes) -> None:
+    def test_files_that_cannot_be_loaded_are_not_machine_code(self, content: bytes) -> None:
         assert read(content) is None
 
     def test_the_library_is_imported_for_elf_only(self) -> None:
@@ -383,7 +383,9 @@ class TestScanWheel:
 
         assert error.value.path == "sample/a.so"
 
-    def test_a_member_too_big_for_memory_tells_the_same(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_member_too_large_for_memory_gives_the_same_result(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         facts: dict[str, Any] = {"versions": {"libc.so.6": ("GLIBC_2.28",)}}
         wheel = make_wheel(tmp_path, {"some/file.so": make_elf(**facts) + bytes(10_000)})
         monkeypatch.setattr(machine_code, "HELD_IN_MEMORY", 1000)
@@ -407,7 +409,7 @@ class TestScanDirectory:
             ("sample/b/z.so", "x86_64"),
         ]
 
-    def test_a_folder_and_a_wheel_of_the_same_files_tell_the_same(self, tmp_path: Path) -> None:
+    def test_a_directory_and_a_wheel_of_the_same_files_give_the_same_result(self, tmp_path: Path) -> None:
         content = make_elf(versions={"libc.so.6": ("GLIBC_2.17",)})
         root = tmp_path / "bundle"
         (root / "sample").mkdir(parents=True)

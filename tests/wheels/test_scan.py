@@ -113,7 +113,7 @@ def _places_of(data: bytes, part: bytes) -> Iterator[int]:
         place = data.find(part, place + 1)
 
 
-def test_nothing_is_kept_of_a_wheel_that_is_broken(wheel: Path, store: Store) -> None:
+def test_a_broken_wheel_is_not_cached(wheel: Path, store: Store) -> None:
     with pytest.raises(BrokenWheelError, match=r"foo/native\.so"):
         check_and_scan([("foo", "1.0", broken(wheel))], store)
 
@@ -121,7 +121,7 @@ def test_nothing_is_kept_of_a_wheel_that_is_broken(wheel: Path, store: Store) ->
     assert store.note(sha256_of(wheel)) is None
 
 
-def test_broken_machine_code_is_told_by_its_wheel(tmp_path: Path, store: Store) -> None:
+def test_broken_machine_code_is_reported_with_its_wheel(tmp_path: Path, store: Store) -> None:
     wheel = make_wheel(tmp_path, "foo", files={"foo.so": b"\x7fELF and no more"})
 
     with pytest.raises(BrokenWheelError, match=r"foo-1\.0.*foo\.so starts as machine code but cannot be read"):
@@ -176,7 +176,7 @@ def test_what_waits_to_be_inspected_is_dropped_where_the_work_beside_fails(
     assert len(looked_at) == so_far
 
 
-def test_a_hash_is_taken_anew_of_a_file_that_was_written_to(tmp_path: Path) -> None:
+def test_a_modified_file_is_hashed_again(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"one")
     first = sha256_of(path)

@@ -60,7 +60,7 @@ class TestTheStore:
         assert "foo.py" in files_in(second.directory)
 
     @pytest.mark.parametrize("how", DAMAGES.values(), ids=DAMAGES)
-    def test_what_is_not_as_it_was_is_noticed_told_and_fetched_again(
+    def test_a_changed_wheel_is_detected_reported_and_downloaded_again(
         self, how: Callable[[Path], object], situation: Situation, cache: Path
     ) -> None:
         situation.wheels.append(make_wheel(situation.tmp / "wheels", "bar"))
@@ -91,7 +91,7 @@ class TestTheStore:
 
         assert not REUSED.search(ui.text)
 
-    def test_what_is_in_the_store_is_not_downloaded_for_another_project(
+    def test_a_cached_wheel_is_not_downloaded_for_another_project(
         self, tmp_path: Path, bundle_with_state: BundleOf, serve: type[SimpleIndex], ui: RecordingUI
     ) -> None:
         pages, other = tmp_path / "pages", tmp_path / "other"
@@ -177,7 +177,7 @@ class TestTheStore:
         assert "hatch-lambda" in wheel.relative_to(tmp_path / "user").parts
 
     @pytest.mark.parametrize("below", ["", "below/it"])
-    def test_where_it_cannot_be_written_to_another_one_serves(
+    def test_the_fallback_is_used_if_the_cache_is_not_writable(
         self, below: str, situation: Situation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         file = situation.tmp / "a file"
@@ -224,7 +224,7 @@ class TestTidying:
         assert not old.parent.exists()
         assert recent.is_file()
 
-    def test_what_is_over_the_bound_goes_the_least_used_first(
+    def test_the_least_recently_used_entries_are_removed_above_the_limit(
         self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         paths = {
@@ -259,7 +259,7 @@ class TestTidying:
         assert list(stored_wheels(cache)) == ["foo-1.0-py3-none-any.whl"]
 
     @pytest.mark.parametrize("how", ["found", "kept again"])
-    def test_what_is_used_stays(self, how: str, store: Store, tmp_path: Path) -> None:
+    def test_used_wheels_stay(self, how: str, store: Store, tmp_path: Path) -> None:
         path = self.keep(store, tmp_path, "1.0", days=61)
         if how == "found":
             assert store.find(WantedWheel("foo", "1.0", path.name, sha256(path)))
@@ -270,7 +270,7 @@ class TestTidying:
 
         assert path.is_file()
 
-    def test_what_is_known_of_a_wheel_in_use_stays(self, store: Store, tmp_path: Path) -> None:
+    def test_notes_on_a_wheel_in_use_stay(self, store: Store, tmp_path: Path) -> None:
         kept = store.keep(make_wheel(tmp_path, "foo"), "foo", "1.0")
         store.remember_built("0" * 64, kept)
         store.keep_note(kept.sha256, "sound")
@@ -284,7 +284,7 @@ class TestTidying:
         assert store.built("0" * 64, "foo", "1.0")
         assert store.note(kept.sha256) == "sound"
 
-    def test_what_is_known_of_a_wheel_that_nobody_uses_goes(self, store: Store, tmp_path: Path) -> None:
+    def test_notes_on_an_unused_wheel_are_removed(self, store: Store, tmp_path: Path) -> None:
         kept = store.keep(make_wheel(tmp_path, "foo"), "foo", "1.0")
         store.remember_built("0" * 64, kept)
         store.keep_note(kept.sha256, "sound")
@@ -295,7 +295,7 @@ class TestTidying:
 
         assert [path.name for path in store.root.rglob("*") if path.is_file()] == ["tidied"]
 
-    def test_what_killed_processes_have_begun_goes_and_what_others_are_writing_stays(
+    def test_part_files_of_killed_processes_are_removed_and_those_in_use_stay(
         self, store: Store, tmp_path: Path
     ) -> None:
         kept = store.keep(make_wheel(tmp_path, "foo"), "foo", "1.0")

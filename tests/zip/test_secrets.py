@@ -243,7 +243,7 @@ def test_a_direct_reference_with_credentials_works_and_they_are_kept(
         assert f"{name}.py" in archive.namelist()
 
 
-def test_a_direct_reference_whose_credentials_would_be_in_the_metadata_is_refused(
+def test_a_direct_reference_with_credentials_is_rejected_as_they_would_be_in_the_metadata(
     protected: SimpleIndex, build: Build, project_root: Path, tmp_path: Path
 ) -> None:
     reference = f"wheel @ {protected.file_url('wheel-1.0-py3-none-any.whl')}"
@@ -300,7 +300,7 @@ def test_a_build_that_fails_keeps_them_too(
     assert words in shown
 
 
-def test_a_hash_that_differs_is_told_without_them(protected: SimpleIndex, build: Build, tmp_path: Path) -> None:
+def test_a_hash_mismatch_is_reported_without_credentials(protected: SimpleIndex, build: Build, tmp_path: Path) -> None:
     access = in_a_requirements_file(protected.url, tmp_path)
 
     code, shown = build(access, f"wheel==1.0 --hash=sha256:{'0' * 64}")
@@ -324,7 +324,7 @@ def test_a_hash_that_differs_is_told_without_them(protected: SimpleIndex, build:
         'exclude = ["{url}\\\\"]',
     ],
 )
-def test_a_fault_of_the_table_is_told_without_them(line: str, build: Build) -> None:
+def test_a_configuration_error_is_reported_without_credentials(line: str, build: Build) -> None:
     url = f"https://{USER}:{PASSWORD}@127.0.0.1:9/simple"
 
     code, shown = build(Access(hook=line.format(url=url)))
@@ -333,7 +333,7 @@ def test_a_fault_of_the_table_is_told_without_them(line: str, build: Build) -> N
     assert f"tool.hatch.build.hooks.lambda.{line.partition(' ')[0]}" in shown
 
 
-def test_a_malformed_direct_reference_is_told_without_them(build: Build) -> None:
+def test_a_malformed_direct_reference_is_reported_without_credentials(build: Build) -> None:
     code, shown = build(
         Access(requirements=(f"wheel @@ https://{USER}:{PASSWORD}@127.0.0.1:9/w.whl",), ours=("requirements.txt",))
     )
@@ -342,7 +342,7 @@ def test_a_malformed_direct_reference_is_told_without_them(build: Build) -> None
     assert "wheel @@" in shown
 
 
-def test_a_malformed_direct_reference_of_the_project_is_told_without_them(build: Build) -> None:
+def test_a_malformed_direct_reference_of_the_project_is_reported_without_credentials(build: Build) -> None:
     code, shown = build(Access(), f"wheel @@ https://{USER}:{PASSWORD}@127.0.0.1:9/w.whl")
 
     assert code == 1

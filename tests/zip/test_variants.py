@@ -112,7 +112,7 @@ class TestLayerAndCode:
         ],
         ids=["namespace", "the project's init", "the layer's init", "both say that others have modules too"],
     )
-    def test_a_package_that_is_cut_in_two_must_be_one_that_python_finds_both_halves_of(
+    def test_python_must_find_both_halves_of_a_split_package(
         self, own_init: str | None, its_init: str | None, new_project: NewProject, index: Path, *, fits: bool
     ) -> None:
         inits = [{} if init is None else {"acme/__init__.py": init} for init in (own_init, its_init)]
@@ -148,12 +148,12 @@ class TestLayerAndCode:
         assert "tool.hatch.build.targets.lambda.archive-name` gives several zips of this build the name" in shown
         assert "{variant}" in shown
 
-    def test_an_unknown_version_is_told_with_all_there_are(self, new_project: NewProject) -> None:
+    def test_an_unknown_version_is_reported_with_all_known_ones(self, new_project: NewProject) -> None:
         shown = new_project(FUNCTIONS, project=TWO).fail("-t", "lambda:web")
 
         assert "no version `web`; it has `function`, `layer`, `code`, `api`, `worker`" in shown
 
-    def test_cleaning_takes_the_zips_of_what_is_built_and_no_others(self, new_project: NewProject) -> None:
+    def test_cleaning_removes_only_the_zips_that_are_built(self, new_project: NewProject) -> None:
         project = new_project()
         project.build("-t", "lambda:function,code,layer")
         kept = project.dist / "orders-1.0-layer-python3.12-arm64.zip"
@@ -192,12 +192,12 @@ class TestFunctions:
 
         assert set(project.in_dist()) == {WORKER}
 
-    def test_the_others_are_still_there_if_they_are_named(self, project: Project) -> None:
+    def test_other_versions_can_still_be_named(self, project: Project) -> None:
         project.build("-t", "lambda:function,layer")
 
         assert set(project.in_dist()) == {ZIP, LAYER}
 
-    def test_each_has_a_bundle_of_its_own(self, project: Project) -> None:
+    def test_each_has_its_own_bundle(self, project: Project) -> None:
         project.build()
 
         folders = {path.relative_to(project.root).as_posix() for path in project.root.glob(".hatch/**/bundle")}
@@ -217,7 +217,7 @@ class TestFunctions:
         assert shown.count("Reusing the resolution from ") == 2
         assert len(project.in_dist()) == 3
 
-    def test_a_function_that_fails_leaves_the_others_zips(self, project: Project, index: Path) -> None:
+    def test_a_failing_function_leaves_the_zips_of_the_others(self, project: Project, index: Path) -> None:
         (index / "qux-1.0-py3-none-any.whl").unlink()
         before = project.put_former_zip()
 
@@ -240,7 +240,7 @@ class TestExtrasAndGroups:
             ('extras = ["web-api"]\nrequirements = ["requirements.txt"]', {"bar", "quux"}),
         ],
     )
-    def test_what_is_named_comes_along_and_nothing_else(
+    def test_only_the_named_files_are_included(
         self, settings: str, expected: set[str], new_project: NewProject, index: Path
     ) -> None:
         for name in ("foo", "bar", "baz", "qux", "quux", "dev-tool"):
@@ -278,7 +278,7 @@ class TestExtrasAndGroups:
             ),
         ],
     )
-    def test_an_unknown_one_is_told_with_those_there_are(
+    def test_an_unknown_function_is_reported_with_the_known_ones(
         self, settings: str, words: str, new_project: NewProject
     ) -> None:
         project = new_project(
@@ -354,7 +354,7 @@ def handler(event, context):
 class TestLockedOnly:
     """`HATCH_LAMBDA_LOCKED=1`, for CI."""
 
-    def test_what_is_not_locked_is_not_resolved(self, new_project: NewProject, index: Path) -> None:
+    def test_unlocked_requirements_are_not_resolved(self, new_project: NewProject, index: Path) -> None:
         make_wheel(index, "foo")
         project = new_project(project='dependencies = ["foo"]')
         project.build()
@@ -367,13 +367,13 @@ class TestLockedOnly:
         assert "`tool.hatch.build.hooks.lambda.lock-file` is not set" in ended.stderr
         assert "`hatch-lambda lock`" in ended.stderr
 
-    def test_a_project_without_dependencies_has_none_to_lock(self, new_project: NewProject) -> None:
+    def test_a_project_without_dependencies_requires_no_lock(self, new_project: NewProject) -> None:
         new_project().build("-t", "lambda", HATCH_LAMBDA_LOCKED="1")
 
 
 class TestBytecodeOfWheels:
     @pytest.mark.parametrize(("setting", "stays"), [("", False), ("prune = []\n", True)])
-    def test_it_stays_only_if_nothing_is_pruned(
+    def test_it_is_included_only_if_nothing_is_pruned(
         self, setting: str, new_project: NewProject, index: Path, *, stays: bool
     ) -> None:
         pyc = "foo/__pycache__/__init__.cpython-313.pyc"
@@ -387,7 +387,7 @@ class TestBytecodeOfWheels:
         assert ("1 file   bytecode" in shown) is not stays
 
 
-def test_a_function_is_not_stopped_by_machine_code_that_it_does_not_take(new_project: NewProject) -> None:
+def test_machine_code_that_a_function_excludes_does_not_stop_it(new_project: NewProject) -> None:
     tables = (
         "[tool.hatch.build.hooks.lambda.functions.api]\ninclude = ['/orders/*.py']\n"
         "[tool.hatch.build.hooks.lambda.functions.all]\n"
@@ -449,9 +449,7 @@ def test_a_module_of_the_projects_own_that_cannot_be_compiled_is_warned_of(new_p
 
 
 class TestCleaned:
-    def test_a_function_takes_over_nothing_older_from_one_that_was_not_cleaned(
-        self, new_project: NewProject, index: Path
-    ) -> None:
+    def test_a_function_reuses_nothing_outdated_without_cleaning(self, new_project: NewProject, index: Path) -> None:
         make_wheel(index, "foo")
         tables = [f"[tool.hatch.build.hooks.lambda.functions.{name}]\n" for name in ("a", "b")]
         project = new_project(HOOK + "".join(tables), project='dependencies = ["foo"]')
@@ -461,7 +459,7 @@ class TestCleaned:
         assert started_resolutions(project.build("-c", "-t", "lambda")) == 1, "of both, one resolves for both"
         assert started_resolutions(project.build()) == 0
 
-    def test_with_the_wheel_the_zip_is_made_anew_too(self, new_project: NewProject, index: Path) -> None:
+    def test_with_the_wheel_the_zip_is_built_again(self, new_project: NewProject, index: Path) -> None:
         make_wheel(index, "foo")
         project = new_project(f"{HOOK}with-wheel = true\n", project='dependencies = ["foo"]')
         project.build("-t", "wheel")

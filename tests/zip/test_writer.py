@@ -81,7 +81,7 @@ class TestContent:
         assert made.zipped == made.path.stat().st_size
         assert made.unzipped == sum(len(file.source.read()) for file in files)
 
-    def test_names_are_sorted_whatever_order_they_come_in(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
+    def test_names_are_sorted(self, files: tuple[BundleFile, ...], tmp_path: Path) -> None:
         first = writer.write(tmp_path / "first.zip", files).path
         second = writer.write(tmp_path / "second.zip", reversed(files)).path
 
@@ -89,7 +89,7 @@ class TestContent:
         assert names == sorted(names)
         assert first.read_bytes() == second.read_bytes()
 
-    def test_a_zip_of_nothing_is_a_zip(self, tmp_path: Path) -> None:
+    def test_an_empty_zip_is_valid(self, tmp_path: Path) -> None:
         assert contents_of(writer.write(tmp_path / "empty.zip", ()).path) == {}
 
     @pytest.mark.skipif(not shutil.which("unzip"), reason="no unzip at hand")
@@ -134,7 +134,7 @@ class TestEntries:
             assert entry.compress_size <= entry.file_size + 20
 
     @pytest.mark.parametrize("level", range(10))
-    def test_the_level_decides_on_the_size_and_on_nothing_else(self, level: int, tmp_path: Path) -> None:
+    def test_the_level_changes_only_the_size(self, level: int, tmp_path: Path) -> None:
         contents = b"".join(hashlib.sha256(bytes([number % 50])).hexdigest().encode() for number in range(900))
 
         path = writer.write(tmp_path / "orders.zip", [text("a.txt", contents)], level=level).path
@@ -145,7 +145,7 @@ class TestEntries:
         if level == 0:
             assert path.stat().st_size > len(contents)
 
-    def test_none_has_a_comment_or_anything_else_that_differs_among_machines(
+    def test_no_entry_has_a_comment_or_anything_that_differs_between_machines(
         self, files: tuple[BundleFile, ...], tmp_path: Path
     ) -> None:
         entries = entries_of(writer.write(tmp_path / "orders.zip", files).path)
@@ -310,7 +310,7 @@ class TestTimes:
         assert contents_of(path).keys() == {file.path for file in files}
 
     @pytest.mark.parametrize("epoch", ["yesterday", "", "1.5", "0x10", "nan", "12 34"])
-    def test_one_that_is_no_number_is_an_error_that_names_it_and_leaves_the_former_zip(
+    def test_a_value_that_is_not_a_number_is_an_error_and_leaves_the_previous_zip(
         self, epoch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "orders.zip").write_bytes(b"former")
@@ -358,7 +358,7 @@ class TestSameInputsSameBytes:
 
         assert writer.write(tmp_path / "second.zip", files).path.read_bytes() == first.read_bytes()
 
-    def test_another_umask_time_zone_and_folder_change_nothing(
+    def test_umask_time_zone_and_directory_do_not_matter(
         self, wheel: Path, files: tuple[BundleFile, ...], tmp_path: Path, request: pytest.FixtureRequest
     ) -> None:
         here = writer.write(tmp_path / "orders.zip", files).path.read_bytes()
@@ -495,7 +495,7 @@ class TestWholeOrNotAtAll:
             assert reader.read("a.py") == b"old"
         assert contents_of(path)["a.py"] == b"new"
 
-    def test_nothing_else_lies_beside_it_afterwards(self, tmp_path: Path) -> None:
+    def test_no_other_file_is_left_next_to_it(self, tmp_path: Path) -> None:
         dist = tmp_path / "dist"
         dist.mkdir()
 

@@ -197,7 +197,7 @@ class TestNeverCompressTwice:
         with zipfile.ZipFile(path) as zip_file:
             assert len(zip_file.namelist()) == number
 
-    def test_the_same_bytes_come_out_whatever_an_earlier_build_has_left(self, laid_out: Situation) -> None:
+    def test_the_bytes_do_not_depend_on_an_earlier_build(self, laid_out: Situation) -> None:
         def zipped(bundle: Bundle) -> bytes:
             return writer.write(laid_out.tmp / "made.zip", bundle.files).path.read_bytes()
 

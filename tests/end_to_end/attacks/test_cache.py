@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
 
 
-def test_a_wheel_of_the_store_that_was_exchanged_is_fetched_again(
+def test_a_replaced_wheel_in_the_cache_is_downloaded_again(
     index: Path, tmp_path: Path, cache: Path, project: Callable[..., Project]
 ) -> None:
     make_wheel(index, "foo")
@@ -52,7 +52,7 @@ def test_a_wheel_of_the_store_that_was_exchanged_is_fetched_again(
 
 
 @pytest.mark.parametrize("how", ["another wheel's", "edited"])
-def test_a_note_of_the_store_that_was_exchanged_lets_nothing_in(
+def test_a_replaced_note_in_the_cache_admits_no_other_wheel(
     how: str, index: Path, cache: Path, bundle_of: BundleOf
 ) -> None:
     """What the store says of a wheel is no more to be believed than what it has of it."""
@@ -72,9 +72,7 @@ def test_a_note_of_the_store_that_was_exchanged_lets_nothing_in(
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"format": 1}', '{"format": 1, "machine_code": 3}', "\0"])
-def test_a_note_of_the_store_that_is_damaged_is_made_anew(
-    text: str, index: Path, cache: Path, bundle_of: BundleOf
-) -> None:
+def test_a_damaged_note_in_the_cache_is_written_again(text: str, index: Path, cache: Path, bundle_of: BundleOf) -> None:
     wheel = make_wheel(index, "foo", tag=MANYLINUX, files={SPEED: make_elf("aarch64")})
     note = cache / "notes" / f"{sha256_of(wheel)}.json"
     note.parent.mkdir(parents=True)
@@ -84,9 +82,7 @@ def test_a_note_of_the_store_that_is_damaged_is_made_anew(
         bundle_of("foo")
 
 
-def test_what_the_store_says_was_built_is_not_taken_for_something_else(
-    index: Path, cache: Path, bundle_of: BundleOf
-) -> None:
+def test_a_note_on_a_built_wheel_cannot_name_another_project(index: Path, cache: Path, bundle_of: BundleOf) -> None:
     make_sdist(index, "foo")
     make_wheel(index, "evil")
     bundle_of("foo", "evil", runtime=HERE)
@@ -102,7 +98,7 @@ def test_what_the_store_says_was_built_is_not_taken_for_something_else(
 
 
 @pytest.mark.parametrize("how", ["absolute", "relative"])
-def test_a_note_of_the_store_that_names_a_file_outside_does_not_harm_it(
+def test_a_note_in_the_cache_cannot_harm_a_file_outside(
     how: str, index: Path, tmp_path: Path, cache: Path, bundle_of: BundleOf
 ) -> None:
     make_sdist(index, "foo")
@@ -119,7 +115,7 @@ def test_a_note_of_the_store_that_names_a_file_outside_does_not_harm_it(
     assert precious.read_text(encoding="utf-8") == "years of work"
 
 
-def test_a_lock_file_that_names_a_file_outside_does_not_harm_it(
+def test_a_saved_resolution_cannot_harm_a_file_outside(
     index: Path, tmp_path: Path, project: Callable[..., Project]
 ) -> None:
     make_wheel(index, "foo")

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links 
         pytest.param({"baz-1.0.dist-info/METADATA": "x"}, {}, "baz-1.0.dist-info", id="another's metadata"),
     ],
 )
-def test_two_distributions_that_own_one_path(  # noqa: PLR0917
+def test_two_distributions_with_the_same_path(  # noqa: PLR0917
     one: Mapping[str, Content],
     other: Mapping[str, Content],
     path: str,
@@ -63,7 +63,7 @@ def test_two_distributions_that_own_one_path(  # noqa: PLR0917
     as_it_was()
 
 
-def test_a_dependency_that_takes_the_projects_place(index: Path, project: Callable[..., Project]) -> None:
+def test_a_dependency_with_a_file_of_the_project(index: Path, project: Callable[..., Project]) -> None:
     make_wheel(index, "foo", files={"orders/app.py": "def handler(event, context):\n    steal(event)\n"})
 
     shown = project("foo").fail()

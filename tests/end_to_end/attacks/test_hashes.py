@@ -54,7 +54,7 @@ def test_a_wrong_hash_stops_a_real_build(
 
 @pytest.mark.usefixtures("online")
 @pytest.mark.parametrize("build", ["pure", "broken"])
-def test_a_wheel_of_another_hash_is_not_taken_in_stage_3(
+def test_stage_3_rejects_a_wheel_with_another_hash(
     build: str, tmp_path: Path, project_root: Path, bundle_of: BundleOf, ui: RecordingUI
 ) -> None:
     sdist, wheel = make_sdist(tmp_path, "foo", build=build), make_wheel(tmp_path, "foo", files={"foo.py": "EVIL = 1\n"})
@@ -76,7 +76,7 @@ def test_a_wheel_of_another_hash_is_not_taken_in_stage_3(
     assert f"Got        {sha256_of(wheel)}" in told
 
 
-def test_an_sdist_that_is_exchanged_before_it_is_built(
+def test_an_sdist_that_is_replaced_before_it_is_built(
     index: Path,
     tmp_path: Path,
     bundle_of: BundleOf,
@@ -102,7 +102,7 @@ def test_an_sdist_that_is_exchanged_before_it_is_built(
 
 
 @pytest.mark.usefixtures("online")
-def test_an_index_that_serves_other_bytes_than_it_says(
+def test_an_index_that_serves_a_wheel_with_another_hash(
     tmp_path: Path, bundle_of: BundleOf, as_it_was: Callable[[], None]
 ) -> None:
     evil = make_wheel(tmp_path, "foo").read_bytes()
@@ -116,7 +116,7 @@ def test_an_index_that_serves_other_bytes_than_it_says(
 
 
 @pytest.mark.usefixtures("online")
-def test_an_index_that_serves_another_sdist_than_it_says(
+def test_an_index_that_serves_an_sdist_with_another_hash(
     tmp_path: Path, bundle_of: BundleOf, as_it_was: Callable[[], None]
 ) -> None:
     evil = make_sdist(tmp_path, "foo").read_bytes()

@@ -36,7 +36,7 @@ def precious(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("clean", [False, True])
-def test_a_bundle_folder_that_is_a_link_loses_the_link_and_not_what_it_leads_to(
+def test_a_bundle_directory_that_is_a_link_is_replaced_and_its_target_stays(
     clean: bool,  # noqa: FBT001
     index: Path,
     precious: Path,
@@ -70,7 +70,7 @@ def test_a_bundle_folder_that_is_a_link_loses_the_link_and_not_what_it_leads_to(
         (".hatch/lambda/python3.13-x86_64", True),
     ],
 )
-def test_folders_above_the_bundle_may_be_links_and_nothing_of_others_is_touched(
+def test_directories_above_the_bundle_may_be_links_and_other_files_there_stay(
     link: str,
     clean: bool,  # noqa: FBT001
     index: Path,
@@ -92,7 +92,7 @@ def test_folders_above_the_bundle_may_be_links_and_nothing_of_others_is_touched(
     assert (elsewhere / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
-def test_a_file_of_the_former_bundle_that_is_a_link_is_replaced_and_not_written_through(
+def test_a_file_replaced_by_a_link_is_restored_and_its_target_stays(
     index: Path, precious: Path, project: Callable[..., Project]
 ) -> None:
     make_wheel(index, "foo")
@@ -108,7 +108,7 @@ def test_a_file_of_the_former_bundle_that_is_a_link_is_replaced_and_not_written_
     assert file.read_text(encoding="utf-8") == "VERSION = '1.0'\n"
 
 
-def test_a_folder_of_the_former_bundle_that_is_a_link_is_replaced_and_not_written_through(
+def test_a_directory_replaced_by_a_link_is_restored_and_its_target_stays(
     index: Path, precious: Path, project: Callable[..., Project]
 ) -> None:
     make_wheel(index, "foo", files={"foo/__init__.py": "", "foo/foo.py": "FOO = 1\n"})
@@ -125,7 +125,7 @@ def test_a_folder_of_the_former_bundle_that_is_a_link_is_replaced_and_not_writte
 
 
 @pytest.mark.parametrize("clean", [False, True])
-def test_an_output_folder_that_is_a_link_is_followed(
+def test_an_output_directory_that_is_a_link_is_followed(
     clean: bool,  # noqa: FBT001
     index: Path,
     precious: Path,
@@ -143,7 +143,7 @@ def test_an_output_folder_that_is_a_link_is_followed(
 
 
 @pytest.mark.parametrize("clean", [False, True])
-def test_a_zip_that_is_a_link_is_replaced_and_not_written_through(
+def test_a_zip_that_is_a_link_is_replaced_and_its_target_stays(
     clean: bool,  # noqa: FBT001
     precious: Path,
     project: Callable[..., Project],

@@ -104,7 +104,7 @@ def test_a_wheel_that_lies_about_its_machine_code_stops_the_build(
 
 
 @pytest.mark.parametrize("vouched", [False, True])
-def test_only_for_a_missing_library_can_its_user_vouch(vouched: bool, index: Path, bundle_of: BundleOf) -> None:  # noqa: FBT001
+def test_compatible_allows_only_missing_libraries(vouched: bool, index: Path, bundle_of: BundleOf) -> None:  # noqa: FBT001
     make_wheel(index, "foo", tag=MANYLINUX, files={SPEED: make_elf(needed=["libpq.so.5"])})
     compatible = ["foo"] if vouched else []
 
@@ -118,7 +118,7 @@ def test_only_for_a_missing_library_can_its_user_vouch(vouched: bool, index: Pat
         bundle_of("bar", compatible=["bar"])
 
 
-def test_a_real_build_stops_for_a_lie_and_says_which_setting_helps(
+def test_a_build_from_the_command_line_names_the_setting_that_helps(
     index: Path, project: Callable[..., Project]
 ) -> None:
     make_wheel(index, "foo", tag=MANYLINUX, files={SPEED: make_elf(needed=["libghost.so.1"])})
@@ -142,7 +142,7 @@ def test_foreign_machine_code_of_the_project_itself(path: str, project: Callable
     assert "\norders-1.0\n" in shown or "\norders 1.0\n" in shown
 
 
-def test_a_library_of_the_project_does_not_serve_a_dependency_for_another_machine(
+def test_a_library_of_the_project_for_another_machine_does_not_count(
     index: Path, project: Callable[..., Project]
 ) -> None:
     make_wheel(index, "foo", tag=MANYLINUX, files={SPEED: make_elf(needed=["libmine.so.1"])})

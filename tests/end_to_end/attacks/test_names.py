@@ -56,7 +56,7 @@ ONE_LINE = [name for name in ODD_NAMES.values() if name not in BREAKS]
 
 
 @pytest.mark.parametrize("names", [ONE_LINE, *([name] for name in BREAKS)], ids=["one line", "breaks", "of Unicode"])
-def test_unusual_names_of_a_dependency_arrive_as_they_are(names: list[str], index: Path, bundle_of: BundleOf) -> None:
+def test_unusual_names_in_a_dependency_are_kept(names: list[str], index: Path, bundle_of: BundleOf) -> None:
     files = good_files(dict.fromkeys(names, b"odd"))
     write_wheel(index, files, recorded=_csv_record(files))
 
@@ -92,7 +92,7 @@ def test_unusual_names_of_the_project_are_in_the_zip(project: Callable[..., Proj
         pytest.param("/".join(["x" * 250] * 40), id="a path that no system takes"),
     ],
 )
-def test_a_name_that_the_system_does_not_take_stops_the_build(
+def test_a_name_that_the_file_system_rejects_stops_the_build(
     name: str, index: Path, project: Callable[..., Project]
 ) -> None:
     write_wheel(index, good_files({name: b"odd"}))
@@ -114,7 +114,7 @@ def test_a_name_that_the_system_does_not_take_stops_the_build(
         pytest.param("x" * 300, "File name too long", id="too long"),
     ],
 )
-def test_a_command_of_a_name_that_would_do_harm(
+def test_a_harmful_command_name_is_rejected(
     script: str, word: str, index: Path, project: Callable[..., Project]
 ) -> None:
     entry_points = f"[console_scripts]\n{script} = foo:main\n".encode()
@@ -128,7 +128,7 @@ def test_a_command_of_a_name_that_would_do_harm(
 
 
 @pytest.mark.parametrize("reference", ["foo:main; import os", "foo:main\n os.system('id')", "foo:main()", "foo"])
-def test_a_command_that_smuggles_code_into_its_script(reference: str, index: Path, bundle_of: BundleOf) -> None:
+def test_code_in_an_object_reference_is_rejected(reference: str, index: Path, bundle_of: BundleOf) -> None:
     entry_points = f"[console_scripts]\nfoo = {reference}\n".encode()
     write_wheel(index, good_files({f"{INFO}/entry_points.txt": entry_points}))
 
@@ -136,7 +136,7 @@ def test_a_command_that_smuggles_code_into_its_script(reference: str, index: Pat
         bundle_of("foo")
 
 
-def test_a_project_in_a_folder_of_an_unusual_name(tmp_path: Path, index: Path) -> None:
+def test_a_project_in_a_directory_with_an_unusual_name(tmp_path: Path, index: Path) -> None:
     make_sdist(index, "foo")
     make_wheel(index, "bar")
     root = tmp_path / "-my projects $(id) 注文 %41"
@@ -149,7 +149,7 @@ def test_a_project_in_a_folder_of_an_unusual_name(tmp_path: Path, index: Path) -
         assert {"foo.py", "bar.py", "orders/app.py"} <= set(archive.namelist())
 
 
-def test_a_zip_with_all_of_it_can_be_unpacked_by_other_tools(project: Callable[..., Project], tmp_path: Path) -> None:
+def test_unzip_unpacks_unusual_names(project: Callable[..., Project], tmp_path: Path) -> None:
     if not shutil.which("unzip"):  # it is no part of Python
         pytest.skip("no unzip at hand")
     odd = [name for case, name in ODD_NAMES.items() if "line breaks" not in case and "long" not in case]
