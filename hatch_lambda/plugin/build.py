@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections import Counter
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,8 @@ from hatch_lambda.config.project_requirements import Declared, requirements_of
 from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT, Request
 from hatch_lambda.config.settings import (
     CODE,
+    FIELDS,
+    FUNCTION,
     HOOK_TABLE,
     LAYER,
     TARGET_TABLE,
@@ -32,7 +33,7 @@ from hatch_lambda.config.settings import (
 )
 from hatch_lambda.config.validators import listed
 from hatch_lambda.config.workspace import with_local_sources
-from hatch_lambda.plugin import HOOK, project_wheel
+from hatch_lambda.plugin import HOOK, made_zips, project_wheel
 from hatch_lambda.plugin.display import HatchUI
 from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.closure import Origins
@@ -219,7 +220,10 @@ class Build:
             has_project=version != LAYER,
             left_out={} if version == CODE else bundle.left_out,
         )
-        self._write_reports(prepared, written.path)
+        written_files = (written.path, *self._write_reports(prepared, written.path))
+        settings = prepared.settings
+        root = Path(self.builder.root).resolve()
+        made_zips.note(settings.build_directory, root, written_files, version=version, target=str(settings.target))
         self._made.append((prepared, made))
         for line in summary.lines(made, reporter.screen, former_warnings):
             reporter.line(line)
@@ -234,17 +238,14 @@ class Build:
                 reporter.line(line)
 
     def clean(self, directory: str, versions: list[str]) -> None:
-        """Remove the zips of this project for the current target, of any project version; those for others stay."""
+        """Remove the zips of earlier builds for the current target, of any project version; those for others stay."""
+        root = Path(self.builder.root).resolve()
         if HOOK in self.builder.config.hook_config:
-            names = [self._zip_name(version, project_version="VERSION") for version in versions or self.settings]
-            patterns = [re.escape(name).replace("VERSION", r"[^-]+") for name in names]
+            targets = {version: str(self.settings[version].target) for version in versions or self.settings}
+            build_directory = self.settings[FUNCTION].build_directory
+            made_zips.remove(build_directory, root, Path(directory), lambda *made: made in targets.items())
         else:  # without the table there is no target: remove the zips for all
-            project = self.builder.project_id.split("-", 1)[0]
-            patterns = [rf"{re.escape(project)}-.+-python3\.\d+-\w+\.zip"]
-        for path in Path(directory).iterdir():
-            of_zip = re.sub(r"\.(html|cdx\.json)$", ".zip", path.name)  # a zip's report and SBOM go with it
-            if any(re.fullmatch(pattern, of_zip) for pattern in patterns):
-                path.unlink()
+            made_zips.remove(root / FIELDS["build-directory"].default, root, Path(directory), lambda *_made: True)
 
     def forget(self, versions: tuple[str, ...]) -> None:
         """Remove the bundles of versions, and what was resolved for them."""
@@ -268,12 +269,10 @@ class Build:
         """The project, as the files of its own wheel name it."""
         return f"{canonicalize_name(self._core.name)} {Version(self.builder.metadata.version)}"
 
-    def _zip_name(self, version: str, *, project_version: str | None = None) -> str:
-        project, own_version = self.builder.project_id.split("-", 1)
+    def _zip_name(self, version: str) -> str:
+        project, project_version = self.builder.project_id.split("-", 1)
         target = self.settings[version].target
-        return self.tables.zip.name_of(
-            version, project=project, project_version=project_version or own_version, target=target
-        )
+        return self.tables.zip.name_of(version, project=project, project_version=project_version, target=target)
 
     def _own_files(self, scratch: Path, build_data: dict[str, Any]) -> tuple[BundleFile, ...]:
         """The files that the project itself brings into the zip, checked and, if so set, compiled."""
@@ -320,15 +319,19 @@ class Build:
         if note := check_handler(handler, files, settings.target, own=self._owner, setting=setting):
             prepared.reporter.line(f"  {note}")
 
-    def _write_reports(self, prepared: Prepared, path: Path) -> None:
+    def _write_reports(self, prepared: Prepared, path: Path) -> list[Path]:
         """Write the HTML report and the SBOM next to the zip, if set."""
         zips, target = self.tables.zip, prepared.settings.target
         if not (zips.report or zips.sbom):
-            return
+            return []
         from hatch_lambda.inspect import output, report, sbom
 
+        written = []
         if zips.report:
-            report.write(path, output.next_to(path), target)
+            written.append(output.next_to(path))
+            report.write(path, written[-1], target)
         if zips.sbom:
-            hashes = {wheel.name: wheel.sha256 for wheel in prepared.bundle.wheels}
-            sbom.write(path, output.next_to(path, ".cdx.json"), target, hashes)
+            hashes = {wheel.distribution.partition(" ")[0]: wheel.sha256 for wheel in prepared.bundle.wheels}
+            written.append(output.next_to(path, ".cdx.json"))
+            sbom.write(path, written[-1], target, hashes)
+        return written

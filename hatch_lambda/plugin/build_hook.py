@@ -38,7 +38,7 @@ class LambdaBuildHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name == TARGET:
             self._builder.current.prepare(version, build_data, cleaned=self.cleaned)
-        else:
+        elif "build-directory" in self.config:  # Hatch itself leaves out `.hatch`
             from hatch_lambda.plugin.selection import leave_out_build_directory
 
             leave_out_build_directory(self.build_config.builder, self.config)

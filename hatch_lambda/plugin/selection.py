@@ -23,7 +23,7 @@ def leave_out_build_directory(builder: BuilderInterface[Any, Any], table: Mappin
     """
     directory = table.get("build-directory")
     if not isinstance(directory, str):
-        return  # Hatch itself leaves out `.hatch`
+        return  # the default, or a fault that is reported elsewhere
     left_out = Path(builder.root, directory).resolve()
     select = builder.recurse_included_files
 

@@ -125,27 +125,58 @@ def test_the_zip_goes_to_the_folder_that_is_asked_for(new_project: NewProject, t
     assert not project.dist.exists()
 
 
-def test_cleaning_takes_the_former_zips_of_this_project_and_target_and_nothing_else(
-    new_project: NewProject, index: Path
+CLEANABLE_NAMES = ["{name}-{version}-{runtime}-{architecture}.zip", "{version}.zip", "VERSION-{version}.zip"]
+
+
+@pytest.mark.parametrize("archive_name", CLEANABLE_NAMES)
+def test_cleaning_takes_the_zips_that_builds_of_this_project_and_target_made_and_nothing_else(
+    new_project: NewProject, index: Path, archive_name: str
 ) -> None:
     make_wheel(index, "foo")
-    project = new_project(project='dependencies = ["foo"]')
+    target = f'[tool.hatch.build.targets.lambda]\narchive-name = "{archive_name}"\nreport = true\n'
+    project = new_project(HOOK + target, project='dependencies = ["foo"]')
+    pyproject = project.root / "pyproject.toml"
+    current = pyproject.read_text()
+    pyproject.write_text(current.replace('"1.0"', '"0.9"'))
+    project.build("-t", "lambda")
+    former = set(project.in_dist())
+    pyproject.write_text(current)
     project.build("-t", "lambda", "-t", "wheel", "-t", "sdist")
-    former = {"orders-0.9-python3.13-x86_64.zip", "orders-1.0.dev3+g12-python3.13-x86_64.zip"}
+    ours = set(project.in_dist()) - former
     others = {
+        "orders-0.8-python3.13-x86_64.zip",
         "orders-1.0-python3.12-x86_64.zip",
-        "orders-1.0-python3.13-arm64.zip",
         "others-1.0-python3.13-x86_64.zip",
-        "orders_api-1.0-python3.13-x86_64.zip",
-        "orders.zip",
-        "notes.txt",
+        "VERSION-2.zip",
+        "VERSION.zip",
+        "2.zip",
+        "notes.zip",
+        "orders-0.8-python3.13-x86_64.html",
     }
-    for name in former | others:
+    for name in others:
         project.dist.joinpath(name).write_bytes(b"")
 
     project.build("-t", "lambda", "-c")
 
-    assert set(project.in_dist()) == {ZIP, WHEEL, SDIST, *others}
+    assert len(former) == 2
+    assert set(project.in_dist()) == {*ours, *others}
+
+
+def test_cleaning_removes_nothing_that_a_damaged_or_foreign_record_names(new_project: NewProject) -> None:
+    project = new_project()
+    project.build()
+    (record,) = project.root.joinpath(".hatch/lambda/.zips").iterdir()
+    keep = project.root / "keep.zip"
+    keep.write_bytes(b"")
+    for number, content in enumerate(
+        ["", "[]", "{}", '{"files": ["\\u0000/x"]}', record.read_text().replace(f"dist/{ZIP}", "keep.zip")]
+    ):
+        record.with_name(f"{number}.json").write_text(content)
+
+    project.build("-t", "lambda", "--clean-only")
+
+    assert keep.exists()
+    assert project.in_dist() == {}
 
 
 def test_cleaning_only_leaves_neither_zip_nor_bundle_of_this_target(new_project: NewProject, index: Path) -> None:
@@ -160,6 +191,7 @@ def test_cleaning_only_leaves_neither_zip_nor_bundle_of_this_target(new_project:
     assert set(project.in_dist()) == {WHEEL, "orders-1.0-python3.13-arm64.zip"}
     assert sorted(path.name for path in project.root.joinpath(".hatch", "lambda").iterdir()) == [
         ".gitignore",
+        ".zips",
         "python3.13-arm64",
     ]
 
@@ -176,12 +208,13 @@ def test_cleaning_the_wheel_leaves_zip_and_bundle(new_project: NewProject, index
 
 
 def test_cleaning_only_needs_no_table(new_project: NewProject) -> None:
+    new_project().build()
     project = new_project("")
-    project.put_former_zip()
+    project.dist.joinpath("orders-0.9-python3.13-x86_64.zip").write_bytes(b"of somebody else")
 
     project.build("-t", "lambda", "--clean-only")
 
-    assert project.in_dist() == {}
+    assert set(project.in_dist()) == {"orders-0.9-python3.13-x86_64.zip"}
 
 
 def test_the_hooks_alone_lay_the_bundle_out_and_write_no_zip(new_project: NewProject, index: Path) -> None:

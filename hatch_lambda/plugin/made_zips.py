@@ -1,0 +1,42 @@
+"""A record of the zips that builds of a project made, so that `-c` removes nothing else.
+
+One small JSON file for each zip below the build directory: builds of several targets may run at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from hatch_lambda.common.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+_FOLDER = ".zips"  # no function can have this name
+
+
+def note(build_directory: Path, root: Path, files: Iterable[Path], *, version: str, target: str) -> None:
+    """Record a zip and what was written next to it. Paths are relative to the project, as it may be moved."""
+    paths = [path.resolve() for path in files]
+    names = [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in paths]
+    content = json.dumps({"files": names, "version": version, "target": target}).encode()
+    digest = hashlib.sha256(names[0].encode("utf-8", "surrogatepass")).hexdigest()
+    write_atomically(build_directory / _FOLDER / f"{digest[:32]}.json", content)
+
+
+def remove(build_directory: Path, root: Path, directory: Path, concerns: Callable[[str, str], bool]) -> None:
+    """Remove recorded files of a directory. `concerns`: whether zips of a version and a target are to go."""
+    for record in sorted((build_directory / _FOLDER).glob("*.json")):
+        try:
+            noted = json.loads(record.read_bytes())
+            files = [root / name for name in noted["files"]]
+            here = {path.parent.resolve() for path in files} == {directory.resolve()}
+            of_interest = here and concerns(noted["version"], noted["target"])
+        except (ValueError, TypeError, KeyError):
+            continue  # not ours, or damaged: remove nothing that it names
+        if of_interest:
+            for path in (*files, record):
+                path.unlink(missing_ok=True)
