@@ -87,7 +87,11 @@ def resolve(job: Job, store: Store) -> Closure:
         partial(do.gain, "built", built),
     )
     allowed = stage(6, "allow", lambda: do.allow(pure, job.settings), partial(do.gain, "allowed", pure))
-    return stage(7, "report unmet", lambda: do.audit(do.report_unmet(allowed, job), job, store), do.after_audit)
+    return stage(
+        *(7, "report unmet"),
+        lambda: do.audit(do.report_unmet(allowed, job), downloaded, job, store),
+        do.after_audit,
+    )
 
 
 def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, store: Store, reporter: Reporter) -> Bundle:

@@ -1,10 +1,11 @@
-"""Stage 7, too: check that the target can load all machine code, before anything is unpacked."""
+"""Stage 7, too: check that the closure is complete and the target can load all machine code."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
+from hatch_lambda.resolve.requirements import check_requirements
 from hatch_lambda.wheels.loadable import check_loadable, path_in_bundle
 from hatch_lambda.wheels.scan import Scan, check_and_scan
 
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
     from hatch_lambda.wheels.store import Store
 
 
-def audit(closure: Closure, job: Job, store: Store) -> Closure:
-    """Return the closure if so. Raises `UnfitMachineCodeError` or `BrokenWheelError`."""
+def audit(closure: Closure, resolved: Closure, job: Job, store: Store) -> Closure:
+    """Return the closure if it passes. `resolved`: the closure of stage 1.
+
+    Raises `IncompleteClosureError`, `UnfitMachineCodeError` or `BrokenWheelError`.
+    """
     wheels = [(found.name, str(found.version), found.wheel.path) for found in closure.distributions if found.wheel]
     audit_wheels(wheels, job.settings, store)
+    check_requirements(closure, resolved, job)
     return closure
 
 

@@ -87,8 +87,9 @@ class _Build:
         except InvalidWheelFilename as error:
             return str(error)
         resolved = {found.name for found in self.closure.distributions}
-        unknown = required_names(parsed(metadata_of(wheel).requires), self.found.extras, self.job.target) - resolved
-        if unknown:
+        declared = required_names(self.found.requires, self.found.extras, self.job.target)
+        required = required_names(parsed(metadata_of(wheel).requires), self.found.extras, self.job.target)
+        if unknown := required - declared - resolved:
             return f"the built wheel requires {', '.join(sorted(unknown))}, which the metadata of its sources does not"
         return None
 

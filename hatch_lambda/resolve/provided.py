@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.closure import Closure, Distribution
     from hatch_lambda.resolve.job import Job
 
@@ -23,16 +24,20 @@ class ProvidedError(LambdaBuildError):
     """A part of the AWS SDK would be packaged although the runtime must supply it as a whole."""
 
 
+def provided_names(settings: Settings) -> frozenset[NormalizedName]:
+    """The names in `provided`, with those of its SDK."""
+    return (settings.provided - {AWS_SDK}) | (AWS_SDK_PACKAGES if AWS_SDK in settings.provided else frozenset())
+
+
 def leave_out(closure: Closure, job: Job) -> Closure:
     """The closure without what is provided and what only that requires.
 
     What other distributions require, too, stays. Raises `ProvidedError` if it is a part of the AWS SDK.
     """
-    asked_for = job.settings.provided
-    if not asked_for:
+    if not job.settings.provided:
         return closure
-    has_sdk = AWS_SDK in asked_for
-    named = (asked_for - {AWS_SDK}) | (AWS_SDK_PACKAGES if has_sdk else frozenset())
+    has_sdk = AWS_SDK in job.settings.provided
+    named = provided_names(job.settings)
     members = {found.name: found for found in closure.distributions}
     # A lock file may lack what is provided.
     if not job.settings.lock_file and (unknown := sorted(named - members.keys() - AWS_SDK_PACKAGES)):

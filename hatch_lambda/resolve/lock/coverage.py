@@ -13,9 +13,9 @@ from packaging.utils import canonicalize_name
 from hatch_lambda.common.redact import redact, without_credentials
 from hatch_lambda.config import requirements_files
 from hatch_lambda.config.requirements_files import Unread
-from hatch_lambda.resolve.curated import AWS_SDK, AWS_SDK_PACKAGES
 from hatch_lambda.resolve.graph import applies
 from hatch_lambda.resolve.lock.read import LockFileError, how_to_lock, label
+from hatch_lambda.resolve.provided import provided_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -95,7 +95,7 @@ def _cover(members: list[LockedMember], request: Request) -> Coverage:
         name = canonicalize_name(need.requirement.name)
         member = by_name.get(name)
         if member is None:
-            faults += [] if _is_provided(name, settings) else [_says(need, "it is not locked")]
+            faults += [] if name in provided_names(settings) else [_says(need, "it is not locked")]
             continue
         if fault := _mismatch(need, member):
             (faults if need.by_project else doubts).append(_says(need, fault))
@@ -131,10 +131,6 @@ def _shown(requirement: Requirement) -> str:
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     url = f" @ {redact(requirement.url)}" if requirement.url else ""
     return f"`{requirement.name}{extras}{requirement.specifier}{url}`"
-
-
-def _is_provided(name: NormalizedName, settings: Settings) -> bool:
-    return name in settings.provided or (AWS_SDK in settings.provided and name in AWS_SDK_PACKAGES)
 
 
 def _wanted_by_project(request: Request, files: Iterable[RequirementsFile | Unread]) -> Iterator[_Need]:

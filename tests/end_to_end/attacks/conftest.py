@@ -62,7 +62,8 @@ def stage_7(
     (tmp_path / "tmp").mkdir(exist_ok=True)
 
     def run(*wheels: Path) -> Bundle:
-        monkeypatch.setattr(pipeline, "resolve", lambda job, store: audit(closure_of(wheels), job, store))
+        found = closure_of(wheels)
+        monkeypatch.setattr(pipeline, "resolve", lambda job, store: audit(found, found, job, store))
         settings = load({"runtime": "python3.13"}, project_root, environ={})
         return pipeline.run(Request(settings, settings.bundle_directory, subject="orders"), Reporter(ui))
 

@@ -1,0 +1,81 @@
+"""Stage 7, too: compare the metadata of the wheels with the closure that stage 1 has resolved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.resolve.graph import applies, chain_to, parsed
+from hatch_lambda.resolve.provided import provided_names
+from hatch_lambda.wheels.metadata import metadata_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from packaging.requirements import Requirement
+    from packaging.utils import NormalizedName
+
+    from hatch_lambda.common.target import Target
+    from hatch_lambda.resolve.closure import Closure
+    from hatch_lambda.resolve.job import Job
+    from hatch_lambda.wheels.metadata import Metadata
+
+_IGNORE = "--ignore-requires-python"
+
+
+class IncompleteClosureError(LambdaBuildError):
+    """The wheels require distributions that were not resolved, or another Python."""
+
+
+def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
+    """Check that the wheels of a closure require nothing but what was resolved, and serve the runtime's Python.
+
+    pip may be configured to skip requirements (`no-deps`), and an index may state others than the wheel (PEP 658).
+    `resolved`: the closure of stage 1, with what is provided. Raises `IncompleteClosureError`.
+    """
+    target = job.target
+    metadata = {found.name: metadata_of(found.wheel.path) for found in closure.distributions if found.wheel}
+    members = {found.name: found for found in closure.distributions}
+    chains = {name: " -> ".join((job.request.subject, *chain_to(members[name], closure, target))) for name in metadata}
+    versions = {found.name: found.version for found in resolved.distributions}
+    missing, conflicts = [], []
+    for name, requirement in _required(closure, metadata, target):
+        required, wanted = canonicalize_name(requirement.name), requirement.specifier
+        if required in versions:
+            if not wanted.contains(versions[required], prereleases=True):
+                conflicts.append(f"{members[name]} requires `{required}{wanted}`, not {versions[required]}")
+        elif required not in provided_names(job.settings):
+            missing.append(f"`{required}{wanted}` was not resolved; required by: {chains[name]}")
+    excluded = [
+        f"{members[name]} requires Python {wanted_python}, {target.runtime.name} has {target.runtime.full_version}; "
+        f"required by: {chains[name]}"
+        for name, of in metadata.items()
+        if not target.serves(wanted_python := of.get("Requires-Python")) and _IGNORE not in job.settings.pip_args
+    ]
+    if faults := (*dict.fromkeys(missing), *excluded):
+        lines = [f"The closure of {job.request.subject} is not usable for {target.description}:", ""]
+        lines += [*(f"- {fault}" for fault in faults), "", "What you can do:"]
+        if missing:
+            lines.append("- remove `--no-deps` (`no-deps` in pip's configuration), or require what is missing")
+        if excluded:
+            lines.append(f'- require another version; if you know that it works: `pip-args = ["{_IGNORE}"]`')
+        raise IncompleteClosureError("\n".join(lines))
+    if conflicts and not job.settings.lock_file:  # with a lock file, stage 1 has warned
+        job.reporter.warn(f"versions that not all distributions accept: {'; '.join(dict.fromkeys(conflicts))}")
+
+
+def _required(
+    closure: Closure, metadata: Mapping[NormalizedName, Metadata], target: Target
+) -> Iterator[tuple[NormalizedName, Requirement]]:
+    """Who requires what on the target. Extras are followed here: without dependencies, pip does not see all of them."""
+    requires = {name: tuple(parsed(of.requires)) for name, of in metadata.items()}
+    waiting = [(found.name, extra) for found in closure.distributions for extra in ("", *sorted(found.extras))]
+    for name, extra in waiting:  # grows while it is read
+        for requirement in requires.get(name, ()):
+            if applies(requirement, target, [extra]):
+                yield name, requirement
+                required = canonicalize_name(requirement.name)
+                extras = [(required, canonicalize_name(each)) for each in sorted(requirement.extras)]
+                waiting += [pair for pair in extras if pair not in waiting]
