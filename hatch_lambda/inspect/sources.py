@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.wheels.check import ZIP_ERRORS
+from hatch_lambda.wheels.archive import ZIP_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

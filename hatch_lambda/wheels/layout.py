@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.wheels.archive import has_drive
 from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
 from hatch_lambda.wheels.metadata import console_scripts
 
@@ -38,11 +39,6 @@ def lay_out(
             return _WheelLayout(wheel, archive, target).files(is_excluded)
     except zipfile.BadZipFile as error:
         raise BrokenWheelError(wheel.name, str(error)) from None
-
-
-def _has_drive(parts: list[str]) -> bool:
-    """Whether Windows would take a path for an absolute one, once the scheme is taken off it."""
-    return any(re.match(r"[A-Za-z]:", part) for part in (parts[0], *(parts[2:3] if parts[0].endswith(".data") else ())))
 
 
 def is_executable(member: zipfile.ZipInfo) -> bool:
@@ -125,7 +121,7 @@ class _WheelLayout:
         """The path of a member, taken apart."""
         name = member.filename
         parts = name.split("/")
-        if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or _has_drive(parts):
+        if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or has_drive(parts):
             raise self._broken(f"its entry {name!r} is not a plain path below the folder that it is unpacked to")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise self._broken(f"its entry {name!r} is a symbolic link")

@@ -57,13 +57,11 @@ def metadata_of(wheel: Path) -> Metadata:
 def console_scripts(text: str) -> dict[str, str]:
     """The object reference of each command in an `entry_points.txt`. Raises `ValueError`."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", ";"))]
-    if lines and not re.fullmatch(r"\[.*\]", lines[0].strip()):
-        raise ValueError(f"{lines[0]!r} is in no section")  # importlib.metadata ignores it
-    try:
-        found = _EntryPointsFile("\n".join(lines)).entry_points.select(group="console_scripts")
-        return {entry_point.name: entry_point.value for entry_point in found}
-    except (TypeError, AttributeError) as error:  # by old Pythons, for a line without `=`
-        raise ValueError(str(error)) from None
+    for number, line in enumerate(lines):  # importlib.metadata ignores some, and fails on others
+        if not re.fullmatch(r"\[.*\]", line.strip()) and (number == 0 or "=" not in line):
+            raise ValueError(f"malformed line {line!r}")
+    found = _EntryPointsFile("\n".join(lines)).entry_points.select(group="console_scripts")
+    return {entry_point.name: entry_point.value for entry_point in found}
 
 
 class _EntryPointsFile(importlib.metadata.Distribution):

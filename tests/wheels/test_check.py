@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError
-from hatch_lambda.wheels import check, members
+from hatch_lambda.wheels import archive, members
 from hatch_lambda.wheels.check import check_wheel
 from tests.support.packages import make_wheel, metadata
 
@@ -372,7 +372,7 @@ class TestSizes:
         assert refused(path) == "its entry `zeros.bin` unpacks to more than 200 times its size"
 
     def test_more_in_all_than_lambda_could_ever_take(self, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(check, "_MOST_UNPACKED", 500)
+        monkeypatch.setattr(archive, "_MOST_UNPACKED", 500)
 
         assert "bytes, and Lambda takes 262,144,000 in all" in refused(wheel)
 
@@ -384,7 +384,7 @@ class TestSizes:
         assert reason == "its entry `plain.txt` is stored, yet has two sizes"
 
     def test_a_record_too_large_to_be_one(self, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(check, "_MOST_METADATA", 10)
+        monkeypatch.setattr(archive, "_MOST_METADATA", 10)
 
         assert refused(wheel) == f"its entry `{INFO}/METADATA` is too large for what it is"
 
