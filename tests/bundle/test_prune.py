@@ -102,7 +102,7 @@ class TestResult:
         start = content.index(b"shop/__init__.py") + len("shop/__init__.py")
         wheel.write_bytes(content[:start] + b"\xff" * 8 + content[start + 8 :])
 
-        with pytest.raises(BrokenWheelError, match=r"shop-1\.0-py3-none-any\.whl.*'shop/__init__\.py'"):
+        with pytest.raises(BrokenWheelError, match=r"shop-1\.0-py3-none-any\.whl.*`shop/__init__\.py`"):
             decide([whole], frozenset({"tests"}))
 
 
