@@ -480,6 +480,25 @@ class TestRequirementsFiles:
         assert versions(bundle) == {"first": "1.0", "second": "1.0", "forced": "1.0", "below": "1.0"}
         assert "BUILT_WITH" in module(bundle, "forced")
 
+    @pytest.mark.parametrize("editable", ["-e ../lib", "-e../lib[fast]", "--editable {url}", "--editable={url}"])
+    def test_markers_of_editables_are_the_targets(
+        self, project_root: Path, tmp_path: Path, bundle_of: BundleOf, editable: str
+    ) -> None:
+        make_source_tree(tmp_path / "lib", "lib")
+        make_source_tree(tmp_path / "other", "other")
+        line = editable.format(url=(tmp_path / "lib").as_uri())
+        text = f"{line} ; python_version < '3.12'\n-e ../other ; python_version >= '3.12' and sys_platform == 'linux'\n"
+        project_root.joinpath("requirements.txt").write_text(text, encoding="utf-8")
+        assert versions(bundle_of(requirements=["requirements.txt"])) == {"other": "1.0"}
+
+    def test_an_invalid_marker_of_an_editable_is_shown(
+        self, project_root: Path, tmp_path: Path, bundle_of: BundleOf
+    ) -> None:
+        make_source_tree(tmp_path / "lib", "lib")
+        project_root.joinpath("requirements.txt").write_text("-e ../lib ; python < 3\n", encoding="utf-8")
+        with pytest.raises(ResolutionError, match=r"-e \.\./lib ; python < 3"):
+            bundle_of(requirements=["requirements.txt"])
+
     def test_hashes_are_checked_for_wheels_and_for_sdists_that_are_built(
         self, index: Path, project_root: Path, bundle_of: BundleOf
     ) -> None:

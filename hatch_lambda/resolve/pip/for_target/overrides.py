@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import logging
 import os
+import re
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,11 @@ from pip._internal import build_env
 from pip._internal.cli import cmdoptions
 from pip._internal.cli.req_command import RequirementCommand
 from pip._internal.commands import download
+from pip._internal.exceptions import RequirementsFileParseError
 from pip._internal.index.package_finder import LinkEvaluator, PackageFinder
 from pip._internal.models.wheel import Wheel
 from pip._internal.operations.prepare import RequirementPreparer
+from pip._internal.req import req_file
 from pip._internal.resolution.resolvelib.factory import Factory
 from pip._internal.utils.compatibility_tags import get_supported
 from pip._vendor.packaging import markers
@@ -65,6 +68,30 @@ def evaluate_markers_for_target(environment: dict[str, str], findings: Findings)
     for name, value in environment.items():
         if not markers.Marker(f"{name} == '{value}'").evaluate():
             raise PatchError(f"the marker `{name}` does not follow `packaging.markers.default_environment`")
+
+
+def evaluate_markers_of_editables() -> None:
+    """Skip `-e ./lib ; python_version < "3.12"` where the marker is false: pip ignores what follows the path."""
+    make_line_parser = original(req_file, "get_line_parser")
+
+    def make_parser(finder: Any) -> Any:
+        parse_line = make_line_parser(finder)
+
+        def parse_line_with_marker(line: str) -> Any:
+            arguments, options = parse_line(line)
+            marker = re.search(r"\s;\s*(.+?)(?:\s+-.*)?$", line)
+            if options.editables and marker:
+                try:
+                    applies = markers.Marker(marker[1]).evaluate({"extra": ""})
+                except markers.InvalidMarker as error:
+                    raise RequirementsFileParseError(f"Invalid marker: {line}\n{error}") from None
+                if not applies:
+                    options.editables = []
+            return arguments, options
+
+        return parse_line_with_marker
+
+    patch(req_file, "get_line_parser", make_parser)
 
 
 def allow_sdists_for_other_platforms() -> None:

@@ -56,6 +56,7 @@ def run_pip(request: dict[str, Any], findings: Findings) -> int:
 
 def apply_overrides(request: dict[str, Any], findings: Findings) -> None:
     overrides.evaluate_markers_for_target(request["marker_environment"], findings)
+    overrides.evaluate_markers_of_editables()
     overrides.select_from_locks_for_target(request["interpreter"])
     overrides.allow_sdists_for_other_platforms()
     overrides.ignore_tags_of(frozenset(request["ignore_tags"]))
