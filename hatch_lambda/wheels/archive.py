@@ -62,7 +62,7 @@ def _check_names(entries: list[zipfile.ZipInfo]) -> None:
     folders = {_folded(folder) for entry in entries for folder in _folders(entry.orig_filename)}
     for entry in entries:
         if not entry.is_dir() and _folded(entry.orig_filename) in folders:
-            raise FaultError(f"its entry `{entry.orig_filename}` is a file, and a folder of other entries too")
+            raise FaultError(f"its entry `{entry.orig_filename}` is a file and a folder of other entries")
 
 
 def _folded(name: str) -> str:
@@ -87,11 +87,11 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
     if "\0" in name:
         raise FaultError(f"its entry {name!r} has a NUL in its name")
     if "\\" in name:
-        raise FaultError(f"its entry {name!r} has a backslash in its name, which is a folder's end on Windows")
+        raise FaultError(f"its entry {name!r} has a backslash in its name, which separates folders on Windows")
     if name.startswith("/") or has_drive(parts):
         raise FaultError(f"its entry `{name}` has an absolute path")
     if ".." in parts:
-        raise FaultError(f"its entry `{name}` leads out of the folder that it is unpacked to")
+        raise FaultError(f"its entry `{name}` leads out of the folder it is unpacked to")
     if "" in parts or "." in parts:
         raise FaultError(f"its entry `{name}` has an empty part in its path")
     if _UNICODE_PATH in dict(_extra_fields(entry.extra)):
@@ -155,9 +155,9 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
         if entry.is_dir() and entry.file_size:
             raise FaultError(f"its entry `{name}` is a folder that has content")
         if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
-            raise FaultError(f"its entry `{name}` is stored, yet has two sizes")
+            raise FaultError(f"its entry `{name}` is stored, but its two sizes differ")
         if entry.file_size > _BEST_DEFLATE * entry.compress_size + PIECE:
-            raise FaultError(f"its entry `{name}` says that it unpacks to more than its data can hold")
+            raise FaultError(f"its entry `{name}` declares a size that its data cannot unpack to")
         if entry.file_size > max(_ABSURD_FROM, _ABSURD_RATIO * entry.compress_size):
             raise FaultError(f"its entry `{name}` unpacks to more than {_ABSURD_RATIO} times its size")
     if (total := sum(entry.file_size for entry in entries)) > _MOST_UNPACKED:
@@ -209,7 +209,7 @@ class Content:
 
     def read(self) -> bytes:
         if self.entry.file_size > _MOST_METADATA:
-            raise FaultError(f"its entry `{self.name}` is too large for what it is")
+            raise FaultError(f"its entry `{self.name}` is too large for a metadata file")
         return b"".join(self.chunks())
 
 
@@ -234,11 +234,11 @@ class _Archive:
         end = self.size - _END.size - comment
         signature, *_disks, count, size, offset, comment_size = self._read(end, _END)
         if signature != b"PK\x05\x06" or comment_size != comment:
-            raise FaultError("there is something behind the end of its archive")
+            raise FaultError("there is data after the end of its archive")
         if _IN_ZIP64 in {size, offset} or count == _MANY_ENTRIES:
             end, count, size, offset = self._end_64(end)
         if offset != self.directory or offset + size != end:
-            raise FaultError("there is something before its archive, or between its directory and its end")
+            raise FaultError("there is data before its archive, or between its directory and its end")
         if count != len(self.entries):
             raise FaultError(f"its directory has {len(self.entries)} entries, and says it has {count}")
 
@@ -256,14 +256,14 @@ class _Archive:
             if entry.header_offset < position:
                 raise FaultError(f"its entry `{entry.orig_filename}` overlaps with another")
             if entry.header_offset > position:
-                raise FaultError(f"there is something hidden before its entry `{entry.orig_filename}`")
+                raise FaultError(f"there is hidden data before its entry `{entry.orig_filename}`")
             content = self._content(entry)
             position = content.end + self._descriptor_size(content)
             yield content
         if position > self.directory:
             raise FaultError("its last entry overlaps with its directory")
         if position < self.directory:
-            raise FaultError("there is something hidden between its entries and its directory")
+            raise FaultError("there is hidden data between its entries and its directory")
 
     def _content(self, entry: zipfile.ZipInfo) -> Content:
         # One read suffices for most: name and extra field are seldom longer than in the directory.
@@ -284,7 +284,9 @@ class _Archive:
         if _UNICODE_PATH in extra:
             raise FaultError(f"its entry `{entry.orig_filename}` has a second name")
         if (flags, method) != (entry.flag_bits, entry.compress_type):
-            raise FaultError(f"its entry `{entry.orig_filename}` is packed in another way by its header")
+            raise FaultError(
+                f"its entry `{entry.orig_filename}` has another compression method or other flags in its header"
+            )
         if _IN_ZIP64 in {packed, unpacked} and len(extra.get(_ZIP64, b"")) >= 16:  # noqa: PLR2004 - two numbers of 8
             unpacked, packed = struct.unpack_from("<2Q", extra[_ZIP64])
         told = (crc, packed, unpacked)
@@ -308,4 +310,4 @@ class _Archive:
             for expected in (b"PK\x07\x08" + descriptor, descriptor):
                 if found.startswith(expected):
                     return len(expected)
-        raise FaultError(f"its entry `{entry.orig_filename}` has another size or CRC behind its data")
+        raise FaultError(f"its entry `{entry.orig_filename}` has another size or CRC in its data descriptor")

@@ -209,7 +209,7 @@ class TestCheck:
             "  fast/core.cpython-313-aarch64-linux-gnu.so",
             "    needs Linux on aarch64",
             "  but the runtime is Linux on x86_64",
-            "  what you can do: take a wheel for python3.13-x86_64, or leave the file out if nothing needs it",
+            "  what you can do: use a wheel for python3.13-x86_64, or exclude the file if nothing needs it",
         ]
 
     def test_json_is_valid_if_the_check_fails(self, function: Path) -> None:

@@ -135,7 +135,7 @@ def test_incompatible_files_with_reason_and_remedy(tmp_path: Path) -> None:
     assert "Why it is incompatible with python3.13 on arm64foo 1.0 needs glibc 2.38" in text
     assert "but the runtime has glibc 2.34" in text
     assert "foo/_c.so" in text
-    assert "What you can do: take a wheel tagged manylinux_2_34 or lower" in text
+    assert "What you can do: use a wheel tagged manylinux_2_34 or lower" in text
 
 
 def test_compatible_runtimes_without_a_target(tmp_path: Path) -> None:

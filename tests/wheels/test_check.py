@@ -170,7 +170,7 @@ class TestGoodWheels:
             assert all(entry.flag_bits & 0x8 for entry in archive.infolist())
         check_wheel(path)
         Patch(path).at_central(CRC + 2, "<I", 1).write()
-        assert refused(path) == "its entry `foo.py` has another size or CRC behind its data"
+        assert refused(path) == "its entry `foo.py` has another size or CRC in its data descriptor"
 
     def test_one_with_zip64_sizes(self, tmp_path: Path) -> None:
         contents = files()
@@ -247,16 +247,16 @@ class TestNames:
     @pytest.mark.parametrize(
         ("name", "reason"),
         [
-            ("../evil.py", "its entry `../evil.py` leads out of the folder that it is unpacked to"),
-            ("foo/../../evil.py", "its entry `foo/../../evil.py` leads out of the folder that it is unpacked to"),
+            ("../evil.py", "its entry `../evil.py` leads out of the folder it is unpacked to"),
+            ("foo/../../evil.py", "its entry `foo/../../evil.py` leads out of the folder it is unpacked to"),
             ("/etc/evil", "its entry `/etc/evil` has an absolute path"),
             ("C:/evil.py", "its entry `C:/evil.py` has an absolute path"),
             ("c:evil.py", "its entry `c:evil.py` has an absolute path"),
             ("foo//bar.py", "its entry `foo//bar.py` has an empty part in its path"),
             ("./bar.py", "its entry `./bar.py` has an empty part in its path"),
             ("FOO.py", "its entries `foo.py` and `FOO.py` differ only in case"),
-            ("foo.py/inner.py", "its entry `foo.py` is a file, and a folder of other entries too"),
-            ("Foo.PY/inner.py", "its entry `foo.py` is a file, and a folder of other entries too"),
+            ("foo.py/inner.py", "its entry `foo.py` is a file and a folder of other entries"),
+            ("Foo.PY/inner.py", "its entry `foo.py` is a file and a folder of other entries"),
         ],
     )
     def test_an_entry_of_a_name_that_would_do_harm(self, tmp_path: Path, name: str, reason: str) -> None:
@@ -265,7 +265,7 @@ class TestNames:
     @pytest.mark.parametrize(
         ("name", "reason"),
         [
-            (b"ev\\l.py", r"its entry 'ev\\l.py' has a backslash in its name, which is a folder's end on Windows"),
+            (b"ev\\l.py", r"its entry 'ev\\l.py' has a backslash in its name, which separates folders on Windows"),
             (b"ev\0l.py", r"its entry 'ev\x00l.py' has a NUL in its name"),
         ],
     )
@@ -364,7 +364,7 @@ class TestSizes:
     def test_an_entry_that_says_more_than_deflate_can_do(self, wheel: Path) -> None:
         reason = refused(Patch(wheel).both(UNPACKED, "<I", 1_000_000).write())
 
-        assert reason == "its entry `foo.py` says that it unpacks to more than its data can hold"
+        assert reason == "its entry `foo.py` declares a size that its data cannot unpack to"
 
     def test_an_absurd_ratio(self, tmp_path: Path) -> None:
         path = write(tmp_path, files(**{"zeros.bin": bytes(65 * 1024 * 1024)}))
@@ -381,12 +381,12 @@ class TestSizes:
 
         reason = refused(Patch(path, "plain.txt").both(UNPACKED, "<I", 4).write())
 
-        assert reason == "its entry `plain.txt` is stored, yet has two sizes"
+        assert reason == "its entry `plain.txt` is stored, but its two sizes differ"
 
     def test_a_record_too_large_to_be_one(self, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(archive, "_MOST_METADATA", 10)
 
-        assert refused(wheel) == f"its entry `{INFO}/METADATA` is too large for what it is"
+        assert refused(wheel) == f"its entry `{INFO}/METADATA` is too large for a metadata file"
 
 
 class TestArchive:
@@ -406,12 +406,12 @@ class TestArchive:
     def test_something_behind_the_end(self, wheel: Path) -> None:
         wheel.write_bytes(wheel.read_bytes() + b"garbage")
 
-        assert refused(wheel) == "there is something behind the end of its archive"
+        assert refused(wheel) == "there is data after the end of its archive"
 
     def test_something_before_the_archive(self, wheel: Path) -> None:
         wheel.write_bytes(b"#!/bin/sh\nrm -rf /\n" + wheel.read_bytes())
 
-        assert refused(wheel).startswith("there is something before its archive")
+        assert refused(wheel).startswith("there is data before its archive")
 
     def test_something_between_the_entries_and_the_directory(self, wheel: Path) -> None:
         patch = Patch(wheel)
@@ -420,7 +420,7 @@ class TestArchive:
             patch.insert(patch.directory, b"PK\x03\x04 an entry for those who read from the front").write()
         )
 
-        assert reason == "there is something hidden between its entries and its directory"
+        assert reason == "there is hidden data between its entries and its directory"
 
     def test_an_entry_that_the_directory_does_not_have(self, tmp_path: Path) -> None:
         path = with_entry(tmp_path, zipfile.ZipInfo("evil.py"))
@@ -431,7 +431,7 @@ class TestArchive:
         count, length = struct.unpack_from("<HI", patch.data, end + 10)
         struct.pack_into("<HHI", patch.data, end + 8, count - 1, count - 1, length - size)
 
-        assert refused(patch.write()) == f"there is something hidden before its entry `{INFO}/RECORD`"
+        assert refused(patch.write()) == f"there is hidden data before its entry `{INFO}/RECORD`"
 
     def test_entries_that_share_their_data(self, tmp_path: Path) -> None:
         path = with_entry(tmp_path, zipfile.ZipInfo("twin.py"), b"twin")
@@ -469,7 +469,7 @@ class TestArchive:
     def test_another_method_in_the_header(self, wheel: Path) -> None:
         reason = refused(Patch(wheel).at_local(METHOD, "<H", 0).write())
 
-        assert reason == "its entry `foo.py` is packed in another way by its header"
+        assert reason == "its entry `foo.py` has another compression method or other flags in its header"
 
     def test_no_header_at_all(self, wheel: Path) -> None:
         reason = refused(Patch(wheel).at_local(0, "<I", 0).write())

@@ -222,7 +222,7 @@ class TestLibraries:
 
         assert str(fault) == (
             "psycopg2 1.0: psycopg2/_psycopg.so needs the library libpq.so.5; neither the bundle nor the runtime "
-            "(Amazon Linux 2023) has it. To do: depend on `psycopg2-binary` or `psycopg[binary]`, which bring it."
+            "(Amazon Linux 2023) has it. To do: depend on `psycopg2-binary` or `psycopg[binary]`, which include it."
         )
 
     @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_identical_faults_are_reported_together(faults: Callable[..., Any]) -> N
         "  and 2 more\n"
         "    needs the library libGL.so.1\n"
         "  but neither the bundle nor the runtime (Amazon Linux 2023) has it\n"
-        '  what you can do: take a wheel that brings it; if a layer of yours has it, say so: `compatible = ["foo"]`'
+        '  what you can do: use a wheel that includes it; if one of your layers has it, set `compatible = ["foo"]`'
     )
 
 

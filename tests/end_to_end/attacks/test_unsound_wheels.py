@@ -126,8 +126,8 @@ FLAGS, METHOD, CRC, UNPACKED = 6, 8, 14, 22
 LINK, PIPE = stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o644
 
 UNSOUND = {
-    "a way out": (with_entry("../../evil.py"), "leads out of the folder that it is unpacked to"),
-    "a way out below": (with_entry("foo/../../evil.py"), "leads out of the folder that it is unpacked to"),
+    "a way out": (with_entry("../../evil.py"), "leads out of the folder it is unpacked to"),
+    "a way out below": (with_entry("foo/../../evil.py"), "leads out of the folder it is unpacked to"),
     "an absolute path": (with_entry("/tmp/evil.py"), "has an absolute path"),
     "a drive": (with_entry("C:/evil.py"), "has an absolute path"),
     "a drive in a scheme": (with_entry("foo-1.0.data/purelib/C:/evil.py"), "absolute path"),
@@ -137,7 +137,7 @@ UNSOUND = {
     "a pipe": (with_entry("foo/pipe", PIPE), "is a named pipe"),
     "doubles": (two_of_one_name, "it has two entries `foo/a.py`"),
     "case": (with_entry("FOO.py"), "differ only in case"),
-    "file and folder": (with_entry("foo.py/x.py"), "is a file, and a folder of other entries too"),
+    "file and folder": (with_entry("foo.py/x.py"), "is a file and a folder of other entries"),
     "encryption": (patched((FLAGS, "<H", 1)), "is encrypted"),
     "an odd method": (with_entry("foo/x.py", method=zipfile.ZIP_BZIP2), "compressed by method 12"),
     "another size": (patched((UNPACKED, "<I", 10)), "`foo.py` has 10 bytes, and 320 by its RECORD"),
@@ -146,11 +146,14 @@ UNSOUND = {
         "unpacks to more than the 10 bytes it says",
     ),
     "a bomb": (bomb, "unpacks to more than 200 times its size"),
-    "headers that differ": (patched((METHOD, "<H", 0), central=False), "is packed in another way by its header"),
+    "headers that differ": (
+        patched((METHOD, "<H", 0), central=False),
+        "has another compression method or other flags in its header",
+    ),
     "damage": (patched((CRC, "<I", 1)), "its CRC is not the one it says"),
-    "something behind": (rewritten(lambda data: data + b"evil"), "something behind the end of its archive"),
-    "something before": (rewritten(lambda data: b"#!/bin/sh\n" + data), "something before its archive"),
-    "something hidden": (hidden, "something hidden between its entries and its directory"),
+    "something behind": (rewritten(lambda data: data + b"evil"), "data after the end of its archive"),
+    "something before": (rewritten(lambda data: b"#!/bin/sh\n" + data), "data before its archive"),
+    "something hidden": (hidden, "hidden data between its entries and its directory"),
     "not in RECORD": (
         lambda folder: write_wheel(folder, None, ("evil.py", b""), recorded=record(good_files(), f"{INFO}/RECORD")),
         "it has `evil.py`, which its RECORD does not list",
