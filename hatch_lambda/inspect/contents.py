@@ -7,13 +7,11 @@ directories do. The rest belongs to no distribution: usually the function's own 
 from __future__ import annotations
 
 import re
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, NamedTuple, cast
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -21,7 +19,7 @@ from packaging.utils import canonicalize_name
 from hatch_lambda.common.limits import UNZIPPED_LIMIT
 from hatch_lambda.inspect import ownership
 from hatch_lambda.inspect.sources import ContentsError, Entry, Source, readable, source_of
-from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, MachineCode, read_machine_code
+from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, MachineCode, read_stream
 from hatch_lambda.wheels.signatures import SIGNATURE_LENGTH, begins_as_machine_code
 
 if TYPE_CHECKING:
@@ -44,8 +42,6 @@ _TOP_OF_LAYERS = frozenset({"bin", "extensions", "java", "lib", "nodejs", "pytho
 
 # zlib releases the GIL; more threads would only need more memory.
 _THREADS = 4
-# Files up to this size are held in memory, larger ones in a temporary file.
-_MAX_IN_MEMORY = 64 * 1024 * 1024
 _MAX_MACHINE_CODE = 4 * UNZIPPED_LIMIT
 _MAX_METADATA = 64 * 1024 * 1024
 
@@ -177,11 +173,9 @@ class Contents:
     def _read_machine_code(self, entry: Entry) -> MachineCode | BrokenMachineCodeError | None:
         if entry.size > _MAX_MACHINE_CODE:
             return BrokenMachineCodeError(entry.path, "it exceeds every size limit of Lambda")
-        # The dynamic loader's tables are at both ends of a library, and a deflated stream only reads forward.
-        with self.open(entry.path) as packed, SpooledTemporaryFile(_MAX_IN_MEMORY) as file:
-            shutil.copyfileobj(packed, file, 1024 * 1024)
+        with self.open(entry.path) as file:
             try:
-                return read_machine_code(entry.path, cast("BinaryIO", file))
+                return read_stream(entry.path, iter(partial(file.read, 1024 * 1024), b""))
             except BrokenMachineCodeError as error:
                 # A new one, since the traceback would keep this object, and so the zip, open.
                 return BrokenMachineCodeError(error.path, error.cause)

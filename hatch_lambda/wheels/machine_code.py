@@ -1,13 +1,14 @@
-"""What machine code a wheel or a folder carries and what it asks of the system that loads it. Reads, never executes."""
+"""The machine code in wheels and directories, and what it needs from the system. Reads, never executes."""
 
 from __future__ import annotations
 
 import functools
 import os
 import re
-import shutil
 import struct
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
@@ -21,6 +22,7 @@ from hatch_lambda.wheels.signatures import (
     FAT_MACH_O_SIGNATURES,
     MACH_O_BYTE_ORDER_AND_BITS,
     SIGNATURE_LENGTH,
+    begins_as_machine_code,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class BrokenMachineCodeError(ValueError):
-    """A file that starts as machine code and cannot be read as such."""
+    """A file that starts as machine code but is invalid."""
 
     def __init__(self, path: str, cause: str) -> None:
         super().__init__(path, cause)
@@ -42,10 +44,7 @@ class BrokenMachineCodeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class MachineCode:
-    """One file of machine code, as the loader of its system would see it.
-
-    What follows `bits` is known of ELF alone: Lambda loads nothing else.
-    """
+    """A file of machine code. The fields after `bits` are read from ELF only, as Lambda loads nothing else."""
 
     path: str
     kind: Literal["ELF", "Mach-O", "PE"]
@@ -59,7 +58,7 @@ class MachineCode:
 
     @property
     def glibc(self) -> Version | None:
-        """The oldest glibc that has all the symbols needed; None where none is needed by version."""
+        """The oldest glibc with all symbols that are needed; None if no version is needed."""
         numbers = (re.fullmatch(r"GLIBC_(\d+(?:\.\d+)+)", symbol) for _, symbol in self.needs)
         return max((Version(number[1]) for number in numbers if number), default=None)
 
@@ -70,81 +69,64 @@ class MachineCode:
 
 
 def scan_wheel(wheel: Path) -> tuple[MachineCode, ...]:
-    return _sorted_by_path(_machine_code_in_wheel(wheel))
+    """All machine code in a wheel, sorted by path."""
+    found = []
+    with ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                start = file.read(SIGNATURE_LENGTH)
+                if begins_as_machine_code(start):
+                    found.append(read_stream(member.filename, chain([start], iter(partial(file.read, 1 << 20), b""))))
+    return _sorted(found)
 
 
 def scan_directory(root: Path) -> tuple[MachineCode, ...]:
-    """Links to files within the folder count as files of their own; a link that leads out of it is not followed."""
-    return _sorted_by_path(_machine_code_in_directory(root))
+    """All machine code in a directory, sorted by path. Links out of it are not followed."""
+
+    def fail(error: OSError) -> NoReturn:  # `os.walk` would skip directories that it cannot list
+        raise error
+
+    real_root = root.resolve()
+    found = []
+    for folder, _, names in os.walk(root, onerror=fail):
+        for path in (Path(folder, name) for name in names):
+            if not path.is_file():  # reading a FIFO would block
+                continue
+            if path.is_symlink() and not path.resolve().is_relative_to(real_root):
+                continue
+            with path.open("rb") as file:
+                found.append(read_machine_code(path.relative_to(root).as_posix(), file))
+    return _sorted(found)
+
+
+def _sorted(found: Iterable[MachineCode | None]) -> tuple[MachineCode, ...]:
+    return tuple(sorted((code for code in found if code), key=lambda code: code.path))
 
 
 def read_machine_code(path: str, file: BinaryIO) -> MachineCode | None:
-    """What `file` (seekable; `path` only names it) says of itself, None where it is no machine code.
+    """Read a seekable file; `path` only names it. None if it is no machine code.
 
-    Raises `BrokenMachineCodeError` for ELF that cannot be read to where the loader would have to.
+    Raises `BrokenMachineCodeError` for ELF that the loader could not read either.
     """
-    read = reader_of(_bytes_at(file, 0, SIGNATURE_LENGTH))
-    return read(path, file) if read else None
+    signature = _bytes_at(file, 0, SIGNATURE_LENGTH)
+    if signature == ELF_SIGNATURE:
+        return _read_elf(path, file)
+    if signature in MACH_O_BYTE_ORDER_AND_BITS:
+        return _read_mach_o(path, file)
+    if signature in FAT_MACH_O_SIGNATURES:
+        return _read_fat_mach_o(path, file)
+    return _read_pe(path, file) if signature.startswith(DOS_SIGNATURE) else None
 
 
-# A member of a wheel up to this size is held in memory, a larger one in a temporary file.
+# Up to this size, content is held in memory; larger content in a temporary file.
 HELD_IN_MEMORY = 64 * 1024 * 1024
 
 
-def _sorted_by_path(machine_code: Iterator[MachineCode]) -> tuple[MachineCode, ...]:
-    return tuple(sorted(machine_code, key=lambda file: file.path))
-
-
-def _machine_code_in_wheel(wheel: Path) -> Iterator[MachineCode]:
-    with ZipFile(wheel) as archive:
-        for member in archive.infolist():
-            with archive.open(member) as compressed:
-                magic = compressed.read(SIGNATURE_LENGTH)
-                read = reader_of(magic)
-                if not read:
-                    continue
-                # The loader's tables lie at both ends of a library, and a deflated stream only runs forward.
-                with SpooledTemporaryFile(max_size=HELD_IN_MEMORY) as file:
-                    file.write(magic)
-                    shutil.copyfileobj(compressed, file, 1024 * 1024)
-                    found = read(member.filename, cast("BinaryIO", file))
-            if found:
-                yield found
-
-
-def _machine_code_in_directory(root: Path) -> Iterator[MachineCode]:
-    for path in _regular_files(root):
-        with path.open("rb") as file:
-            found = read_machine_code(path.relative_to(root).as_posix(), file)
-        if found:
-            yield found
-
-
-def _regular_files(root: Path) -> Iterator[Path]:
-    real_root = root.resolve()
-    for folder, _, names in os.walk(root, onerror=_raise):
-        for name in names:
-            path = Path(folder, name)
-            # Anything but a regular file (a FIFO, say) would block or end the reading.
-            if path.is_file() and not (path.is_symlink() and not path.resolve().is_relative_to(real_root)):
-                yield path
-
-
-def _raise(error: OSError) -> NoReturn:
-    # `os.walk` passes over a folder that it cannot list: whatever is in it would count as checked.
-    raise error
-
-
-def reader_of(magic: bytes) -> Callable[[str, BinaryIO], MachineCode | None] | None:
-    if magic == ELF_SIGNATURE:
-        return _read_elf
-    if magic in MACH_O_BYTE_ORDER_AND_BITS:
-        return _read_mach_o
-    if magic in FAT_MACH_O_SIGNATURES:
-        return _read_fat_mach_o
-    if magic.startswith(DOS_SIGNATURE):
-        return _read_pe
-    return None
+def read_stream(path: str, pieces: Iterable[bytes]) -> MachineCode | None:
+    """`read_machine_code` for content that can only be read forward: the loader's tables are at both its ends."""
+    with SpooledTemporaryFile(HELD_IN_MEMORY) as file:
+        file.writelines(pieces)
+        return read_machine_code(path, cast("BinaryIO", file))
 
 
 # --- ELF: System V gABI, chapters 4 and 5; symbol versions: LSB Core 5.0, chapter 10.7 ---
@@ -169,26 +151,10 @@ _EI_NIDENT = 16
 _EI_CLASS = {1: 32, 2: 64}
 _EI_DATA = {1: "<", 2: ">"}
 _E_MACHINE_OFFSET = 18
-# A version that is needed by weak symbols only: ld.so does without it (match_symbol in glibc's elf/dl-version.c).
+# A version needed by weak symbols only, which ld.so ignores (match_symbol in glibc's elf/dl-version.c).
 _VER_FLG_WEAK = 2
-# Longer than any file name, symbol version or search path that occurs
+# Longer than any real file name, symbol version or search path
 _STRING_LIMIT = 1 << 16
-
-
-def _read_elf(path: str, file: BinaryIO) -> MachineCode:
-    try:
-        return _elf_machine_code(path, _Elf(file))
-    except ValueError as cause:
-        raise BrokenMachineCodeError(path, str(cause)) from cause
-
-
-def _bits_and_byte_order(identification: bytes) -> tuple[int, str]:
-    if len(identification) < _EI_NIDENT:
-        raise ValueError("it ends within its first header")
-    ei_class, ei_data = identification[4], identification[5]
-    if ei_class not in _EI_CLASS or ei_data not in _EI_DATA:
-        raise ValueError(f"word size {ei_class} or byte order {ei_data} is none of ELF's")
-    return _EI_CLASS[ei_class], _EI_DATA[ei_data]
 
 
 class _Record(NamedTuple):
@@ -200,11 +166,11 @@ class _Record(NamedTuple):
 
 @functools.cache
 def _layouts_of(bits: int, byte_order: str, machine: tuple[Any, Any, Any] | None = None) -> Mapping[str, _Record]:
-    """By the names that pyelftools gives them. `machine`: type, machine and ABI, for all records but the header.
+    """By pyelftools' names. `machine`: type, machine and ABI, for all records except the header.
 
-    It takes its time to make them, and the files of a wheel are for one machine.
+    Cached, as making them is slow and the files of a wheel are for one machine.
     """
-    # Imported here: most wheels carry no machine code. Not its `ELFFile`: that reads the section headers.
+    # Imported here, as most wheels have no machine code. Not `ELFFile`, which reads the section headers.
     from elftools.elf.structs import ELFStructs
 
     layouts = ELFStructs(little_endian=byte_order == "<", elfclass=bits)
@@ -217,14 +183,17 @@ def _layouts_of(bits: int, byte_order: str, machine: tuple[Any, Any, Any] | None
 
 
 class _Elf:
-    """A file as its program headers describe it.
-
-    They are what the loader goes by; section headers may be stripped, or say something else.
-    """
+    """A file by its program headers, as the loader reads it; section headers may be stripped or differ."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.bits, self.byte_order = _bits_and_byte_order(_bytes_at(file, 0, _EI_NIDENT))
+        identification = _bytes_at(file, 0, _EI_NIDENT)
+        if len(identification) < _EI_NIDENT:
+            raise ValueError("it ends within its first header")
+        ei_class, ei_data = identification[4], identification[5]
+        if ei_class not in _EI_CLASS or ei_data not in _EI_DATA:
+            raise ValueError(f"word size {ei_class} or byte order {ei_data} is none of ELF's")
+        self.bits, self.byte_order = _EI_CLASS[ei_class], _EI_DATA[ei_data]
         self._layouts = _layouts_of(self.bits, self.byte_order)
         header = self.record("Elf_Ehdr", 0)
         self._layouts = _layouts_of(
@@ -240,7 +209,7 @@ class _Elf:
 
     @property
     def architecture(self) -> str:
-        # Not the header's `e_machine`: that is a name or a number, as the library knows the machine or not.
+        # The header's `e_machine` is a name only for machines that the library knows.
         (machine,) = struct.unpack(self.byte_order + "H", _bytes_at(self._file, _E_MACHINE_OFFSET, 2))
         return _ELF_ARCHITECTURES.get((machine, self.bits, self.byte_order), f"machine {machine:#x}")
 
@@ -250,9 +219,9 @@ class _Elf:
 
     @property
     def dynamic(self) -> Iterator[tuple[str | int, int]]:
-        """The tags and values of the dynamic section; tags that the library does not know are numbers."""
+        """The tags and values of the dynamic section; unknown tags are numbers."""
         for segment in self.segments:
-            # A file of debugging symbols alone has the headers of the stripped file and no bytes behind them.
+            # Files with debugging symbols only have the headers of the stripped file, but not its content.
             if segment["p_type"] == "PT_DYNAMIC" and segment["p_filesz"]:
                 yield from self._dynamic_at(segment["p_offset"])
 
@@ -262,7 +231,7 @@ class _Elf:
             offset += self._layouts["Elf_Dyn"].size
 
     def offset(self, address: int) -> int:
-        """The place in the file of what lies at `address` when it is loaded."""
+        """The offset in the file of a loaded address."""
         for segment in self.segments:
             start = segment["p_vaddr"]
             if segment["p_type"] == "PT_LOAD" and start <= address < start + segment["p_filesz"]:
@@ -283,26 +252,30 @@ class _Elf:
         return text.decode(errors="backslashreplace")
 
 
-def _elf_machine_code(path: str, elf: _Elf) -> MachineCode:
-    dynamic = tuple(elf.dynamic)
-    values = dict(dynamic)
+def _read_elf(path: str, file: BinaryIO) -> MachineCode:
+    try:
+        elf = _Elf(file)
+        dynamic = tuple(elf.dynamic)
+        values = dict(dynamic)
 
-    def strings(tag: str) -> tuple[str, ...]:
-        return tuple(elf.string(_string_table(elf, values) + value) for name, value in dynamic if name == tag)
+        def strings(tag: str) -> tuple[str, ...]:
+            return tuple(elf.string(_string_table(elf, values) + value) for name, value in dynamic if name == tag)
 
-    # ld.so(8): DT_RPATH counts only where there is no DT_RUNPATH.
-    search_path = strings("DT_RUNPATH") or strings("DT_RPATH")
-    return MachineCode(
-        path=path,
-        kind="ELF",
-        architecture=elf.architecture,
-        bits=elf.bits,
-        needs=tuple(sorted(set(_needed_versions(elf, values)))),
-        libraries=strings("DT_NEEDED"),
-        search_path=tuple(search_path[-1].split(":")) if any(search_path) else (),
-        interpreter=elf.interpreter,
-        soname=next(iter(strings("DT_SONAME")), None),
-    )
+        # ld.so(8): DT_RPATH counts only without DT_RUNPATH.
+        search_path = strings("DT_RUNPATH") or strings("DT_RPATH")
+        return MachineCode(
+            path=path,
+            kind="ELF",
+            architecture=elf.architecture,
+            bits=elf.bits,
+            needs=tuple(sorted(set(_needed_versions(elf, values)))),
+            libraries=strings("DT_NEEDED"),
+            search_path=tuple(search_path[-1].split(":")) if any(search_path) else (),
+            interpreter=elf.interpreter,
+            soname=next(iter(strings("DT_SONAME")), None),
+        )
+    except ValueError as cause:
+        raise BrokenMachineCodeError(path, str(cause)) from cause
 
 
 def _needed_versions(elf: _Elf, values: Mapping[str | int, int]) -> Iterator[tuple[str, str]]:
@@ -322,10 +295,7 @@ def _string_table(elf: _Elf, values: Mapping[str | int, int]) -> int:
 
 
 def _chain(elf: _Elf, layout: str, offset: int, link: str) -> Iterator[tuple[int, Any]]:
-    """Records that each say how far on the next one lies, 0 in the last.
-
-    ld.so follows these links and ignores the counts that are given beside them.
-    """
+    """Records with the distance to the next one, 0 in the last. ld.so follows these and ignores the counts, too."""
     while True:
         record = elf.record(layout, offset)
         yield offset, record
@@ -346,8 +316,8 @@ _MACH_O_ARCHITECTURES = {
     0x01000012: "ppc64",
 }
 _MACH_HEADER_SIZES = {32: 28, 64: 32}
-# A Java class file has the magic of a fat file, then its minor and major version where that has the number of
-# architectures. Java began with major version 45 (JVM specification, 4.1).
+# Java class files have the same signature, then their version instead of the number of architectures. The first
+# version was 45 (JVM specification, 4.1).
 _LEAST_JAVA_VERSION = 45
 
 
@@ -393,7 +363,7 @@ def _read_pe(path: str, file: BinaryIO) -> MachineCode | None:
 
 
 def _bytes_at(file: BinaryIO, offset: int, size: int) -> bytes:
-    # What a broken file points at may lie farther than any file can be: `seek` would raise, each kind of file its own.
+    # Offsets in broken files may be larger than `seek` accepts, for each kind of file another limit.
     file.seek(0, os.SEEK_END)
     if offset >= file.tell():
         return b""
