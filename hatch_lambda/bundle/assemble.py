@@ -1,7 +1,7 @@
-"""List the files of a bundle: those of its wheels, except what the settings leave out.
+"""List the files of a bundle: those of its wheels, except what the settings exclude or prune.
 
-That reads the central directory of every wheel and checks every path, which takes longer than everything else in a
-build that reuses its resolution. So the list is cached next to the bundle, under a hash of what it depends on.
+Reading and checking the directory of every wheel is the slowest part of a build that reuses its resolution, so the list
+is cached next to the bundle, with a hash of everything that it depends on.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ FILES_NAME = "files.json"
 # Sets of `prune` that do not depend on the project's own sources.
 _INDEPENDENT_SETS = frozenset({"bytecode"})
 
-# A source without one of these words names nothing that the sets would remove.
+# Sources without these words cannot refer to anything that would be pruned.
 _TELLING_WORDS = re.compile(rb"test|pyi|stub|include|header|\.(?:h|hh|hpp|pxd|pxi|a)\b", re.IGNORECASE)
 
-# In a list of paths, one for each line: an absolute one, or one with a part `..`.
+# In a list of paths, one per line: an absolute path, or one with `..`.
 _OUTSIDE = re.compile(r"^/|(?:^|/)\.\.(?:/|$)", re.MULTILINE)
 
 
 class _FileList(NamedTuple):
-    """The files of a bundle, what was left out of it, and why other files were not."""
+    """The files of a bundle, what was left out, and why other files were kept."""
 
     files: tuple[BundleFile, ...]
     left_out: dict[str, LeftOut]
@@ -106,7 +106,7 @@ def _own_sources(settings: Settings) -> tuple[bytes, ...]:
 
 
 def key_of(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> str:
-    """A hash of all that the files of a bundle depend on."""
+    """A hash of everything that the files of a bundle depend on."""
     facts = [
         [(wheel.filename, wheel.sha256) for wheel in wheels],
         settings.facts("bundle"),
@@ -117,7 +117,7 @@ def key_of(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[b
 
 
 def _read_list(path: Path, key: str, wheels: tuple[StoredWheel, ...]) -> _FileList | None:
-    """A cached list; None if it is damaged, or was made for something else."""
+    """A cached list; None if it is damaged or has another key."""
     try:
         head, _, body = path.read_bytes().partition(b"\n")
         if head.decode("ascii") != _head(key, body):
@@ -127,8 +127,7 @@ def _read_list(path: Path, key: str, wheels: tuple[StoredWheel, ...]) -> _FileLi
         if any(len(column) != len(paths) for column in columns):
             return None
         names = [name or path for path, name in zip(paths, renamed, strict=True)]
-        # The directory is the project's, and whoever wrote there may be malicious. The pattern is slow, and hardly any
-        # path contains as much as two dots.
+        # Others may have write access to the project. The pattern is slow, and few paths contain two dots.
         text = "\n".join([*paths, *names, *(path for path, *_ in texts)])
         if (".." in text or "\n/" in text or text.startswith("/")) and _OUTSIDE.search(text):
             return None
@@ -147,7 +146,7 @@ def _read_list(path: Path, key: str, wheels: tuple[StoredWheel, ...]) -> _FileLi
 
 
 def _write_list(path: Path, key: str, listed: _FileList, wheels: tuple[StoredWheel, ...]) -> None:
-    """Cache a list. Members by columns, with most names once, are read in half the time of a row for each file."""
+    """Cache a list. Columns of members, without names that equal the path, are read twice as fast as rows."""
     owners = sorted({file.owner for file in listed.files})
     numbers = {owner: number for number, owner in enumerate(owners)}
     places = {wheel.path: number for number, wheel in enumerate(wheels)}

@@ -1,4 +1,4 @@
-"""Whether a wheel serves the target: by what its name promises, and by what it holds."""
+"""Whether a wheel is compatible with the target, by its tags and its native code."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def judge(path: Path, target: Target) -> Verdict:
-    """Judge a wheel file by its tags, and by its content where the tags leave the glibc open."""
+    """Judge a wheel by its tags, and by its native code if they do not state a glibc."""
     fitting = wheel_tags(path.name) & target.tag_set
     if not fitting:
         return Verdict(compatible=False, reason=f"tagged {compressed_tags(path.name)}")
     if promises_no_glibc(fitting) and (fault := fault_of_machine_code(path, target)):
         return Verdict(compatible=False, reason=fault)
-    return Verdict(compatible=True, reason="its tags fit")
+    return Verdict(compatible=True, reason="its tags are compatible")
 
 
 def wheel_tags(filename: str) -> frozenset[Tag]:
@@ -41,25 +41,22 @@ def wheel_tags(filename: str) -> frozenset[Tag]:
 
 
 def compressed_tags(filename: str) -> str:
-    """The tags of a wheel as its file name has them: `cp313-cp313-win_amd64`."""
+    """The tags as in the file name: `cp313-cp313-win_amd64`."""
     return "-".join(filename.removesuffix(".whl").split("-")[-3:])
 
 
 def promises_no_glibc(tags: Iterable[Tag]) -> bool:
-    """`linux_x86_64` says nothing but the machine: such a wheel was built here, or beside the index's rules."""
+    """Whether the tags are like `linux_x86_64`, which indexes refuse: such wheels were built locally."""
     return all(tag.platform.startswith("linux_") for tag in tags)
 
 
 def fault_of_machine_code(wheel: Path, target: Target) -> str | None:
-    """The first file of a wheel that the target's loader would refuse, as a sentence; none if there is none.
-
-    Raises `BrokenWheelError`.
-    """
+    """Why the target cannot load a file of a wheel, if any. Raises `BrokenWheelError`."""
     return next((fault for code in machine_code_of(wheel) if (fault := _fault(code, target))), None)
 
 
 def machine_code_of(wheel: Path) -> tuple[MachineCode, ...]:
-    """Every file of machine code in a wheel. Raises `BrokenWheelError`."""
+    """All machine code in a wheel. Raises `BrokenWheelError`."""
     from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, scan_wheel
 
     try:
@@ -68,14 +65,14 @@ def machine_code_of(wheel: Path) -> tuple[MachineCode, ...]:
         raise BrokenWheelError(wheel.name, str(error)) from None
 
 
-# From this version on glibc has what the symbol stands for; it is no version of its own.
+# glibc has the feature of the symbol from this version on.
 # https://sourceware.org/git/?p=glibc.git;a=blob;f=NEWS, under 2.36
 ABI_SYMBOLS = {"GLIBC_ABI_DT_RELR": Version("2.36")}
 
 
 def _fault(code: MachineCode, target: Target) -> str | None:
     if code.kind == "PE" and code.path.lower().endswith(".exe"):
-        return None  # a launcher for Windows, as setuptools and pip carry them everywhere; nothing on Linux loads it
+        return None  # a launcher for Windows, as in setuptools and pip; nothing on Linux loads it
     if code.kind != "ELF" or code.architecture != target.architecture.machine:
         return f"its {code.path} is {code.kind} machine code for {code.architecture}"
     if code.musl:
@@ -89,7 +86,7 @@ def _fault(code: MachineCode, target: Target) -> str | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a wheel serves the target, and why (not)."""
+    """Whether a wheel is compatible, and why."""
 
     compatible: bool
     reason: str

@@ -259,12 +259,7 @@ class _Loader:
     def _finds(self, library: str) -> bool:
         folder, _, name = library.rpartition("/")
         if folder.startswith("/"):
-            return name in self.provided and folder in {
-                "/lib",
-                "/lib64",
-                "/usr/lib",
-                "/usr/lib64",
-            }
+            return name in self.provided and folder in {"/lib", "/lib64", "/usr/lib", "/usr/lib64"}
         return name in self.brought or (not folder and name in self.provided)
 
 

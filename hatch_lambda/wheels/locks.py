@@ -1,15 +1,14 @@
 """Locks of builds that share a store.
 
-A build holds the lock of its bundle directory until its zip is written, so builds of the same bundle run one after the
-other, and nobody clears the store while a build reads from it. It holds one lock at a time: a build of several versions
-releases one before it takes the next, so that no two builds can wait for each other.
+A build locks its bundle directory until its zip is written, so builds of the same bundle run one after the other, and
+the store is not cleared during a build. It holds one lock at a time, so builds cannot deadlock.
 
-A lock is taken by whoever holds the gate, and only then. `hatch-lambda cache clear` keeps the gate for as long as it
-removes files: it sees each build that is running, and none can begin.
+Locks are only taken while holding the gate. `hatch-lambda cache clear` holds the gate while it removes files: it sees
+every running build, and no other can start.
 
-Lock files are never deleted, as a file that one process has deleted and another one has open keeps nobody out. Their
-number is limited by their names, which are 16 bits of a hash; the wrong build waits once in a while. The system
-releases the locks of a process that was killed.
+Lock files are never deleted: a deleted file that another process has open would exclude nobody. Their names are 16 bits
+of a hash, which limits their number; rarely, a build waits for an unrelated one. The system releases the locks of
+killed processes.
 """
 
 from __future__ import annotations
@@ -32,17 +31,14 @@ if TYPE_CHECKING:
 
 _GATE = "gate.lock"
 _PAUSE = 0.05
-"""Seconds between two tries, as in filelock."""
+"""Seconds between attempts, as in filelock."""
 _PATIENCE = 1.0
-"""Seconds that the gate may be held by a build that begins."""
+"""Seconds for which a starting build may hold the gate."""
 
 
 @contextmanager
 def building(store: Store, directory: Path, report: Callable[[str], object]) -> Iterator[None]:
-    """Hold the lock of a bundle directory; a thread that holds it already goes on.
-
-    `report` is told once what the build is waiting for.
-    """
+    """Lock a bundle directory; reentrant. `report` is called once if the build has to wait."""
     name = f"{hashlib.sha256(os.fsencode(directory)).hexdigest()[:4]}.lock"
     lock = FileLock(store.lock_file(name), is_singleton=True)
     if lock.is_locked:
@@ -78,7 +74,7 @@ def _try(lock: FileLock, gate: FileLock, report: Callable[[str], object]) -> boo
 
 @contextmanager
 def clearing(store: Store) -> Iterator[None]:
-    """Keep builds from beginning. Raises `LambdaBuildError` if one is running."""
+    """Keep builds from starting. Raises `LambdaBuildError` if one is running."""
     with FileLock(store.lock_file(_GATE)):
         for path in store.lock_files():
             if path.name == _GATE:

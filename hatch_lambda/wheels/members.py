@@ -1,4 +1,4 @@
-"""The files that wheels bring to a bundle, and reading them where they are, compressed or not, with few calls."""
+"""The files of a bundle, and reading their content from wheels, compressed or not, with few system calls."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ EXECUTABLE_MODE = 0o755
 
 
 class Member(NamedTuple):
-    """Content that is an entry of a wheel, and where it is in there, for copying it as it is.
-
-    A plain tuple, as a bundle has thousands of them.
-    """
+    """An entry of a wheel, with all that copying it needs. A tuple, as a bundle has thousands of them."""
 
     wheel: Path
     name: str
@@ -35,7 +32,7 @@ class Member(NamedTuple):
     compressed_size: int
     size: int
     offset: int
-    """Of the entry's own header."""
+    """Of the local header."""
 
     def read(self) -> bytes:
         """Raises `BrokenWheelError`."""
@@ -44,7 +41,7 @@ class Member(NamedTuple):
 
 
 class Generated(NamedTuple):
-    """Content made here: the scripts of entry points, a RECORD that is true to the layout."""
+    """Content made here, such as scripts of entry points, or RECORD."""
 
     content: bytes
 
@@ -57,7 +54,7 @@ class Generated(NamedTuple):
 
 
 class BundleFile(NamedTuple):
-    """A file below the root of the bundle. `path`: with forward slashes. `owner`: the distribution that brings it."""
+    """A file of a bundle. `path`: from its root, with forward slashes. `owner`: `name version` of its distribution."""
 
     path: str
     mode: int
@@ -68,19 +65,16 @@ class BundleFile(NamedTuple):
 LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")  # APPNOTE 4.3.7
 _LENGTHS, _PLACE_OF_LENGTHS = struct.Struct("<HH"), 26  # the end of it: of the name, of the extra field
 PIECE = 256 * 1024
-"""Bytes: what is in the processor's cache while it is inflated, summed and written."""
+"""Bytes that stay in the processor's cache while they are inflated, summed and written."""
 USUAL_EXTRA = 64
-"""Bytes that an entry's extra field seldom exceeds."""
+"""Bytes; few extra fields are longer."""
 _READ_AHEAD = 256 * 1024
 _SMALL = 16 * 1024
-"""Bytes that are copied sooner than a view of them is made."""
+"""Bytes up to which a copy is faster than a view."""
 
 
 class Reader:
-    """Reads at places of a file. What lies one behind the other, as most files of a wheel do, takes few calls.
-
-    `file`: open without a buffer. It is for one thread.
-    """
+    """Reads from offsets of an unbuffered file, ahead if they are consecutive, as in a wheel. For one thread."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -88,12 +82,12 @@ class Reader:
         self._ahead = b""
 
     def at(self, offset: int, size: int) -> bytes:
-        """Up to so many bytes from a place."""
+        """Up to `size` bytes from an offset."""
         ahead, begin = self.around(offset, size)
         return ahead[begin : begin + size]
 
     def around(self, offset: int, size: int) -> tuple[bytes, int]:
-        """What was read, with up to so many bytes from a place and more; and where in it that place is."""
+        """The bytes read ahead, which include those asked for if the file does, and where in them the offset is."""
         begin = offset - self._start
         left = len(self._ahead) - begin
         if begin < 0 or left < size:
@@ -111,7 +105,7 @@ class Reader:
 
 
 class OpenWheels(ExitStack):
-    """Wheels that are read from, each of which is opened once. It is for one thread."""
+    """Wheels to read from, each opened once. For one thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +114,7 @@ class OpenWheels(ExitStack):
 
     def reader(self, wheel: Path) -> Reader:
         latest, reader = self._latest
-        if reader is None or wheel is not latest:  # to look a path up takes longer than to read what most want
+        if reader is None or wheel is not latest:  # hashing a path takes longer than most reads
             if wheel not in self._readers:
                 self._readers[wheel] = Reader(self.enter_context(wheel.open("rb", buffering=0)))
             reader = self._readers[wheel]
@@ -133,9 +127,9 @@ class OpenWheels(ExitStack):
 
 
 def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[bytes | memoryview]:
-    """A member as it lies in its wheel, compressed or not, in pieces. Raises `BrokenWheelError`.
+    """The data of a member as it is in the wheel, compressed or not, in pieces. Raises `BrokenWheelError`.
 
-    Most are small: the header is read together with what comes behind it.
+    Most are small, so the header is read together with the data.
     """
     wheel = wheels.reader(member.wheel)
     size = member.compressed_size
@@ -143,7 +137,7 @@ def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[bytes | memoryvie
     ahead, header = wheel.around(member.offset, min(PIECE, expected))
     if not ahead.startswith(b"PK\3\4", header) or len(ahead) < header + LOCAL_HEADER.size:
         raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not where its directory says")
-    # The header's extra field may be another than the one in the central directory (4.3.7).
+    # The extra field may differ from the one in the central directory (4.3.7).
     name_length, extra_length = _LENGTHS.unpack_from(ahead, header + _PLACE_OF_LENGTHS)
     start = header + LOCAL_HEADER.size + name_length + extra_length
     if size <= _SMALL and start + size <= len(ahead):
@@ -179,7 +173,7 @@ def inflated(wheels: OpenWheels, member: Member) -> Iterator[bytes | memoryview]
 
 
 class CorruptEntryError(Exception):
-    """How the content of an entry differs from what its headers say, as a predicate."""
+    """How an entry differs from its headers, as in `is damaged`."""
 
 
 _Piece = TypeVar("_Piece", bytes, bytes | memoryview)

@@ -1,4 +1,4 @@
-"""Check a wheel and read its machine code in one pass over its content; the result is cached as a note in the store."""
+"""Check wheels and read their machine code, in one pass over their content; the results are cached in the store."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from hatch_lambda.wheels.store import Store
 
-# Increase whenever a wheel is checked for more, or more is read from machine code.
+# Increase whenever checks are added, or more is read from machine code.
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a wheel carries. It depends on the wheel alone."""
+    """What a wheel contains, whatever the target."""
 
     name: str
     version: str
@@ -53,7 +53,7 @@ def check_and_scan(wheels: Iterable[tuple[str, str, Path]], store: Store) -> tup
 
 
 def prescan(wheel: Path, store: Store) -> None:
-    """Cache a wheel's scan. Faults are reported by `check_and_scan`: not all that is downloaded is used."""
+    """Cache the scan of a wheel. Errors are left to `check_and_scan`, as not every download is used."""
     with contextlib.suppress(BrokenWheelError, OSError):
         _check_and_scan("", "", wheel, store)
 
@@ -78,14 +78,14 @@ def _check_and_scan(name: str, version: str, wheel: Path, store: Store) -> Scan:
 
     def watch(path: str, content: Iterator[bytes]) -> Iterator[bytes]:
         paths.append(path)
-        start = b""  # pieces may be of any length
+        start = b""  # pieces have any length
         while len(start) < SIGNATURE_LENGTH and (piece := next(content, None)) is not None:
             start += piece
             yield piece
         if not begins_as_machine_code(start):
             yield from content
             return
-        # The loader's tables lie at both ends of a library, and a deflated stream only runs forward.
+        # As in `read_stream`
         with SpooledTemporaryFile(max_size=HELD_IN_MEMORY) as file:
             file.write(start)
             for piece in content:

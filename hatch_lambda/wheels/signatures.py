@@ -1,4 +1,4 @@
-"""By which bytes files of machine code begin."""
+"""The first bytes of files of machine code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 SIGNATURE_LENGTH = 4
 ELF_SIGNATURE = b"\x7fELF"
 DOS_SIGNATURE = b"MZ"
-# mach-o/loader.h: MH_MAGIC and MH_MAGIC_64 in the byte order of the machine that the file is for
+# mach-o/loader.h: MH_MAGIC and MH_MAGIC_64 in the byte order of the file's machine
 MACH_O_BYTE_ORDER_AND_BITS = {
     b"\xfe\xed\xfa\xce": (">", 32),
     b"\xce\xfa\xed\xfe": ("<", 32),
@@ -23,7 +23,7 @@ FAT_MACH_O_SIGNATURES = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 
 
 def begins_as_machine_code(content: bytes) -> bool:
-    """Whether a file may be machine code, by its first bytes; it takes a look at the whole to tell."""
+    """Whether a file may be machine code, by its first bytes."""
     signature = content[:SIGNATURE_LENGTH]
     return (
         signature == ELF_SIGNATURE

@@ -52,9 +52,9 @@ _KINDS = {
 """A glob and a pattern for the paths of each kind of files."""
 _DAY = 24 * 60 * 60
 UNUSED_FOR = 60 * _DAY
-"""Seconds after which a wheel that no build has used is dropped."""
+"""Seconds after which unused files are removed."""
 BOUND = 8 * 1024**3
-"""Bytes that the store may hold; beyond, what was not used for longest is dropped."""
+"""Bytes of wheels, beyond which the least recently used are removed."""
 
 
 class WantedWheel(NamedTuple):
@@ -91,16 +91,13 @@ class StoredWheel(NamedTuple):
 
 
 class Store:
-    """The folder that they are kept in, for one build."""
+    """The cache, at `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def keep(self, wheel: Path, name: str, version: str, *, scratch: Path | None = None) -> StoredWheel:
-        """Take a wheel in, unless the very same one is there already.
-
-        `scratch`: a folder that goes soon; what is in it need not be copied, where the file system can link it.
-        """
+        """Cache a wheel. `scratch`: a temporary folder; wheels in it are linked instead of copied, where possible."""
         sha256 = sha256_of(wheel)
         kept = StoredWheel(name, version, wheel.name, sha256, self._place(sha256, wheel.name))
         if _is_intact(kept):
@@ -112,7 +109,7 @@ class Store:
         return kept
 
     def find(self, wanted: WantedWheel) -> StoredWheel | None:
-        """A wheel that was kept, if it is still there as it was."""
+        """A cached wheel; None if it is missing or modified."""
         kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
         if not _is_intact(kept):
             tempfiles.remove(kept.path)
@@ -121,17 +118,17 @@ class Store:
         return kept
 
     def find_all(self, wanted: Iterable[WantedWheel]) -> list[StoredWheel | None]:
-        """`find` for many, on all cores: hashing takes the time."""
+        """`find` for many, on all cores, as hashing is slow."""
         with ThreadPoolExecutor(cores()) as pool:
             return list(pool.map(self.find, wanted))
 
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
-        """Keep which wheel a build gave. `recipe`: a hash of all that the build depends on."""
+        """Cache which wheel a build made. `recipe`: a hash of everything that the build depends on."""
         text = json.dumps({"filename": wheel.filename, "sha256": wheel.sha256})
         self._write(self._recipe(recipe), text)
 
     def built(self, recipe: str, name: str, version: str) -> StoredWheel | None:
-        """What an earlier build by this recipe gave, if that is still there."""
+        """The wheel that an earlier build with this recipe made, if it is cached."""
         try:
             entry = json.loads(_read(self._recipe(recipe)))
             wanted = WantedWheel(name, version, entry["filename"], entry["sha256"])
@@ -140,7 +137,7 @@ class Store:
             return None
 
     def keep_note(self, sha256: str, text: str) -> None:
-        """Keep what was found out about a wheel."""
+        """Cache the results of scanning a wheel."""
         self._write(self._note(sha256), text)
 
     def note(self, sha256: str) -> str | None:
@@ -150,7 +147,7 @@ class Store:
             return None
 
     def lock_file(self, name: str) -> Path:
-        """Where a lock of builds is (see `locks`), ready to be opened."""
+        """The path of a lock (see `locks`), whose folder exists."""
         path = self._make_room(self.root / "locks" / name)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -159,7 +156,7 @@ class Store:
         return sorted(path for path in self.root.glob("locks/*.lock") if path.is_file())
 
     def tidy(self) -> None:
-        """Drop what killed builds had begun; once a day, also what was not used for long or is over the bound."""
+        """Remove incomplete files of killed builds; once a day also unused files, and wheels beyond the bound."""
         tempfiles.sweep(self.begun, PART)
         stamp = self.root / "tidied"
         if 0 <= _age(stamp) < _DAY:
@@ -173,7 +170,7 @@ class Store:
                 _drop(path)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
-        tempfiles.remove(self.root / "unpacked")  # which releases before this one kept
+        tempfiles.remove(self.root / "unpacked")  # of earlier releases
         for pattern in ("built/*.json", "notes/*.json", "bytecode/*"):
             for path in self.root.glob(pattern):
                 if _age(path) > UNUSED_FOR:
@@ -202,9 +199,9 @@ class Store:
         write_atomically(self._make_room(path), text.encode("utf-8"), aside=self.begun)
 
     def _make_room(self, path: Path) -> Path:
-        """Remove what keeps a file of the store from its path: a directory in its place, a file in that of a directory.
+        """Remove whatever keeps a file from being written: a directory at its path, a file in place of a directory.
 
-        Gives the path. Who has put such things there may have done so in the directory for temporary files, too.
+        Returns the path. The directory for incomplete files may be affected, too.
         """
         for file in (path, self.begun / PART):
             for parent in file.relative_to(self.root).parents:
@@ -245,7 +242,7 @@ class Store:
 
 
 def user_store(fallback: Path) -> Store:
-    """The user's store; where that folder cannot be written to, one at the fallback."""
+    """The user's store, or one at `fallback` if its folder is not writable."""
     root = Path(os.environ.get(CACHE_VARIABLE) or _usual_root()).absolute()
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -263,7 +260,7 @@ def _usual_root() -> Path:
 
 
 def _linked(source: Path, path: Path) -> bool:
-    """Give a file a second name, in place of an empty one."""
+    """Replace an empty file by a hard link."""
     beside = path.with_name(f"{path.name}-link")
     try:
         beside.hardlink_to(source)
@@ -275,7 +272,7 @@ def _linked(source: Path, path: Path) -> bool:
 
 def _read(path: Path) -> str:
     """Raises `OSError` or `ValueError`."""
-    if not path.is_file():  # opening a pipe would wait for whoever writes to it
+    if not path.is_file():  # opening a FIFO would block
         raise FileNotFoundError(path)
     _mark_as_used(path)
     return path.read_text(encoding="utf-8")
@@ -295,7 +292,7 @@ def _mark_as_used(path: Path) -> None:
 
 
 def _drop(path: Path) -> None:
-    with contextlib.suppress(OSError):  # gone already, or on Windows open, as others read it
+    with contextlib.suppress(OSError):  # removed already, or on Windows open
         path.unlink()
 
 
@@ -303,11 +300,11 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        return 0  # another build has just dropped it
+        return 0  # another build has just removed it
 
 
 def _age(path: Path) -> float:
-    """Seconds since it was used; endless where it is not there."""
+    """Seconds since it was used; infinite if it is missing."""
     try:
         return time.time() - path.stat().st_mtime
     except OSError:
