@@ -6,11 +6,8 @@ Its file name, its folders, METADATA and RECORD must agree, as tools differ in w
 
 from __future__ import annotations
 
-import base64
-import csv
 import dataclasses
 import hashlib
-import io
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +22,7 @@ from hatch_lambda.common.hashing import cores
 from hatch_lambda.wheels.archive import ZIP_ERRORS, Content, FaultError, check_archive
 from hatch_lambda.wheels.members import Reader
 from hatch_lambda.wheels.metadata import Metadata
+from hatch_lambda.wheels.record import hash_of, normalized_hash, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -100,8 +98,9 @@ def _check_metadata(contents: dict[str, Content], dist_info: str, name: Normaliz
     if canonicalize_name(its_name) != name or _version(its_version) != version:
         raise FaultError(f"its file name says {name} {version}, its METADATA {its_name} {its_version}")
     wheel_version = field("Wheel-Version", "WHEEL")
-    if wheel_version.partition(".")[0] != "1":
-        raise FaultError(f"its format is version {wheel_version}, only 1 is known")
+    major = wheel_version.partition(".")[0]
+    if not major.isdecimal() or int(major) > 1:  # as the specification asks; others have the same layout
+        raise FaultError(f"its format is version {wheel_version}, only 1 is supported")
 
 
 # --- RECORD ---
@@ -145,12 +144,13 @@ def _check_content(path: Path, contents: dict[str, Content], dist_info: str, wat
 
 def _record(content: Content, files: Collection[str], exempt: Collection[str]) -> dict[str, tuple[str, str]]:
     """The hash and the size of each file, as written, if all files are listed and no others."""
+    text = content.read()
     try:
-        rows = list(csv.reader(io.StringIO(content.read().decode("utf-8"), newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = read_record(text)
+    except ValueError as error:
         raise FaultError(f"its RECORD cannot be read: {error}") from None
     found: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
-    for row in filter(None, rows):
+    for row in rows:
         if len(row) != 3:  # noqa: PLR2004 - path, hash, size
             raise FaultError(f"its RECORD has a line of {len(row)} fields, not 3: {','.join(row)}")
         path, digest, size = row
@@ -167,7 +167,7 @@ def _record(content: Content, files: Collection[str], exempt: Collection[str]) -
 
 
 def _check_hash(content: Content, expected: str, size: str, pieces: Iterable[bytes]) -> None:
-    algorithm, _, digest = expected.partition("=")
+    algorithm = expected.partition("=")[0]
     if not expected:
         raise FaultError(f"its RECORD has no hash of `{content.name}`")
     if algorithm not in _STRONG:
@@ -177,5 +177,5 @@ def _check_hash(content: Content, expected: str, size: str, pieces: Iterable[byt
     found = hashlib.new(algorithm)
     for piece in pieces:
         found.update(piece)
-    if base64.urlsafe_b64encode(found.digest()).rstrip(b"=").decode("ascii") != digest.rstrip("="):
+    if hash_of(found.digest(), algorithm) != normalized_hash(expected).rstrip("="):
         raise FaultError(f"`{content.name}` is not what its RECORD says: its {algorithm} differs")

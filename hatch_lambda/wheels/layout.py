@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import io
@@ -17,9 +16,10 @@ from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.wheels.archive import has_drive
 from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
 from hatch_lambda.wheels.metadata import console_scripts
+from hatch_lambda.wheels.record import hash_of, normalized_hash, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from hatch_lambda.common.target import Target
@@ -63,10 +63,17 @@ class _WheelLayout:
         scripts = [file for file in self._entry_point_scripts() if file.path not in {other.path for other in placed}]
         files = [file for file in placed if not is_excluded(file.path)]
         scripts = [file for file in scripts if not is_excluded(file.path)]
-        if scripts or {file.path for file in files} != {entry.filename for entry in self.entries}:
-            record = f"{self.dist_info}/RECORD"
+        record = f"{self.dist_info}/RECORD"
+        try:
+            rows = {row[0]: row[1:3] for row in read_record(self.archive.read(record)) if len(row) > 2}  # noqa: PLR2004
+        except (KeyError, ValueError):
+            rows = {}
+        is_standard = all(normalized_hash(row[0]) == row[0] for row in rows.values())
+        if scripts or not is_standard or {file.path for file in files} != {entry.filename for entry in self.entries}:
+            if not rows:
+                raise self._broken("its RECORD is missing or cannot be read")
             files = [file for file in files if file.path != record]
-            files.append(self._file(record, FILE_MODE, Generated(self._record([*files, *scripts]))))
+            files.append(self._file(record, FILE_MODE, Generated(_record([*files, *scripts], rows, record))))
         return (*files, *scripts)
 
     def _file(self, path: str, mode: int, source: Member | Generated) -> BundleFile:
@@ -133,25 +140,19 @@ class _WheelLayout:
             )
             yield self._file(f"bin/{name}", EXECUTABLE_MODE, Generated(content.encode("utf-8")))
 
-    def _record(self, files: list[BundleFile]) -> bytes:
-        """RECORD for these files (https://packaging.python.org/specifications/recording-installed-packages)."""
-        record = f"{self.dist_info}/RECORD"
-        try:
-            rows = list(csv.reader(io.StringIO(self.archive.read(record).decode("utf-8"), newline="")))
-        except (KeyError, UnicodeDecodeError, csv.Error):
-            raise self._broken("its RECORD is missing or cannot be read") from None
-        known = {row[0]: row[1:3] for row in rows if len(row) > 2}  # noqa: PLR2004
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        for file in sorted(files, key=lambda file: file.path):
-            hash_and_size = known.get(file.source.name) if isinstance(file.source, Member) else None
-            if not hash_and_size:
-                content = file.source.read()
-                digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode("ascii")
-                hash_and_size = [f"sha256={digest}", str(len(content))]
-            writer.writerow((file.path, *hash_and_size))
-        writer.writerow((record, "", ""))
-        return text.getvalue().encode("utf-8")
+
+def _record(files: list[BundleFile], rows: Mapping[str, list[str]], path: str) -> bytes:
+    """RECORD for these files. `rows`: those of the wheel. `path`: RECORD's own."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for file in sorted(files, key=lambda file: file.path):
+        if isinstance(file.source, Member) and (row := rows.get(file.source.name)):
+            writer.writerow((file.path, normalized_hash(row[0]), row[1]))
+        else:
+            content = file.source.read()
+            writer.writerow((file.path, hash_of(hashlib.sha256(content).digest()), len(content)))
+    writer.writerow((path, "", ""))
+    return text.getvalue().encode("utf-8")
 
 
 _OBJECT_REFERENCE = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(?:\[.*\])?\s*$")

@@ -555,13 +555,36 @@ class TestMetadata:
 
         assert refused(path) == f"it has no `{INFO}/{missing}`"
 
-    def test_a_format_that_is_not_known(self, tmp_path: Path) -> None:
-        contents = files(**{f"{INFO}/WHEEL": WHEEL.replace(b"1.0", b"2.0")})
+    @pytest.mark.parametrize("version", ["2.0", "10.1", "one", "-1", ""])
+    def test_an_unsupported_format(self, version: str, tmp_path: Path) -> None:
+        contents = files(**{f"{INFO}/WHEEL": WHEEL.replace(b"1.0", version.encode())})
 
-        assert refused(write(tmp_path, contents)) == "its format is version 2.0, only 1 is known"
+        assert refused(write(tmp_path, contents)) == f"its format is version {version}, only 1 is supported"
+
+    @pytest.mark.parametrize("version", ["0.1", "1.0", "1.9", "1"])
+    def test_a_supported_format(self, version: str, tmp_path: Path) -> None:
+        """A version before 1 was written by the first releases of wheel."""
+        check_wheel(write(tmp_path, files(**{f"{INFO}/WHEEL": WHEEL.replace(b"1.0", version.encode())})))
 
 
 class TestRecord:
+    @pytest.mark.parametrize("algorithm", ["sha256", "sha512", "blake2b"])
+    @pytest.mark.parametrize("upper", [False, True])
+    def test_hexadecimal_hashes(self, algorithm: str, upper: bool, tmp_path: Path) -> None:  # noqa: FBT001
+        """As `uv_build` wrote them before 0.8.13; the right ones are accepted, others are not."""
+
+        def record(contents: Mapping[str, bytes]) -> bytes:
+            rows = {name: hashlib.new(algorithm, content).hexdigest() for name, content in contents.items()}
+            lines = [
+                f"{name},{algorithm}={h.upper() if upper else h},{len(contents[name])}" for name, h in rows.items()
+            ]
+            return "\n".join([*lines, f"{INFO}/RECORD,,", ""]).encode()
+
+        check_wheel(write(tmp_path, files(), record=record(files())))
+
+        path = write(tmp_path, files(), record=record(files(**{"foo.py": MODULE[::-1]})))
+        assert refused(path) == f"`foo.py` is not what its RECORD says: its {algorithm} differs"
+
     def test_a_file_that_it_does_not_list(self, tmp_path: Path) -> None:
         path = write(tmp_path, files(**{"evil.py": b""}), record=record_of(files()))
 

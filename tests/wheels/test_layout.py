@@ -305,6 +305,18 @@ class TestRecord:
         assert by_path(files)["orders-1.0.dist-info/RECORD"].source.read() == original
         assert_record_is_true(files, "orders-1.0.dist-info")
 
+    def test_hexadecimal_hashes_become_base64(self, tmp_path: Path) -> None:
+        """The bundle's RECORD follows the specification, even if no file has moved."""
+        wheel = wheel_of(tmp_path, {"orders.py": "ORDERS = 1\n"})
+        with zipfile.ZipFile(wheel) as archive:
+            contents = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/RECORD")}
+        rows = "".join(f"{n},sha256={hashlib.sha256(c).hexdigest()},{len(c)}\n" for n, c in contents.items())
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for name, content in {**contents, "orders-1.0.dist-info/RECORD": rows.encode()}.items():
+                archive.writestr(name, content)
+
+        assert_record_is_true(lay_out(wheel, TARGET), "orders-1.0.dist-info")
+
     def test_names_with_commas_quotes_and_letters_of_any_script_are_recorded(self, tmp_path: Path) -> None:
         names = ["a,b.txt", 'say "hi".txt', "Straße.txt", "注文.txt"]
         wheel = raw_wheel(tmp_path, [(f"orders-1.0.data/data/{name}", name.encode()) for name in names])

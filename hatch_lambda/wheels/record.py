@@ -1,0 +1,31 @@
+"""RECORD: hash and size of each file (https://packaging.python.org/specifications/recording-installed-packages)."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+
+
+def read_record(content: bytes) -> list[list[str]]:
+    """The rows of a RECORD. Raises `ValueError`."""
+    try:
+        return [*filter(None, csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))]
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
+
+
+def hash_of(digest: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}={base64.urlsafe_b64encode(digest).rstrip(b'=').decode('ascii')}"
+
+
+def normalized_hash(text: str) -> str:
+    """A hash in base64, as specified, of one that may be in hexadecimal: early `uv_build` and others wrote it so."""
+    algorithm, _, digest = text.partition("=")
+    try:
+        if len(digest) == 2 * hashlib.new(algorithm).digest_size:
+            return hash_of(bytes.fromhex(digest), algorithm)
+    except (ValueError, TypeError):  # an unknown algorithm, or one without a fixed size
+        pass
+    return text
