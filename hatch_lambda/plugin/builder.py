@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hatchling.builders.config import BuilderConfig
+from hatchling.builders.config import BuilderConfig, env_var_enabled
+from hatchling.builders.constants import BuildEnvVars
 from hatchling.builders.plugin.interface import BuilderInterface
 from hatchling.plugin.manager import PluginManager
 
@@ -14,10 +15,26 @@ from hatch_lambda.plugin import HOOK, TARGET
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
     from hatch_lambda.plugin.build import Build
 
 
-class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
+class LambdaBuilderConfig(BuilderConfig):
+    """Hatch installs for the target `lambda` what it installs for the wheel, which is built for it with its hooks."""
+
+    @cached_property
+    def dependencies(self) -> list[str]:
+        from hatchling.builders.wheel import WheelBuilder
+
+        builder = self.builder
+        wheel = WheelBuilder(
+            self.root, plugin_manager=builder.plugin_manager, metadata=builder.metadata, app=builder.app
+        )
+        return list(dict.fromkeys([*super().dependencies, *wheel.config.dependencies]))
+
+
+class LambdaBuilder(BuilderInterface[LambdaBuilderConfig, PluginManager]):
     """Builds the zips to upload to Lambda.
 
     Hatch imports this module for every target of a project, so the work is in `Build`.
@@ -25,12 +42,18 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
 
     PLUGIN_NAME = TARGET
 
+    _hooks_only = False
+
     @cached_property
     def current(self) -> Build:
         """What this builder and the hook share."""
         from hatch_lambda.plugin.build import Build
 
         return Build(self)
+
+    @classmethod
+    def get_config_class(cls) -> type[LambdaBuilderConfig]:
+        return LambdaBuilderConfig
 
     def get_version_api(self) -> dict[str, Callable[..., str]]:
         return dict.fromkeys(["function", "layer", "code", *self._functions], self.build_zip)
@@ -50,9 +73,24 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
                 return
             wanted = versions or self.config.versions
             self.current.check(wanted)
+            self._hooks_only = options.get("hooks_only") or env_var_enabled(BuildEnvVars.HOOKS_ONLY)
             with self.current.pip_started(wanted, anew=bool(options.get("clean"))):
                 yield from super().build(versions=versions, clean_only=clean_only, **options)
             self.current.compare_zips()
+
+    def get_build_hooks(self, directory: str) -> dict[str, BuildHookInterface[Any]]:
+        """The hooks of all targets run as for any wheel when the project's is built, and not a second time here."""
+        hooks = super().get_build_hooks(directory)
+        if not self._hooks_only:
+            for name in hooks.keys() - self.target_config.get("hooks", {}).keys() - {HOOK}:
+                vars(hooks[name]).update(initialize=_do_nothing, finalize=_do_nothing)
+        return hooks
+
+    def get_default_build_data(self) -> dict[str, Any]:
+        """Those of a wheel, which hooks may have been written for; its builder takes them over."""
+        from hatch_lambda.plugin.project_wheel import ProjectWheelBuilder
+
+        return ProjectWheelBuilder.of(self, {}).get_default_build_data()
 
     def build_zip(self, directory: str, **build_data: Any) -> str:
         return self.current.build_zip(directory, build_data)
@@ -66,3 +104,7 @@ class LambdaBuilder(BuilderInterface[BuilderConfig, PluginManager]):
         table = self.config.hook_config.get(HOOK)
         functions = table.get("functions") if isinstance(table, dict) else None
         return [name for name in functions if isinstance(name, str)] if isinstance(functions, dict) else []
+
+
+def _do_nothing(*_: object) -> None:
+    pass

@@ -54,12 +54,20 @@ def build_wheel(builder: BuilderInterface[Any, Any], directory: Path, build_data
 
 
 def check_selection(builder: BuilderInterface[Any, Any]) -> None:
-    """Report before anything is resolved that Hatch will find no files of the project, unless hooks may add some.
+    """Report before anything is resolved that a hook is missing, or no files of the project unless hooks may add some.
 
     Raises `LambdaBuildError`.
     """
     wheel_builder = ProjectWheelBuilder.of(builder, {})
     with wheel_builder.explaining_faults():
+        for name in wheel_builder.config.hook_config:
+            if builder.plugin_manager.build_hook.get(name) is None:
+                raise LambdaBuildError(
+                    f"No installed plugin provides the build hook `{name}` of the wheel target.\n"
+                    "The zip contains the project's wheel, which is built with its hooks.\n"
+                    "What you can do: add the plugin to `build-system.requires`, or to the `dependencies` of the hook; "
+                    "with `python -m hatchling`, install it."
+                )
         hooks = {*builder.config.hook_config, *wheel_builder.config.hook_config}
         if hooks <= {builder.PLUGIN_NAME} and not wheel_builder.config.get_force_include():
             _ = wheel_builder.config.default_file_selection_options
@@ -97,8 +105,14 @@ class ProjectWheelBuilder(WheelBuilder):
 
     def set_build_data_defaults(self, build_data: dict[str, Any]) -> None:
         super().set_build_data_defaults(build_data)
-        build_data["artifacts"] = [*build_data["artifacts"], *self.contributed.get("artifacts", ())]
-        build_data["force_include"] = {**build_data["force_include"], **self.contributed.get("force_include", {})}
+        for key, value in self.contributed.items():
+            default = build_data.get(key)
+            if isinstance(default, list):
+                build_data[key] = [*default, *value]
+            elif isinstance(default, dict):
+                build_data[key] = {**default, **value}
+            elif key in {*build_data, "tag"}:
+                build_data[key] = value
 
     @contextmanager
     def explaining_faults(self) -> Iterator[None]:

@@ -1,0 +1,108 @@
+"""Build hooks of others: those of the wheel target, and those of all targets."""
+
+from __future__ import annotations
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+from hatch_lambda.plugin.builder import LambdaBuilder
+from tests.support.projects import DIST_INFO, HOOK, PACKAGE, NewProject
+
+GLOBAL = f"{HOOK}\n[tool.hatch.build.hooks.custom]\n"
+CUSTOM_HOOK = """\
+import pathlib
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class CustomBuildHook(BuildHookInterface):
+    def dependencies(self):
+        return ["dynamic"]
+
+    def clean(self, versions):
+        pathlib.Path(self.root, "cleaned").touch()
+
+    def initialize(self, version, build_data):
+        with open("ran", "a") as ran:
+            print("initialize", self.target_name, file=ran)
+        {body}
+
+    def finalize(self, version, build_data, artifact_path):
+        with open("ran", "a") as ran:
+            print("finalize", self.target_name, file=ran)
+"""
+
+
+def files(body: str = "pass") -> dict[str, str]:
+    return {**PACKAGE, "lone.txt": "", "hatch_build.py": CUSTOM_HOOK.format(body=body)}
+
+
+@pytest.mark.parametrize("table", ["targets.wheel.hooks.custom", "hooks.custom", "targets.wheel"])
+def test_what_the_wheel_and_its_hooks_require_is_installed_for_the_zip(new_project: NewProject, table: str) -> None:
+    root = str(new_project(f'{HOOK}\n[tool.hatch.build.{table}]\ndependencies = ["static"]\n', files=files()).root)
+
+    required = LambdaBuilder(root).config.dependencies
+
+    assert set(required) == {*WheelBuilder(root).config.dependencies}
+    assert "static" in required
+
+
+def test_a_hook_of_the_wheel_that_is_not_installed_is_reported_first(new_project: NewProject) -> None:
+    project = new_project(f"{HOOK}\n[tool.hatch.build.targets.wheel.hooks.mypyc]\n", project='dependencies = ["foo"]')
+
+    shown = project.fail()
+
+    assert "No installed plugin provides the build hook `mypyc` of the wheel target" in shown
+    assert "resolve" not in shown
+
+
+@pytest.mark.parametrize("owner", ["hooks", "targets.wheel.hooks", "targets.lambda.hooks"])
+@pytest.mark.parametrize(
+    ("body", "packaged"),
+    [
+        pytest.param("build_data['dependencies'].append('bar')", set(), id="dependencies"),
+        pytest.param("build_data['shared_data']['lone.txt'] = 'share/x'", {"share/x"}, id="shared_data"),
+        pytest.param("build_data['shared_scripts']['lone.txt'] = 'x'", {"bin/x"}, id="shared_scripts"),
+        pytest.param(
+            "build_data['extra_metadata']['lone.txt'] = 'x'",
+            {"orders-1.0.dist-info/extra_metadata/x"},
+            id="extra_metadata",
+        ),
+        pytest.param("build_data['force_include_editable']['lone.txt'] = 'x'", set(), id="force_include_editable"),
+    ],
+)
+def test_hooks_have_the_build_data_of_a_wheel(
+    new_project: NewProject, owner: str, body: str, packaged: set[str]
+) -> None:
+    project = new_project(f"{HOOK}\n[tool.hatch.build.{owner}.custom]\n", files=files(body))
+
+    project.build()
+
+    assert project.zipped() == {*PACKAGE, *DIST_INFO, *packaged}
+    assert ("Requires-Dist: bar" in project.read("orders-1.0.dist-info/METADATA").decode()) == ("bar" in body)
+
+
+def test_a_hook_of_all_targets_runs_once_for_a_zip(new_project: NewProject) -> None:
+    project = new_project(GLOBAL, files=files("pathlib.Path(self.root, 'made').mkdir()"))
+
+    project.build()
+
+    assert project.root.joinpath("ran").read_text() == "initialize wheel\nfinalize wheel\n"
+
+
+def test_a_hook_of_the_target_runs_once_for_a_zip(new_project: NewProject) -> None:
+    project = new_project(f"{HOOK}\n[tool.hatch.build.targets.lambda.hooks.custom]\n", files=files())
+
+    project.build()
+
+    assert project.root.joinpath("ran").read_text() == "initialize lambda\nfinalize lambda\n"
+
+
+def test_hooks_alone_are_run_and_cleaned_for_the_target(new_project: NewProject) -> None:
+    project = new_project(GLOBAL, files=files())
+
+    project.build("-t", "lambda", "--hooks-only")
+    project.build("-t", "lambda", "--clean-only")
+
+    assert project.root.joinpath("ran").read_text() == "initialize lambda\n"
+    assert project.root.joinpath("cleaned").exists()
