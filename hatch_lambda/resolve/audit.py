@@ -19,21 +19,30 @@ if TYPE_CHECKING:
     from hatch_lambda.wheels.store import Store
 
 
+_SHOWN = 3
+
+
 def audit(closure: Closure, resolved: Closure, job: Job, store: Store) -> Closure:
     """Return the closure if it passes. `resolved`: the closure of stage 1.
 
     Raises `IncompleteClosureError`, `UnfitMachineCodeError` or `BrokenWheelError`.
     """
     wheels = [(found.name, str(found.version), found.wheel.path) for found in closure.distributions if found.wheel]
-    audit_wheels(wheels, job.settings, store)
+    for scan in audit_wheels(wheels, job.settings, store):
+        if scan.unmatched:
+            more = len(scan.unmatched) - _SHOWN
+            rows = ", ".join(path if path.isprintable() else repr(path) for path in scan.unmatched[:_SHOWN])
+            rows += f" and {more} more" if more > 0 else ""
+            job.reporter.warn(f"{scan.distribution}: RECORD lists missing files ({rows}); the bundle's is corrected")
     check_requirements(closure, resolved, job)
     return closure
 
 
-def audit_wheels(wheels: Sequence[tuple[str, str, Path]], settings: Settings, store: Store) -> None:
-    """Check wheels, each given by its name, version and path. Raises the same as `audit`."""
+def audit_wheels(wheels: Sequence[tuple[str, str, Path]], settings: Settings, store: Store) -> list[Scan]:
+    """Check and scan wheels, each given by its name, version and path. Raises the same as `audit`."""
     scans = scans_of(wheels, settings, store)
     check_loadable(scans, settings.target, trusted=settings.compatible)
+    return scans
 
 
 def scans_of(wheels: Sequence[tuple[str, str, Path]], settings: Settings, store: Store) -> list[Scan]:

@@ -22,10 +22,9 @@ from hatch_lambda.common.hashing import cores
 from hatch_lambda.wheels.archive import ZIP_ERRORS, Content, FaultError, check_archive
 from hatch_lambda.wheels.members import Reader
 from hatch_lambda.wheels.metadata import Metadata
-from hatch_lambda.wheels.record import hash_of, normalized_hash, read_record
+from hatch_lambda.wheels.record import UNRECORDED, hash_of, normalized_hash, read_record, unmatched_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from pathlib import Path
 
     from packaging.utils import NormalizedName
@@ -36,10 +35,11 @@ Watch = Callable[[str, Iterator[bytes]], Iterable[bytes]]
 """Receives the path and the content of a file in pieces, and yields the same pieces."""
 
 
-def check_wheel(path: Path, watch: Watch = lambda _name, content: content) -> None:
+def check_wheel(path: Path, watch: Watch = lambda _name, content: content) -> tuple[str, ...]:
     """Refuse a wheel that is damaged, contradicts itself, or would do harm when it is unpacked.
 
-    All files are inflated. `watch` sees their contents, those of large files from other threads.
+    All files are inflated. `watch` sees their contents, those of large files from other threads. Returns the paths in
+    RECORD that match no file.
 
     Raises `BrokenWheelError`, which names the entry at fault.
     """
@@ -52,7 +52,7 @@ def check_wheel(path: Path, watch: Watch = lambda _name, content: content) -> No
             contents = check_archive(file, archive)
             dist_info = _dist_info(contents, name, version)
             _check_metadata(contents, dist_info, name, version)
-            _check_content(path, contents, dist_info, watch)
+            return _check_content(path, contents, dist_info, watch)
     except FaultError as fault:
         raise BrokenWheelError(path.name, str(fault)) from None
     except ZIP_ERRORS as error:
@@ -107,14 +107,16 @@ def _check_metadata(contents: dict[str, Content], dist_info: str, name: Normaliz
 
 # The specification asks for sha256 or better and names md5 and sha1 as not permitted.
 _STRONG = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"})
-# RECORD cannot hold its own hash, and signatures of RECORD are made after it.
-_UNRECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
-def _check_content(path: Path, contents: dict[str, Content], dist_info: str, watch: Watch) -> None:
-    exempt = {f"{dist_info}/{filename}" for filename in _UNRECORDED}
+def _check_content(path: Path, contents: dict[str, Content], dist_info: str, watch: Watch) -> tuple[str, ...]:
+    exempt = {f"{dist_info}/{filename}" for filename in UNRECORDED}
     files = {name: content for name, content in contents.items() if not content.entry.is_dir()}
-    record = _record(contents[f"{dist_info}/RECORD"], files.keys(), exempt)
+    rows = _record(contents[f"{dist_info}/RECORD"])
+    record = {path.lstrip("/"): row for path, row in rows.items()}
+    for name in files:
+        if name not in exempt and name not in record:
+            raise FaultError(f"it has `{name}`, which its RECORD does not list")
 
     def check(content: Content) -> None:
         pieces = watch(content.name, content.chunks())
@@ -140,10 +142,11 @@ def _check_content(path: Path, contents: dict[str, Content], dist_info: str, wat
             done.result()
     finally:
         pool.shutdown(cancel_futures=True)
+    return unmatched_rows(rows, files, dist_info)
 
 
-def _record(content: Content, files: Collection[str], exempt: Collection[str]) -> dict[str, tuple[str, str]]:
-    """The hash and the size of each file, as written, if all files are listed and no others."""
+def _record(content: Content) -> dict[str, tuple[str, str]]:
+    """The hash and the size of each file, as written."""
     text = content.read()
     try:
         rows = read_record(text)
@@ -154,16 +157,10 @@ def _record(content: Content, files: Collection[str], exempt: Collection[str]) -
         if len(row) != 3:  # noqa: PLR2004 - path, hash, size
             raise FaultError(f"its RECORD has a line of {len(row)} fields, not 3: {','.join(row)}")
         path, digest, size = row
-        found[path].add((digest, size))
-        if len(found[path]) > 1:
+        found[path.lstrip("/")].add((digest, size))  # selenium 4.0 has `/` before the paths of some files
+        if len(found[path.lstrip("/")]) > 1:
             raise FaultError(f"its RECORD lists `{path}` twice, and differently")
-    for name in found:
-        if name not in files and name not in exempt and not name.endswith("/"):
-            raise FaultError(f"its RECORD lists `{name}`, which it does not have")
-    for name in files:
-        if name not in exempt and name not in found:
-            raise FaultError(f"it has `{name}`, which its RECORD does not list")
-    return {path: next(iter(rows)) for path, rows in found.items()}
+    return {path: (digest, size) for path, digest, size in rows}
 
 
 def _check_hash(content: Content, expected: str, size: str, pieces: Iterable[bytes]) -> None:

@@ -16,7 +16,7 @@ from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.wheels.archive import has_drive
 from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
 from hatch_lambda.wheels.metadata import console_scripts
-from hatch_lambda.wheels.record import hash_of, normalized_hash, read_record
+from hatch_lambda.wheels.record import hash_of, normalized_hash, read_record, unmatched_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,8 +68,10 @@ class _WheelLayout:
             rows = {row[0]: row[1:3] for row in read_record(self.archive.read(record)) if len(row) > 2}  # noqa: PLR2004
         except (KeyError, ValueError):
             rows = {}
+        names = {entry.filename for entry in self.entries}
         is_standard = all(normalized_hash(row[0]) == row[0] for row in rows.values())
-        if scripts or not is_standard or {file.path for file in files} != {entry.filename for entry in self.entries}:
+        is_standard = is_standard and not unmatched_rows(rows, names, self.dist_info)
+        if scripts or not is_standard or {file.path for file in files} != names:
             if not rows:
                 raise self._broken("its RECORD is missing or cannot be read")
             files = [file for file in files if file.path != record]
@@ -143,6 +145,7 @@ class _WheelLayout:
 
 def _record(files: list[BundleFile], rows: Mapping[str, list[str]], path: str) -> bytes:
     """RECORD for these files. `rows`: those of the wheel. `path`: RECORD's own."""
+    rows = {name.lstrip("/"): row for name, row in rows.items()}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for file in sorted(files, key=lambda file: file.path):

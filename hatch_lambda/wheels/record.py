@@ -6,6 +6,20 @@ import base64
 import csv
 import hashlib
 import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+
+UNRECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
+"""Files of `.dist-info` without a hash: RECORD cannot hold its own, and signatures of RECORD are made after it."""
+
+
+def unmatched_rows(paths: Iterable[str], files: Container[str], dist_info: str) -> tuple[str, ...]:
+    """Paths in RECORD that name no file of the wheel exactly. Directories are permitted."""
+    exempt = {f"{dist_info}/{name}" for name in UNRECORDED}
+    return tuple(path for path in paths if path not in files and path not in exempt and not path.endswith("/"))
 
 
 def read_record(content: bytes) -> list[list[str]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hatch_lambda.wheels.store import Store
 
 # Increase whenever checks are added, or more is read from machine code.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Scan:
     machine_code: tuple[MachineCode, ...]
     files: frozenset[str]
     """The paths of all files, if any is machine code."""
+    unmatched: tuple[str, ...] = ()
+    """The paths in RECORD that match no file."""
 
     @property
     def distribution(self) -> str:
@@ -96,11 +98,11 @@ def _check_and_scan(name: str, version: str, wheel: Path, store: Store) -> Scan:
             except BrokenMachineCodeError as error:
                 broken[path] = error
 
-    check_wheel(wheel, watch)
+    unmatched = check_wheel(wheel, watch)
     for _path, error in sorted(broken.items()):
         raise BrokenWheelError(wheel.name, str(error))
     machine_code = tuple(code for _path, code in sorted(found.items()) if code)
-    scan = Scan(name, version, machine_code, frozenset(paths if found else ()))
+    scan = Scan(name, version, machine_code, frozenset(paths if found else ()), unmatched)
     store.keep_note(sha256, _as_json(scan, of))
     return scan
 
@@ -111,17 +113,18 @@ def _as_json(found: Scan, of: str) -> str:
         "of": of,
         "machine_code": [dataclasses.asdict(code) for code in found.machine_code],
         "names": sorted(found.files),
+        "unmatched": found.unmatched,
     }
     return json.dumps({**content, "digest": _digest(content)})
 
 
-def _from_json(text: str | None, of: str) -> tuple[tuple[MachineCode, ...], frozenset[str]] | None:
-    """The machine code and the files in a note, if it is of this wheel and undamaged."""
+def _from_json(text: str | None, of: str) -> tuple[tuple[MachineCode, ...], frozenset[str], tuple[str, ...]] | None:
+    """The fields of a scan in a note, if it is of this wheel and undamaged."""
     try:
         note: dict[str, Any] = json.loads(text or "")
         if note.pop("digest") != _digest(note) or (note["format"], note["of"]) != (_FORMAT, of):
             return None
-        return tuple(map(_machine_code, note["machine_code"])), frozenset(note["names"])
+        return tuple(map(_machine_code, note["machine_code"])), frozenset(note["names"]), tuple(note["unmatched"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

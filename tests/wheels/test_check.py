@@ -593,7 +593,19 @@ class TestRecord:
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         path = write(tmp_path, files(), record=record_of(files(**{"gone.py": b""})))
 
-        assert refused(path) == "its RECORD lists `gone.py`, which it does not have"
+        assert check_wheel(path) == ("gone.py",)
+
+    def test_leading_slashes(self, tmp_path: Path) -> None:
+        """As in selenium 4.0; the hash is compared, and a second row may not differ."""
+        record = record_of(files())
+        path = write(tmp_path, files(), record=record.replace(b"foo.py,", b"/foo.py,"))
+        assert check_wheel(path) == ("/foo.py",)
+
+        path = write(tmp_path, files(), record=record + row("/foo.py", b"").encode())
+        assert refused(path) == "its RECORD lists `/foo.py` twice, and differently"
+
+        path = write(tmp_path, files(**{"foo.py": MODULE[::-1]}), record=record.replace(b"foo.py,", b"/foo.py,"))
+        assert refused(path) == "`foo.py` is not what its RECORD says: its sha256 differs"
 
     def test_another_content_of_the_same_size(self, tmp_path: Path) -> None:
         path = write(tmp_path, files(**{"foo.py": MODULE[::-1]}), record=record_of(files()))

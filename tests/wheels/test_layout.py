@@ -317,6 +317,19 @@ class TestRecord:
 
         assert_record_is_true(lay_out(wheel, TARGET), "orders-1.0.dist-info")
 
+    @pytest.mark.parametrize("change", [("gone.py,", "../gone.py,"), ("orders.py,", "/orders.py,")])
+    def test_rows_that_match_no_file_are_corrected(self, change: tuple[str, str], tmp_path: Path) -> None:
+        """The bundle's RECORD lists what is there, whatever the wheel's does."""
+        wheel = wheel_of(tmp_path, {"orders.py": "ORDERS = 1\n"})
+        with zipfile.ZipFile(wheel) as archive:
+            contents = {name: archive.read(name) for name in archive.namelist()}
+        record = contents["orders-1.0.dist-info/RECORD"].decode() + f"gone.py,sha256={digest(b'')},0\n"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for name, content in {**contents, "orders-1.0.dist-info/RECORD": record.replace(*change).encode()}.items():
+                archive.writestr(name, content)
+
+        assert_record_is_true(lay_out(wheel, TARGET), "orders-1.0.dist-info")
+
     def test_names_with_commas_quotes_and_letters_of_any_script_are_recorded(self, tmp_path: Path) -> None:
         names = ["a,b.txt", 'say "hi".txt', "Straße.txt", "注文.txt"]
         wheel = raw_wheel(tmp_path, [(f"orders-1.0.data/data/{name}", name.encode()) for name in names])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle.files import Bundle
     from tests.support.projects import Project
+    from tests.support.recording_ui import RecordingUI
 
     BundleOf = Callable[..., Bundle]
     Attack = Callable[[Path], Path]
@@ -158,7 +159,6 @@ UNSOUND = {
         lambda folder: write_wheel(folder, None, ("evil.py", b""), recorded=record(good_files(), f"{INFO}/RECORD")),
         "it has `evil.py`, which its RECORD does not list",
     ),
-    "only in RECORD": (recorded_as(lambda text: f"{text}gone.py,sha256=x,1\n"), "lists `gone.py`, which it does not"),
     "another hash": (recorded_as(lambda text: text.replace("sha256=", "sha256=A", 1)), "its sha256 differs"),
     "a weak hash": (recorded_as(lambda text: text.replace("sha256=", "md5=", 1)), "sha256 is the least allowed"),
     "no RECORD": (without_record, "it has no `foo-1.0.dist-info/RECORD`"),
@@ -193,6 +193,20 @@ def test_an_unsound_wheel_stops_the_build(
     assert str(caught.value).startswith(f"{FOO_WHEEL} is not a usable wheel: ")
     assert reason in str(caught.value)
     as_it_was()
+
+
+def test_rows_of_record_without_a_file_are_dropped_with_a_warning(
+    tmp_path: Path, stage_7: BundleOf, ui: RecordingUI
+) -> None:
+    added = ["gone.py,sha256=x,1", "../../evil.py,sha256=x,1", "\x1b[2Jz.py,,", "more.py,,"]
+    wheel = recorded_as(lambda text: text + "\n".join(added) + "\n")(tmp_path)
+
+    bundle = stage_7(wheel)
+
+    record = (bundle.directory / "foo-1.0.dist-info/RECORD").read_text(encoding="utf-8")
+    assert {line.partition(",")[0] for line in record.splitlines()} == {file.path for file in bundle.files}
+    shown = r"gone.py, ../../evil.py, '\x1b[2Jz.py' and 1 more"
+    assert f"foo 1.0: RECORD lists missing files ({shown}); the bundle's is corrected" in ui.text
 
 
 @pytest.mark.parametrize("case", UNSOUND_FOR_PIP)
