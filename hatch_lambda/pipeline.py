@@ -63,7 +63,7 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
                 for found in closure.distributions
                 if found.wheel
             )
-            if state and key and not closure.left_out:  # else the next build is to warn again
+            if state and key and not (closure.left_out or closure.unreachable):  # else the next build is to warn again
                 saved_resolution.keep(state, key, closure, wheels, settings)
             return replace(_lay_out(wheels, request, store, reporter), origins=closure.origins)
 

@@ -130,6 +130,8 @@ class Closure:
     """The indexes of stage 1, as lines of a requirements file. They may contain credentials and are never shown."""
     offers: Mapping[NormalizedName, tuple[IndexFile, ...]] = field(default_factory=dict)
     """The files on the index of each project that pip considered."""
+    unreachable: tuple[str, ...] = ()
+    """Warnings about indexes that could not be read while their distributions were found elsewhere."""
     left_out: tuple[str, ...] = ()
     """`name version` of what is missing, with `on-missing = "warn"`."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -19,13 +21,18 @@ from hatch_lambda.resolve.prefetch import Prefetch
 from hatch_lambda.resolve.report_unmet import no_candidate_message
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from packaging.utils import NormalizedName
 
+    from hatch_lambda.resolve.closure import Distribution
     from hatch_lambda.resolve.job import Job
     from hatch_lambda.resolve.pip.process import PipAnswer
     from hatch_lambda.wheels.store import Store
+
+
+_NO_SUCH_PROJECT = "404 "
 
 
 def download(job: Job, store: Store) -> Closure:
@@ -67,12 +74,30 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
     for line in answer.completed.output.splitlines():
         if line.startswith("WARNING: ") and "yanked" in line:  # other warnings are about this machine
             job.reporter.warn(line.removeprefix("WARNING: "))
-    found = [distribution_of(entry, destination) for entry in answer.findings["resolved"]]
-    return Closure(
-        tuple(sorted(found, key=lambda each: each.name)),
-        index_options=tuple(answer.findings["index_options"]),
-        offers=_offers(answer),
+    found = sorted(
+        (distribution_of(entry, destination) for entry in answer.findings["resolved"]), key=attrgetter("name")
     )
+    unreachable = tuple(_found_elsewhere(answer, found))
+    for warning in unreachable:
+        job.reporter.warn(warning)
+    return Closure(tuple(found), tuple(answer.findings["index_options"]), _offers(answer), unreachable)
+
+
+def _found_elsewhere(answer: PipAnswer, found: Iterable[Distribution]) -> Iterator[str]:
+    """Each index that could not be read, with what was found elsewhere: perhaps another project of the same name."""
+    by_name = {each.name: each for each in found}
+    by_index: dict[str, tuple[str, list[str]]] = {}
+    for url, reason in map(tuple, answer.findings.get("unreachable", ())):
+        index, _, project = url.rstrip("/").rpartition("/")
+        each = by_name.get(canonicalize_name(project))
+        if each and not reason.startswith(_NO_SUCH_PROJECT):
+            file = each.wheels[0] if each.wheels else each.source
+            host = urlsplit(file.url or "").netloc.rpartition("@")[2] if file else ""
+            cause = re.sub(r" for url: \S+$", "", redact(reason))
+            _, names = by_index.setdefault(redact(index), (cause, []))
+            names.append(f"{each} from {host}" if host else str(each))
+    for index, (cause, names) in by_index.items():
+        yield f"the index {index} could not be read ({cause}); found elsewhere: {', '.join(dict.fromkeys(names))}"
 
 
 def _requirements_file(job: Job) -> Path:
@@ -89,17 +114,20 @@ def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:
 def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
     output = _by_name(answer.completed.output, job)
     words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
-    subject, target = job.request.subject, job.target.description
+    subject, target, offers = job.request.subject, job.target.description, _offers(answer)
     message = f"The dependencies of {subject} cannot be resolved for {target}. pip says:\n\n{words}"
-    for unreachable in dict.fromkeys(answer.findings.get("unreachable", ())):
-        message += f"\n\n{redact(unreachable)}"
+    for url, reason in dict.fromkeys(map(tuple, answer.findings.get("unreachable", ()))):
+        project = url.rstrip("/").rpartition("/")[2]
+        # That one of several indexes lacks a project is normal. It matters where none of them has it.
+        is_nowhere = project not in offers and f"No matching distribution found for {project}" in output
+        if is_nowhere or not reason.startswith(_NO_SUCH_PROJECT):
+            message += f"\n\nCould not fetch {redact(url)}: {redact(reason)}"
     if "subprocess-exited-with-error" in output:  # in a build for metadata, of what pip has collected last
         for name in re.findall(r"^\s*Collecting ([A-Za-z0-9._-]+)", output, flags=re.MULTILINE)[-1:]:
             if sibling := BINARY_SIBLINGS.get(canonicalize_name(name)):
                 message += (
                     f"\n\nWhat you can do: depend on `{sibling}` instead of `{canonicalize_name(name)}`; it has wheels."
                 )
-    offers = _offers(answer)
     for name in map(canonicalize_name, answer.findings.get("no_candidates", ())):
         if more := no_candidate_message(name, offers.get(name, ()), job.target):
             message += f"\n\n{more}"

@@ -173,9 +173,9 @@ class UnreachableIndexes(logging.Handler):
         logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if message.startswith("Could not fetch URL"):
-            self.findings.unreachable.append(message.removesuffix(" - skipping"))
+        if str(record.msg).startswith("Could not fetch URL") and isinstance(record.args, tuple):
+            link, reason = record.args[:2]
+            self.findings.unreachable.append((getattr(link, "url", str(link)), str(reason)))
 
 
 def save_in_separate_folders(findings: Findings) -> None:

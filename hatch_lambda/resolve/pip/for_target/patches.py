@@ -25,7 +25,8 @@ class Findings:
         """Projects that have wheels with incompatible tags."""
         self.no_candidates: set[str] = set()
         """Those of them for which pip found no file to use."""
-        self.unreachable: list[str] = []
+        self.unreachable: list[tuple[str, str]] = []
+        """URLs of index pages that could not be fetched, and why."""
         self.errors: list[PatchError] = []
         """pip catches what is raised while it runs, so errors are kept here, too."""
 
