@@ -119,7 +119,8 @@ def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
     for url, reason in dict.fromkeys(map(tuple, answer.findings.get("unreachable", ()))):
         project = url.rstrip("/").rpartition("/")[2]
         # That one of several indexes lacks a project is normal. It matters where none of them has it.
-        is_nowhere = project not in offers and f"No matching distribution found for {project}" in output
+        has_files = any("-" in file.filename for file in offers.get(canonicalize_name(project), ()))
+        is_nowhere = not has_files and f"No matching distribution found for {project}" in output
         if is_nowhere or not reason.startswith(_NO_SUCH_PROJECT):
             message += f"\n\nCould not fetch {redact(url)}: {redact(reason)}"
     if "subprocess-exited-with-error" in output:  # in a build for metadata, of what pip has collected last
