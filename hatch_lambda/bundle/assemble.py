@@ -68,7 +68,8 @@ def with_bytecode(bundle: Bundle, settings: Settings, store: Store, place: str) 
 
 
 def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> _FileList:
-    layouts = [lay_out(wheel.path, settings.target) for wheel in wheels]
+    doubtful = settings.compatible  # the RECORD of these may be wrong
+    layouts = [lay_out(wheel.path, settings.target, check_record=wheel.name in doubtful) for wheel in wheels]
     if not settings.exclude and not settings.prune:
         return _FileList(union(layouts), {}, ())
     from hatch_lambda.bundle.prune import decide
@@ -79,7 +80,9 @@ def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tu
     pruned = decide(rest, settings.prune, also=sources)
     gone |= pruned.paths
     left = [
-        lay_out(wheel.path, settings.target, gone.__contains__) if any(file.path in gone for file in layout) else layout
+        lay_out(wheel.path, settings.target, gone.__contains__, check_record=wheel.name in doubtful)
+        if any(file.path in gone for file in layout)
+        else layout
         for wheel, layout in zip(wheels, layouts, strict=True)
     ]
     left_out = {"exclude": LeftOut(len(excluded), sum(file.source.size for file in excluded)), **pruned.left_out}

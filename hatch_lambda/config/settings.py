@@ -127,7 +127,7 @@ class Settings(_Facts):
         "list of names", validators.names("distribution"), default=frozenset(), affects={"resolution"}
     )
     compatible: frozenset[NormalizedName] = setting(
-        "list of names", validators.names("distribution"), default=frozenset(), affects={"resolution"}
+        "list of names", validators.names("distribution"), default=frozenset(), affects={"resolution", "bundle"}
     )
     on_missing: str = setting("string", validators.one_of(("error", "warn")), default="error", affects={"resolution"})
     exclude: tuple[str, ...] = setting(

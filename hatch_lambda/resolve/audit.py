@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.resolve.graph import chain_to
 from hatch_lambda.resolve.requirements import check_requirements
 from hatch_lambda.wheels.loadable import check_loadable, path_in_bundle
 from hatch_lambda.wheels.scan import Scan, check_and_scan
@@ -27,15 +29,31 @@ def audit(closure: Closure, resolved: Closure, job: Job, store: Store) -> Closur
 
     Raises `IncompleteClosureError`, `UnfitMachineCodeError` or `BrokenWheelError`.
     """
-    wheels = [(found.name, str(found.version), found.wheel.path) for found in closure.distributions if found.wheel]
-    for scan in audit_wheels(wheels, job.settings, store):
-        if scan.unmatched:
-            more = len(scan.unmatched) - _SHOWN
-            rows = ", ".join(path if path.isprintable() else repr(path) for path in scan.unmatched[:_SHOWN])
-            rows += f" and {more} more" if more > 0 else ""
-            job.reporter.warn(f"{scan.distribution}: RECORD lists missing files ({rows}); the bundle's is corrected")
+    members = [found for found in closure.distributions if found.wheel]
+    wheels = [(found.name, str(found.version), found.wheel.path) for found in members if found.wheel]
+    for found, (*_, path), scan in zip(members, wheels, audit_wheels(wheels, job.settings, store), strict=True):
+        if scan.record.unmatched:
+            missing = _some(scan.record.unmatched)
+            job.reporter.warn(f"{found}: RECORD lists missing files ({missing}); the bundle's is corrected")
+        if not scan.record.faults:
+            continue
+        if found.name not in job.settings.compatible:
+            chain = " -> ".join((job.request.subject, *chain_to(found, closure, job.target)))
+            raise BrokenWheelError(
+                path.name,
+                f"{_some(scan.record.faults)}\nRequired by: {chain}\nWhat you can do: require another version, or "
+                f'report it to its author; if you trust the wheel, accept it by `compatible = ["{found.name}"]`.',
+            )
+        job.reporter.warn(f"{found} is accepted as `compatible` names it, although {_some(scan.record.faults)}")
     check_requirements(closure, resolved, job)
     return closure
+
+
+def _some(items: Sequence[str]) -> str:
+    more = len(items) - _SHOWN
+    return ", ".join(text if text.isprintable() else repr(text) for text in items[:_SHOWN]) + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 def audit_wheels(wheels: Sequence[tuple[str, str, Path]], settings: Settings, store: Store) -> list[Scan]:

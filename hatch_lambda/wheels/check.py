@@ -22,7 +22,7 @@ from hatch_lambda.common.hashing import cores
 from hatch_lambda.wheels.archive import ZIP_ERRORS, Content, FaultError, check_archive
 from hatch_lambda.wheels.members import Reader
 from hatch_lambda.wheels.metadata import Metadata
-from hatch_lambda.wheels.record import UNRECORDED, hash_of, normalized_hash, read_record, unmatched_rows
+from hatch_lambda.wheels.record import UNRECORDED, Discrepancies, hash_of, normalized_hash, read_record, unmatched_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +35,11 @@ Watch = Callable[[str, Iterator[bytes]], Iterable[bytes]]
 """Receives the path and the content of a file in pieces, and yields the same pieces."""
 
 
-def check_wheel(path: Path, watch: Watch = lambda _name, content: content) -> tuple[str, ...]:
+def check_wheel(path: Path, watch: Watch = lambda _name, content: content) -> Discrepancies:
     """Refuse a wheel that is damaged, contradicts itself, or would do harm when it is unpacked.
 
-    All files are inflated. `watch` sees their contents, those of large files from other threads. Returns the paths in
-    RECORD that match no file.
+    All files are inflated. `watch` sees their contents, those of large files from other threads. Returns how
+    RECORD differs from the content, which is no reason to refuse it here.
 
     Raises `BrokenWheelError`, which names the entry at fault.
     """
@@ -109,22 +109,23 @@ def _check_metadata(contents: dict[str, Content], dist_info: str, name: Normaliz
 _STRONG = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"})
 
 
-def _check_content(path: Path, contents: dict[str, Content], dist_info: str, watch: Watch) -> tuple[str, ...]:
+def _check_content(path: Path, contents: dict[str, Content], dist_info: str, watch: Watch) -> Discrepancies:
     exempt = {f"{dist_info}/{filename}" for filename in UNRECORDED}
     files = {name: content for name, content in contents.items() if not content.entry.is_dir()}
     rows = _record(contents[f"{dist_info}/RECORD"])
     record = {path.lstrip("/"): row for path, row in rows.items()}
-    for name in files:
-        if name not in exempt and name not in record:
-            raise FaultError(f"it has `{name}`, which its RECORD does not list")
+    faults: dict[str, str] = {}
 
     def check(content: Content) -> None:
         pieces = watch(content.name, content.chunks())
-        if content.name in exempt:
-            for _piece in pieces:
-                pass
-        else:
-            _check_hash(content, *record[content.name], pieces)
+        if content.name in record and content.name not in exempt:
+            if fault := _hash_fault(content, *record[content.name], pieces):
+                faults[content.name] = fault
+            return
+        for _piece in pieces:
+            pass
+        if content.name not in exempt:
+            faults[content.name] = f"it has `{content.name}`, which its RECORD does not list"
 
     def check_in_thread(content: Content) -> None:
         with path.open("rb", buffering=0) as file:
@@ -142,7 +143,7 @@ def _check_content(path: Path, contents: dict[str, Content], dist_info: str, wat
             done.result()
     finally:
         pool.shutdown(cancel_futures=True)
-    return unmatched_rows(rows, files, dist_info)
+    return Discrepancies(unmatched_rows(rows, files, dist_info), tuple(faults[name] for name in sorted(faults)))
 
 
 def _record(content: Content) -> dict[str, tuple[str, str]]:
@@ -163,16 +164,17 @@ def _record(content: Content) -> dict[str, tuple[str, str]]:
     return {path: (digest, size) for path, digest, size in rows}
 
 
-def _check_hash(content: Content, expected: str, size: str, pieces: Iterable[bytes]) -> None:
+def _hash_fault(content: Content, expected: str, size: str, pieces: Iterable[bytes]) -> str | None:
     algorithm = expected.partition("=")[0]
     if not expected:
         raise FaultError(f"its RECORD has no hash of `{content.name}`")
     if algorithm not in _STRONG:
         raise FaultError(f"its RECORD has a hash of `{content.name}` by {algorithm}, and sha256 is the least allowed")
-    if size and size != str(content.entry.file_size):
-        raise FaultError(f"`{content.name}` has {content.entry.file_size} bytes, and {size} by its RECORD")
     found = hashlib.new(algorithm)
     for piece in pieces:
         found.update(piece)
+    if size and size != str(content.entry.file_size):
+        return f"`{content.name}` has {content.entry.file_size} bytes, and {size} by its RECORD"
     if hash_of(found.digest(), algorithm) != normalized_hash(expected).rstrip("="):
-        raise FaultError(f"`{content.name}` is not what its RECORD says: its {algorithm} differs")
+        return f"`{content.name}` is not what its RECORD says: its {algorithm} differs"
+    return None

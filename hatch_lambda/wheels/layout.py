@@ -16,7 +16,7 @@ from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.wheels.archive import has_drive
 from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
 from hatch_lambda.wheels.metadata import console_scripts
-from hatch_lambda.wheels.record import hash_of, normalized_hash, read_record, unmatched_rows
+from hatch_lambda.wheels.record import UNRECORDED, hash_of, normalized_hash, read_record, unmatched_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 
 
 def lay_out(
-    wheel: Path, target: Target, is_excluded: Callable[[str], bool] = lambda _path: False
+    wheel: Path, target: Target, is_excluded: Callable[[str], bool] = lambda _path: False, *, check_record: bool = False
 ) -> tuple[BundleFile, ...]:
     """The files of a wheel at their paths in the bundle, except those that `is_excluded` by path.
 
-    `purelib`, `platlib` and `data` go to the root, scripts to `bin`; headers are omitted. Raises `BrokenWheelError`.
+    `purelib`, `platlib` and `data` go to the root, scripts to `bin`; headers are omitted. `check_record`:
+    correct it if it is wrong, which takes hashing all files. Raises `BrokenWheelError`.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
-            return _WheelLayout(wheel, archive, target).files(is_excluded)
+            return _WheelLayout(wheel, archive, target).files(is_excluded, check_record=check_record)
     except zipfile.BadZipFile as error:
         raise BrokenWheelError(wheel.name, str(error)) from None
 
@@ -58,7 +59,7 @@ class _WheelLayout:
         self.dist_info = found[0]
         self.data = f"{self.dist_info.removesuffix('.dist-info')}.data"
 
-    def files(self, is_excluded: Callable[[str], bool]) -> tuple[BundleFile, ...]:
+    def files(self, is_excluded: Callable[[str], bool], *, check_record: bool) -> tuple[BundleFile, ...]:
         placed = [file for entry in self.entries if (file := self._place(entry))]
         scripts = [file for file in self._entry_point_scripts() if file.path not in {other.path for other in placed}]
         files = [file for file in placed if not is_excluded(file.path)]
@@ -71,8 +72,13 @@ class _WheelLayout:
         names = {entry.filename for entry in self.entries}
         is_standard = all(normalized_hash(row[0]) == row[0] for row in rows.values())
         is_standard = is_standard and not unmatched_rows(rows, names, self.dist_info)
+        if check_record:
+            exempt = {f"{self.dist_info}/{name}" for name in UNRECORDED}
+            hashes = {name: hash_of(hashlib.sha256(self.archive.read(name)).digest()) for name in names - exempt}
+            if any(rows.get(name, [""])[0] != hashes[name] for name in hashes):
+                rows, is_standard = {}, False  # all files are hashed
         if scripts or not is_standard or {file.path for file in files} != names:
-            if not rows:
+            if not rows and not check_record:
                 raise self._broken("its RECORD is missing or cannot be read")
             files = [file for file in files if file.path != record]
             files.append(self._file(record, FILE_MODE, Generated(_record([*files, *scripts], rows, record))))

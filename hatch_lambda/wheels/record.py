@@ -6,7 +6,7 @@ import base64
 import csv
 import hashlib
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 UNRECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 """Files of `.dist-info` without a hash: RECORD cannot hold its own, and signatures of RECORD are made after it."""
+
+
+class Discrepancies(NamedTuple):
+    """How a RECORD differs from the wheel: paths that match no file, and what is wrong with files."""
+
+    unmatched: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 def unmatched_rows(paths: Iterable[str], files: Container[str], dist_info: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -16,6 +16,7 @@ from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.wheels.check import check_wheel
 from hatch_lambda.wheels.compatibility import machine_code_of
 from hatch_lambda.wheels.machine_code import HELD_IN_MEMORY, BrokenMachineCodeError, MachineCode, read_machine_code
+from hatch_lambda.wheels.record import Discrepancies
 from hatch_lambda.wheels.signatures import SIGNATURE_LENGTH, begins_as_machine_code
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class Scan:
     machine_code: tuple[MachineCode, ...]
     files: frozenset[str]
     """The paths of all files, if any is machine code."""
-    unmatched: tuple[str, ...] = ()
-    """The paths in RECORD that match no file."""
+    record: Discrepancies = field(default_factory=Discrepancies)
 
     @property
     def distribution(self) -> str:
@@ -98,11 +98,11 @@ def _check_and_scan(name: str, version: str, wheel: Path, store: Store) -> Scan:
             except BrokenMachineCodeError as error:
                 broken[path] = error
 
-    unmatched = check_wheel(wheel, watch)
+    record = check_wheel(wheel, watch)
     for _path, error in sorted(broken.items()):
         raise BrokenWheelError(wheel.name, str(error))
     machine_code = tuple(code for _path, code in sorted(found.items()) if code)
-    scan = Scan(name, version, machine_code, frozenset(paths if found else ()), unmatched)
+    scan = Scan(name, version, machine_code, frozenset(paths if found else ()), record)
     store.keep_note(sha256, _as_json(scan, of))
     return scan
 
@@ -113,18 +113,22 @@ def _as_json(found: Scan, of: str) -> str:
         "of": of,
         "machine_code": [dataclasses.asdict(code) for code in found.machine_code],
         "names": sorted(found.files),
-        "unmatched": found.unmatched,
+        "record": found.record,
     }
     return json.dumps({**content, "digest": _digest(content)})
 
 
-def _from_json(text: str | None, of: str) -> tuple[tuple[MachineCode, ...], frozenset[str], tuple[str, ...]] | None:
+def _from_json(text: str | None, of: str) -> tuple[tuple[MachineCode, ...], frozenset[str], Discrepancies] | None:
     """The fields of a scan in a note, if it is of this wheel and undamaged."""
     try:
         note: dict[str, Any] = json.loads(text or "")
         if note.pop("digest") != _digest(note) or (note["format"], note["of"]) != (_FORMAT, of):
             return None
-        return tuple(map(_machine_code, note["machine_code"])), frozenset(note["names"]), tuple(note["unmatched"])
+        return (
+            tuple(map(_machine_code, note["machine_code"])),
+            frozenset(note["names"]),
+            Discrepancies(*map(tuple, note["record"])),
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

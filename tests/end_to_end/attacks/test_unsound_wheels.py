@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import stat
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError, LambdaBuildError
+from hatch_lambda.wheels.record import hash_of
 from tests.support.attacks import (
     FOO_WHEEL,
     HERE,
@@ -141,7 +143,7 @@ UNSOUND = {
     "file and folder": (with_entry("foo.py/x.py"), "is a file and a folder of other entries"),
     "encryption": (patched((FLAGS, "<H", 1)), "is encrypted"),
     "an odd method": (with_entry("foo/x.py", method=zipfile.ZIP_BZIP2), "compressed by method 12"),
-    "another size": (patched((UNPACKED, "<I", 10)), "`foo.py` has 10 bytes, and 320 by its RECORD"),
+    "another size": (patched((UNPACKED, "<I", 10)), "unpacks to more than the 10 bytes it says"),
     "a size that RECORD keeps silent about": (
         patched((UNPACKED, "<I", 10), recorded=record(good_files(), f"{INFO}/RECORD").replace(",320\n", ",\n")),
         "unpacks to more than the 10 bytes it says",
@@ -193,6 +195,37 @@ def test_an_unsound_wheel_stops_the_build(
     assert str(caught.value).startswith(f"{FOO_WHEEL} is not a usable wheel: ")
     assert reason in str(caught.value)
     as_it_was()
+
+
+@pytest.mark.parametrize("case", ["another hash", "not in RECORD"])
+def test_a_wrong_record_is_accepted_if_compatible_names_it(
+    case: str, index: Path, bundle_of: BundleOf, ui: RecordingUI
+) -> None:
+    attack, reason = UNSOUND[case]
+    attack(index)
+    with pytest.raises(BrokenWheelError) as raised:
+        bundle_of("foo")
+    assert "Required by: orders -> foo 1.0" in str(raised.value)
+    assert 'accept it by `compatible = ["foo"]`' in str(raised.value)
+
+    bundle = bundle_of("foo", compatible=["foo"])
+
+    assert reason in ui.text
+    assert "foo 1.0 is accepted as `compatible` names it" in ui.text
+    rows = csv.reader((bundle.directory / "foo-1.0.dist-info/RECORD").read_text(encoding="utf-8").splitlines())
+    recorded = {row[0]: row[1] for row in rows if not row[0].endswith("/RECORD")}
+    assert recorded == {
+        file.path: hash_of(hashlib.sha256(file.source.read()).digest())
+        for file in bundle.files
+        if not file.path.endswith("/RECORD")
+    }
+
+
+def test_nothing_worse_is_accepted_because_compatible_names_it(index: Path, bundle_of: BundleOf) -> None:
+    attack, reason = UNSOUND["a way out"]
+    attack(index)
+    with pytest.raises(BrokenWheelError, match=reason):
+        bundle_of("foo", compatible=["foo"])
 
 
 def test_rows_of_record_without_a_file_are_dropped_with_a_warning(
