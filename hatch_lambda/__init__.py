@@ -1,9 +1,7 @@
 """Hatch plugin: `hatch build -t lambda` makes a zip that runs on AWS Lambda.
 
-Rooms in the order in which data passes: `plugin` (adapters to Hatch), `config`, `resolve` (stages 1 to 7), `wheels`
-(the cache, and what is known of wheels), `bundle` (stage 8), `zip`. `pipeline` is the table of contents. `inspect` and
-`invoke` are for finished zips, `cli` is the command `hatch-lambda`, `api` the Python interface; `common` knows none of
-them. Imports point down only; the layers are in pyproject.toml.
+A build passes through `plugin`, `config`, `resolve`, `wheels`, `bundle` and `zip`; `pipeline` is the table of contents.
+Imports only point down; the layers are in pyproject.toml.
 """
 
 from __future__ import annotations

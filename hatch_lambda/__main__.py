@@ -1,4 +1,4 @@
-"""`python -m hatch_lambda`: the command `hatch-lambda`, where no script of it is on PATH."""
+"""`python -m hatch_lambda`: the command `hatch-lambda`, also where its script is not on PATH."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the entry point names: the plugins, registered for Hatch."""
+"""Registers the plugins with Hatch; named by the entry point in pyproject.toml."""
 
 from __future__ import annotations
 

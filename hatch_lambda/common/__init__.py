@@ -1,1 +1,1 @@
-"""What every room stands on: targets, errors, output, processes, files."""
+"""Targets, errors, output, processes, files: what all other packages use."""

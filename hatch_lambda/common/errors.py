@@ -1,4 +1,4 @@
-"""What can go wrong: one family, so that a caller needs one `except`, with the facts kept as data."""
+"""The exceptions: one root for callers, with the facts as data."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class LambdaBuildError(Exception):
-    """The root of all that hatch-lambda raises on purpose: the text is meant for the user as it stands."""
+    """Base class of all errors that hatch-lambda raises; the text is for the user."""
 
 
 class ConfigurationError(LambdaBuildError):
-    """What the user wrote cannot be meant; every fault at once.
+    """Invalid settings; all faults at once.
 
-    `faults`: one sentence each, with the TOML path it is about.
+    `faults`: one sentence each, with the TOML path.
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
@@ -29,11 +29,11 @@ class ConfigurationError(LambdaBuildError):
 
 
 class UnsupportedPipError(LambdaBuildError):
-    """The pip at hand lacks something that resolving for another target stands on."""
+    """The installed pip lacks something that resolving for another target depends on."""
 
 
 class PipError(LambdaBuildError):
-    """pip said no; its own words are in `output`, without credentials."""
+    """pip failed. `output`: its output, without credentials."""
 
     def __init__(self, message: str, *, output: str) -> None:
         self.output = output
@@ -41,11 +41,11 @@ class PipError(LambdaBuildError):
 
 
 class ResolutionError(PipError):
-    """Stage 1 found no closure: no such package, a conflict, an index out of reach, a malformed file."""
+    """Stage 1 found no closure: no such package, a conflict, an unreachable index, an invalid file."""
 
 
 class BrokenWheelError(LambdaBuildError):
-    """A file that calls itself a wheel and cannot be read as one."""
+    """A file is not a valid wheel."""
 
     def __init__(self, filename: str, reason: str) -> None:
         self.filename = filename
@@ -62,12 +62,12 @@ class TooLargeError(LambdaBuildError):
 
 
 class ConflictingFilesError(LambdaBuildError):
-    """Two distributions bring a file of the same path with different content."""
+    """Two distributions contain a file of the same path with different content."""
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have an error of the system say which path it is about: writing to an open file does not tell."""
+    """Add the path to an `OSError` that lacks it, as those of writing to an open file do."""
     try:
         yield
     except OSError as error:

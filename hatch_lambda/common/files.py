@@ -1,4 +1,4 @@
-"""Paths, and files that are written as a whole or not at all."""
+"""Paths, and writing files atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def write_atomically(
     path: Path, content: bytes, *, aside: Path | None = None, durable: bool = False, parents: bool = True
 ) -> None:
-    """Write a file; on failure, what was there stays. Raises `OSError`.
+    """Write a file; on failure, the previous one stays. Raises `OSError`.
 
     `aside`: where to write before the move, on the same file system. `parents`: create missing directories. `durable`:
     it survives a power cut; caches, which are checked when they are read, need not.
@@ -59,7 +59,7 @@ def path_of_url(url: str) -> Path:
     """The path of a `file:` URL."""
     path = urlsplit(url).path
     if os.name == "nt":
-        from urllib.request import url2pathname  # elsewhere it does no more than what is below, and imports HTTP
+        from urllib.request import url2pathname  # elsewhere it does the same as below, and imports HTTP
 
         return Path(url2pathname(path))
     return Path(unquote(path))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUFFER = 2 * 1024 * 1024
-"""Bytes. Between two buffers a thread waits for Python's lock."""
+"""Bytes. A thread waits for the GIL between two buffers."""
 
 
 def sha256_of(path: Path) -> str:

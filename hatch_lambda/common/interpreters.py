@@ -31,9 +31,9 @@ class Interpreter:
 
 
 def interpreter_to_build_with(named: Path | None, wanted: tuple[int, int]) -> Interpreter:
-    """The one that the user names; else the first of the wanted version; else the running one.
+    """The one that the settings name; else the first of the wanted version; else the running one.
 
-    Raises `ConfigurationError` where the user's does not start.
+    Raises `ConfigurationError` if the named one does not start.
     """
     if named:
         return Interpreter(named, _version_of(named))
@@ -54,13 +54,13 @@ def _version_of(path: Path) -> tuple[int, int]:
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = str(error.strerror if isinstance(error, OSError) else "it does not answer")
     except ValueError:
-        said = answer.stderr.strip().splitlines()[-1:] or [f"it ends with {answer.returncode} and tells no version"]
+        said = answer.stderr.strip().splitlines()[-1:] or [f"it exits with {answer.returncode} and prints no version"]
         reason = redact(said[0])
     raise ConfigurationError([f"The interpreter {path} does not start: {reason}"])
 
 
 def _installed(wanted: tuple[int, int]) -> Iterator[Path]:
-    """CPythons of a version, without and with its number in their name: asking each one costs its start-up."""
+    """CPythons of a version, those named after it first: asking each for its version takes its start-up time."""
     candidates = list(_candidates())
     exact = f"python{wanted[0]}.{wanted[1]}"
     candidates.sort(key=lambda candidate: exact not in (candidate.executable.stem, candidate.executable.name))

@@ -5,6 +5,5 @@ from __future__ import annotations
 UNZIPPED_LIMIT = 262_144_000
 """Bytes, layers included."""
 
-
 DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
 """Bytes zipped; larger zips are uploaded through Amazon S3."""

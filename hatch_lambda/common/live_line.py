@@ -1,8 +1,7 @@
-"""What a stage is at, on one line of a terminal that is written over and over and goes in the end.
+"""The live line: what a stage is doing, on a line of the terminal that is overwritten and removed at the end.
 
-The line appears only once something lasts. The cursor rests at its first column, which is blank, and is never hidden:
-whatever ends the program, by which signal ever, the terminal is left fit for use. What is printed meanwhile, a `^C` of
-the terminal's own too, starts at that column.
+It appears after a while only. The cursor stays visible in its first column, which is blank: whichever signal ends the
+program, the terminal is usable, and other output, including the terminal's own `^C`, starts in that column.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _PATIENCE = 0.3
-"""Seconds for which nothing is shown: what takes no longer needs no line, and no import of rich."""
+"""Seconds before anything is shown: shorter steps need no line, and no import of rich."""
 _INTERVAL = 0.1
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAMES_IN_ASCII = "-\\|/"
-_WIDEST = 86  # as the lines of stages that are done
-_ERASE_BELOW = "\x1b[J"  # ECMA-48's ED; of all that follows, as a line that was reflowed takes several
+_WIDEST = 86  # as the lines of finished stages
+_ERASE_BELOW = "\x1b[J"  # ECMA-48's ED; of all lines below, as a reflowed line takes several
 
 
 class LiveLine:
-    """`with LiveLine(stream, head) as line:` shows the head, what `line.now` was told last, and the seconds."""
+    """`with LiveLine(stream, head) as line:` shows the head, the last text given to `line.now`, and the seconds."""
 
     def __init__(self, stream: TextIO, head: str) -> None:
         self._stream = stream
@@ -56,7 +55,7 @@ class LiveLine:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Keep the line out of the way of what is printed."""
+        """Remove the line while something else is printed."""
         with self._lock:
             self._erase()
             try:
@@ -69,7 +68,7 @@ class LiveLine:
             return
         try:
             painter = _Painter(self._stream)
-        except ImportError:  # of an environment without our dependencies; the build itself needs no rich
+        except ImportError:  # an environment without our dependencies; the build itself does not need rich
             return
         while painter.can_overwrite:
             with self._lock:
@@ -102,7 +101,7 @@ class LiveLine:
 
 
 class _Painter:
-    """Makes the lines; what it is made of takes a while to import."""
+    """Renders lines with rich, which takes a while to import."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console

@@ -1,4 +1,4 @@
-"""The one place that starts other programs."""
+"""Starts other programs."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ def run(
     on_line: Callable[[str], None],
     is_passing: Callable[[str], object] = lambda _line: False,
 ) -> Completed:
-    """Run a program to its end, handing each line on as it comes; one that `is_passing` is handed on, but not kept.
+    """Run a program to its end, with a call of `on_line` for each line. Lines that are `is_passing` are not kept.
 
-    It gets no standard input, so it can ask nothing. Neither it nor what it started outlives this call, whatever ends
-    it: it is the head of a session of its own, which is ended as a whole.
+    It has no standard input. It leads a session, which is killed as a whole if this call is interrupted.
     """
     return follow(start(command, directory=directory, environment=environment), on_line, is_passing)
 
@@ -66,12 +65,12 @@ def follow(
     *,
     order: str = "",
 ) -> Completed:
-    """See a program that was started to its end, as `run` does. `order`: what it is waiting to read, if it is."""
+    """Follow a started program to its end, as `run` does. `order`: its standard input."""
     lines: list[str] = []
     with process:
         try:
             if process.stdin:
-                with contextlib.suppress(OSError), process.stdin:  # what keeps it from reading, it tells
+                with contextlib.suppress(OSError), process.stdin:  # if it does not read, its output says why
                     process.stdin.write(order)
             assert process.stdout is not None  # noqa: S101 - asked for above
             for raw_line in process.stdout:
@@ -86,13 +85,13 @@ def follow(
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """End a program that nobody follows."""
+    """Kill a program that is not followed."""
     with process:
         _kill(process)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    if process.returncode is None:  # else its ID may belong to another process by now
+    if process.returncode is None:  # else its ID may belong to another process
         kill_session(process)
 
 
@@ -105,49 +104,49 @@ def kill_session(process: subprocess.Popen[Any]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def telling_lines(output: str, limit: int = 12) -> tuple[str, ...]:
+def error_lines(output: str, limit: int = 12) -> tuple[str, ...]:
     """The lines of a program's output that say why it failed: around the word `error`, else the last ones."""
     lines = [line for line in output.splitlines() if line.strip(" |╰─>│")]
-    marked = [index for index, line in enumerate(lines) if _TELLING.search(line) and not _NOISE.search(line)]
+    marked = [index for index, line in enumerate(lines) if _ERROR.search(line) and not _NOISE.search(line)]
     if not marked:
         return tuple(lines[-limit:])
     return tuple(lines[index].strip() for index in marked[-limit:])
 
 
 def resolver_words(output: str, limit: int = 30) -> tuple[str, ...]:
-    """What pip's resolver says from its first error on: which requirements, and what they conflict about.
+    """The output of pip's resolver from its first error on: the conflicting requirements.
 
-    Where a build backend failed underneath it, or pip itself, that is what matters, and what it was working at. What
-    kept pip from an index is told before the error that follows from it.
+    If a build backend failed, or pip itself, its error and what pip was collecting. Trouble with an index comes before
+    the error that follows from it.
     """
     lines = output.splitlines()
     first = next((index for index, line in enumerate(lines) if line.startswith("ERROR:")), len(lines))
     if "subprocess-exited-with-error" in output:
-        return (*_at_work(lines[:first]), *telling_lines(output))
+        return (*_at_work(lines[:first]), *error_lines(output))
     if lines[first : first + 1] == ["ERROR: Exception:"]:
         return (*_at_work(lines[:first]), lines[-1])
     trouble = dict.fromkeys(_REPEATED.sub("", line) for line in lines[:first] if _INDEX_TROUBLE.match(line))
-    told = [line for line in lines[first:] if not _GENERAL_ADVICE.match(line)]
-    while told and not told[-1].strip():
-        told.pop()
-    return (*trouble, *told[:limit]) or telling_lines(output)
+    words = [line for line in lines[first:] if not _GENERAL_ADVICE.match(line)]
+    while words and not words[-1].strip():
+        words.pop()
+    return (*trouble, *words[:limit]) or error_lines(output)
 
 
 def _at_work(lines: list[str]) -> list[str]:
-    """The last distribution that pip took up."""
+    """The last distribution that pip collected."""
     return [line.strip() for line in lines if line.lstrip().startswith(("Collecting", "Processing"))][-1:]
 
 
 _INDEX_TROUBLE = re.compile(
     r"Discarding |WARNING: (?:Retrying|.*inconsistent|\d\d\d Error|.*(?:[Cc]redentials|[Cc]onnection|SSL|certificate))"
 )
-_REPEATED = re.compile(r"Retrying \(.*?\) after ")  # how often it was tried is in every line
+_REPEATED = re.compile(r"Retrying \(.*?\) after ")  # the retries left, which differ in each line
 _GENERAL_ADVICE = re.compile(
     r"To fix this you could try to|\d\. (?:loosen|remove)|ERROR: ResolutionImpossible|hint: See above|\[notice\]|"
-    # of those that conflict, so what it says is wrong
+    # of those that conflict, so it is wrong
     r"Additionally, some packages in these conflicts have no matching"
 )
-_TELLING = re.compile(
+_ERROR = re.compile(
     r"error|fatal|exception|not found|no such|cannot|could not|unable|refused|failed|Expected \w+ |\bGot ",
     re.IGNORECASE,
 )

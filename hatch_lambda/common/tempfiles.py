@@ -1,4 +1,4 @@
-"""Temporary files and folders, named so that the next build can tell whose they are: a killed one cannot tidy up."""
+"""Temporary files and directories named after their process: the next build removes those of killed ones."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCRATCH = "hatch-lambda-"
-"""How our folders in the system's temporary folder begin."""
+"""Prefix of our directories in the system's temporary directory."""
 PART = ".part-"
-"""How files begin that are not complete yet."""
+"""Prefix of incomplete files."""
 
 _LONG_AGO = 24 * 60 * 60
 
 
 def marked(prefix: str) -> str:
-    """A prefix that names this process, and its machine or container: process numbers are only known there."""
+    """A prefix with this process and its machine or container, in which alone its number is valid."""
     return f"{prefix}{_here()}-{os.getpid()}-"
 
 
 def sweep(folder: Path, prefix: str) -> None:
-    """Remove what processes have left in a folder that were killed."""
+    """Remove what killed processes have left in a directory."""
     for path in folder.glob(f"{prefix}*"):
         match = re.match(rf"{re.escape(prefix)}([0-9a-f]{{8}})-(\d+)-", path.name)
         if match and _is_over(match[1], int(match[2]), path):
@@ -36,7 +36,7 @@ def sweep(folder: Path, prefix: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a folder, or what stands in its place; of a link, the link and not what it leads to."""
+    """Remove a directory or any other file; of a link, the link itself."""
     if path.is_symlink() or not path.is_dir():  # a pipe, say
         path.unlink(missing_ok=True)
     else:
@@ -45,7 +45,7 @@ def remove(path: Path) -> None:
 
 
 def _make_writable(folder: Path) -> None:
-    """Let a folder be removed that was made for reading only, as a function's files are."""
+    """Make the directories below a directory writable, as needed to remove it: those of a function are read-only."""
     with contextlib.suppress(OSError):
         folder.chmod(0o700)
         for parent, names, _ in os.walk(folder):
@@ -60,7 +60,7 @@ def _here() -> str:
 
 
 def _is_over(where: str, process: int, path: Path) -> bool:
-    if where != _here() or os.name == "nt":  # there, signal 0 is not a question
+    if where != _here() or os.name == "nt":  # where signal 0 ends the process
         return _age(path) > _LONG_AGO
     try:
         os.kill(process, 0)

@@ -1,4 +1,4 @@
-"""How the pipeline tells its user what it does."""
+"""How the pipeline reports its progress."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ RED, GREEN, YELLOW = 31, 32, 33  # ECMA-48's SGR
 
 
 class UI(Protocol):
-    """What a caller of the pipeline implements to see its progress."""
+    """What a caller of the pipeline implements to receive its progress."""
 
     def status(self, message: str) -> None:
         """A line of progress."""
 
     def error(self, message: str) -> None:
-        """Something went wrong; the exception that follows says the same."""
+        """The text of the exception that follows."""
 
 
 class SilentUI:
-    """For callers that want no progress."""
+    """Ignores everything."""
 
     def status(self, message: str) -> None: ...
 
@@ -39,22 +39,19 @@ class SilentUI:
 
 
 class Screen(NamedTuple):
-    """What lines are laid out for. `columns`: none where it is no terminal. `blocks`: it has more than ASCII."""
+    """The output device. `columns`: None if it is not a terminal. `blocks`: it has more than ASCII."""
 
     columns: int | None = None
     blocks: bool = False
     colours: bool = False
 
     def paint(self, text: str, colour: int) -> str:
-        """Text in one of the terminal's own colours, where it has them."""
+        """Colour a text if the terminal has colours."""
         return f"\x1b[{colour}m{text}\x1b[0m" if self.colours else text
 
 
 class StagedUI(ABC):
-    """A UI that can do more than lines: show what a stage is at, and fold what belongs together.
-
-    As it is, it does neither, and is right for all that take lines alone.
-    """
+    """A UI that may also show what a stage is doing, and fold groups of lines; this base class does neither."""
 
     @abstractmethod
     def status(self, message: str) -> None: ...
@@ -71,23 +68,23 @@ class StagedUI(ABC):
 
     @contextmanager
     def group(self, title: str) -> Iterator[bool]:
-        """Lines that belong together; gives whether they are out of sight until they are asked for."""
+        """Lines that belong together; yields whether they are folded."""
         self.status(title)
         yield False
 
     @contextmanager
     def at_work(self, head: str) -> Iterator[None]:
-        """As long as it lasts, something is at work; `head` says what."""
+        """Show that something is in progress; `head` says what."""
         del head
         yield
 
     def now(self, text: str) -> None:
-        """What exactly is being done at this moment."""
+        """Show the current step."""
         del text
 
 
 class _Lines(StagedUI):
-    """Any UI as one of stages."""
+    """Any UI as a `StagedUI`."""
 
     def __init__(self, ui: UI) -> None:
         self._ui = ui
@@ -100,16 +97,16 @@ class _Lines(StagedUI):
 
 
 class Reporter:
-    """One line a stage, with its figures and seconds; with `verbose` also what pip says."""
+    """Prints one line per stage, with figures and seconds; with `verbose` also pip's output."""
 
     def __init__(self, ui: UI, *, verbose: bool = False) -> None:
         self.ui = ui
         self.verbose = verbose
         self.warnings: list[str] = []
-        """All that were given so far, each once, for the summary at the end."""
+        """All warnings so far, each once, for the summary."""
 
     def stage(self, number: int, name: str, work: Callable[[], Result], tell: Callable[[Result], str]) -> Result:
-        """Do the work of a stage and say how it went: `tell` gives the figures of its result."""
+        """Run a stage and report it. `tell`: returns the figures of the result."""
         started = time.perf_counter()
         head = _head(number, name, self.screen.columns)
         with self._ui.at_work(head):
@@ -120,17 +117,17 @@ class Reporter:
 
     @contextmanager
     def at_work(self, what: str) -> Iterator[None]:
-        """Show that something is done that is no stage; it leaves no line."""
+        """Show that something other than a stage is in progress; it leaves no line."""
         with self._ui.at_work(f"  {what} "):
             yield
 
     def now(self, text: str) -> None:
-        """Say what the stage is at, for those who watch."""
+        """Show the current step of the stage."""
         self._ui.now(text)
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
-        """A title, and the lines that belong to it; where a log folds them, warnings of a failure are told again."""
+        """A title and its lines; where a log folds them, a failure repeats their warnings."""
         former, folded = len(self.warnings), False
         try:
             with self._ui.group(title) as folded:
@@ -167,7 +164,7 @@ def _head(number: int, name: str, columns: int | None) -> str:
 
 
 def _stage_line(head: str, figures: str, seconds: float, columns: int | None) -> str:
-    """A stage that is done; on a terminal, figures that are too long for a line go on below themselves."""
+    """The line of a finished stage; on a terminal, long figures are wrapped in their column."""
     end = seconds_column(seconds)
     if columns is None:
         return f"{head}{figures:<{_FIGURES}}{end}"
@@ -179,12 +176,12 @@ def _stage_line(head: str, figures: str, seconds: float, columns: int | None) ->
 
 
 def warning_text(message: str, screen: Screen) -> str:
-    """A warning as it stands on the screen."""
+    """A warning as it is printed."""
     return screen.paint(wrapped(f"Warning: {message}", screen), YELLOW)
 
 
 def wrapped(text: str, screen: Screen, indent: int = 2) -> str:
-    """A line that ends at a word where the screen does, and goes on below; in a pipe it stays one line."""
+    """Wrap a line at words; in a pipe it stays one line."""
     if screen.columns is None:
         return text
     from textwrap import fill
@@ -211,9 +208,9 @@ def megabytes(size: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Escape control characters and those that change the direction of writing (https://trojansource.codes).
+    """Escape control characters and bidirectional ones (https://trojansource.codes).
 
-    A name from a zip can then neither move the cursor, nor colour what follows, nor appear as another name.
+    A name from a zip can then neither move the cursor, nor colour other text, nor appear as another name.
     """
     if text.isprintable():
         return text
@@ -226,5 +223,5 @@ def percent(share: float) -> str:
 
 
 def filled_cells(share: float, cells: int) -> int:
-    """How many cells of a bar show a share of one: at least one if there is anything, and never more than all."""
+    """The filled cells of a bar for a share of one: at least one if it is not 0, and never more than all."""
     return min(max(round(share * cells), 1 if share > 0 else 0), cells)

@@ -1,4 +1,4 @@
-"""What a run of the pipeline is asked for."""
+"""The request to the pipeline."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ if TYPE_CHECKING:
 TASK_ROOT = "/var/task"
 """Where Lambda unpacks a function (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html)."""
 LAYER_ROOT = "/opt/python"
-"""Where it has the `python` folder of a layer."""
+"""The `python` directory of a layer there."""
 
 
 class Request(NamedTuple):
-    """A bundle that is wanted.
+    """The bundle to make.
 
-    `directory`: where. `subject`: who requires the dependencies, as messages call it. `requirements`: the dependencies
-    (PEP 508), beside those in the settings' requirements files. `state`: the folder in which a resolution is kept for
-    the next build; without one, every build resolves. `neighbours`: such folders of other bundles of the project, whose
-    resolution serves if it depends on the same. `anew`: build again what an earlier build has built. `place`: where the
-    runtime has what is in the bundle.
+    `directory`: where. `subject`: the project's name in messages. `requirements`: the dependencies (PEP 508) in
+    addition to the settings' requirements files. `state`: the directory that saves a resolution for the next build;
+    without one, every build resolves. `neighbours`: those of the project's other bundles, whose resolution is reused if
+    it has the same inputs. `anew`: ignore cached builds. `place`: the directory of the bundle in the runtime.
     """
 
     settings: Settings

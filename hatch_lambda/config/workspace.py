@@ -1,7 +1,6 @@
-"""Where a project's neighbours are: the members of its workspace, and what its `sources` tables send elsewhere.
+"""Replaces the names of workspace members, and of what `sources` tables list, by direct references.
 
-A workspace's projects depend on each other by name alone; whoever asked the index for that name would get nothing, or
-somebody else's project. So such requirements become direct references, here and in what the neighbours require in turn.
+Workspace members depend on each other by name; the index has nothing of that name, or somebody else's project.
 uv: https://docs.astral.sh/uv/concepts/projects/dependencies/#dependency-sources and .../workspaces;
 Hatch: https://hatch.pypa.io/latest/config/environment/overview/ (`workspace` and `sources` of environments).
 """
@@ -30,15 +29,15 @@ if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
 
 _PYPROJECT = "pyproject.toml"
-# By these, uv and Hatch resolve as somebody would who has no workspace.
+# With these, uv and Hatch resolve as if there was no workspace.
 _SWITCHED_OFF_BY = ("HATCH_NO_SOURCES", "UV_NO_SOURCES")
 
 
 def with_local_sources(requirements: tuple[str, ...], settings: Settings, project: str) -> tuple[str, ...]:
-    """Requirements with direct references to neighbours in the place of their names.
+    """Replace the names of neighbours by direct references.
 
-    What neighbours require of other neighbours is added, since an installer would not find them. `project`: its name,
-    as it may be a member itself. Raises `ConfigurationError`.
+    What neighbours require of each other is added, since an installer would not find it. `project`: its name, as it
+    may be a member itself. Raises `ConfigurationError`.
     """
     if any(os.environ.get(name) for name in _SWITCHED_OFF_BY):
         return requirements
@@ -59,7 +58,7 @@ def with_local_sources(requirements: tuple[str, ...], settings: Settings, projec
 
 
 class _Source(NamedTuple):
-    """An entry of a `sources` table. `folder`: what its paths are relative to. `table`: what messages call it."""
+    """An entry of a `sources` table. `folder`: the base of its paths. `table`: its name in messages."""
 
     entry: Mapping[str, Any]
     folder: Path
@@ -81,13 +80,13 @@ class _Neighbourhood:
 
     @cached_property
     def members(self) -> Mapping[NormalizedName, Path]:
-        """The projects of the workspace by name, but for this one."""
+        """The projects of the workspace by name, except this one."""
         folders = [*self._uv_members(), *self._hatch_members()]
         named = {self._name(folder): folder for folder in folders if folder != self.root}
         return {name: folder for name, folder in named.items() if name and name != self.project}
 
     def direct(self, text: str, folder: Path) -> str:
-        """A requirement of the project in a folder, by where it really comes from."""
+        """A requirement of the project in a folder, with its source as a direct reference."""
         requirement = Requirement(text)
         name = canonicalize_name(requirement.name)
         if requirement.url or name == self.project:
@@ -103,7 +102,7 @@ class _Neighbourhood:
         return f"{requirement.name}{extras} @ {url}{marker}"
 
     def neighbours_of(self, requirement: Requirement) -> Iterator[str]:
-        """What a neighbour requires of others, as direct references without markers: they have been looked at."""
+        """What a neighbour requires of others, as direct references without markers, which are evaluated here."""
         folder = _folder_of(requirement.url)
         if folder is None or not self._applies(requirement.marker):
             return
@@ -114,7 +113,7 @@ class _Neighbourhood:
                 yield str(direct)
 
     def _dependencies(self, folder: Path, extras: Iterable[str]) -> Iterator[str]:
-        """The requirements that a project's pyproject.toml tells of and that the target has a use for."""
+        """The requirements in a project's pyproject.toml whose markers match the target."""
         project = self._pyproject(folder).get("project", {})
         optional = {canonicalize_name(name): texts for name, texts in project.get("optional-dependencies", {}).items()}
         wanted = [canonicalize_name(extra) for extra in extras]
@@ -122,7 +121,7 @@ class _Neighbourhood:
             try:
                 requirement = Requirement(text)
             except InvalidRequirement:
-                continue  # with Hatch's context fields in it, or wrong: its own build says so
+                continue  # with a context field of Hatch, or invalid: its own build says so
             if self._applies(requirement.marker):
                 yield text
 
@@ -130,7 +129,7 @@ class _Neighbourhood:
         return marker is None or marker.evaluate({**self.settings.target.marker_environment, "extra": ""})
 
     def _source(self, name: NormalizedName, folder: Path) -> _Source | None:
-        """Where a project's tables send a name; of several entries the first that is for the target."""
+        """A project's source for a name; of several entries the first for the target."""
         return next((source for own, source in self._sources(folder) if own == name and self._is_for_us(source)), None)
 
     def _is_for_us(self, source: _Source) -> bool:
@@ -142,7 +141,7 @@ class _Neighbourhood:
         )
 
     def _sources(self, folder: Path) -> list[tuple[NormalizedName, _Source]]:
-        """What a folder's project says of sources, then what its workspace says for all members (uv's rule)."""
+        """The sources of a folder's project, then those of its workspace for all members (uv's rule)."""
         hatch = self._pyproject(folder).get("tool", {}).get("hatch", {}).get("envs", {}).get("default", {})
         tables = [
             (hatch.get("sources", {}), folder, "tool.hatch.envs.default.sources"),
@@ -160,13 +159,13 @@ class _Neighbourhood:
         ]
 
     def _url(self, source: _Source, name: NormalizedName) -> str | None:
-        """The direct reference that a source means; none where it only says which index, or that it is a member."""
+        """The direct reference of a source; None if it names only an index, or a workspace member."""
         entry = source.entry
         fragment = f"#subdirectory={entry['subdirectory']}" if entry.get("subdirectory") else ""
         if "path" in entry:
             path = Path(os.path.abspath(source.folder / entry["path"]))  # noqa: PTH100 - `resolve` would follow links
             if not path.exists():
-                raise ConfigurationError([f"`{source.table}` says {str(path)!r}, and there is no such file or folder"])
+                raise ConfigurationError([f"`{source.table}` is {str(path)!r}, but no such file or directory exists"])
             return f"{path.as_uri()}{fragment}"
         if "git" in entry:
             revision = next((entry[key] for key in ("rev", "tag", "branch") if key in entry), None)
@@ -175,13 +174,15 @@ class _Neighbourhood:
         if "url" in entry:
             return f"{entry['url']}{fragment}"
         if entry.get("workspace") and name not in self.members and name != self.project:
-            has = f"it has {listed(sorted(self.members))}" if self.members else "there is none around it"
-            raise ConfigurationError([f"`{source.table}` says that it is in the workspace of {self.project}; {has}"])
+            has = f"it has {listed(sorted(self.members))}" if self.members else "the project is not in one"
+            raise ConfigurationError(
+                [f"`{source.table}` names a member that the workspace of {self.project} does not have; {has}"]
+            )
         return None
 
     @cached_property
     def _uv_root(self) -> Path | None:
-        """The folder whose workspace the project is in."""
+        """The root of the uv workspace that contains the project."""
         for folder in (self.root, *self.root.parents):
             if "workspace" in self._uv(folder):
                 return folder if folder == self.root or self.root in self._members_below(folder) else None
@@ -199,7 +200,7 @@ class _Neighbourhood:
         return [path for path in found if path not in excluded and (path / _PYPROJECT).is_file()]
 
     def _hatch_members(self) -> Iterator[Path]:
-        """Of whichever environment: a name is one project, wherever it is worked on."""
+        """The members of all environments."""
         for environment in self._pyproject(self.root).get("tool", {}).get("hatch", {}).get("envs", {}).values():
             workspace = environment.get("workspace", {})
             excluded = {path for pattern in workspace.get("exclude", ()) for path in self.root.glob(pattern)}
@@ -225,7 +226,7 @@ class _Neighbourhood:
             try:
                 self.parsed[folder] = tomllib.loads((folder / _PYPROJECT).read_text(encoding="utf-8"))
             except (OSError, ValueError):
-                self.parsed[folder] = {}  # not a project, or its own build says what is wrong
+                self.parsed[folder] = {}  # not a project, or invalid: its own build says so
         return self.parsed[folder]
 
 

@@ -258,7 +258,7 @@ def _download(python: RuntimePython, directory: Path) -> None:
         if completed.exit_code:
             raise PipError(
                 f"{_CLIENT.name}, AWS's runtime client, could not be downloaded for {python}. pip says:\n  "
-                + "\n  ".join(process.telling_lines(completed.output))
+                + "\n  ".join(process.error_lines(completed.output))
                 + f"\nWhat you can do: check that pip can reach an index, or install `hatch-lambda[invoke]` under "
                 f"{python} and run it there.",
                 output=completed.output,

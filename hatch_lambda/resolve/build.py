@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from hatch_lambda.common.process import telling_lines
+from hatch_lambda.common.process import error_lines
 from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
 from hatch_lambda.resolve.fingerprint import build_facts, is_no_source, this_machine
 from hatch_lambda.resolve.graph import parsed, required_names
@@ -70,7 +70,7 @@ class _Build:
         self.job.reporter.now(f"building {self.label}")
         completed, path = self._run()
         if path is None:
-            return self._failed("the build failed", telling_lines(completed.output))
+            return self._failed("the build failed", error_lines(completed.output))
         if fault := self._fault_of(path):
             return self._failed(fault)
         after = self._after("a compatible wheel", path, f"built by stage {self.toolchain.stage}")

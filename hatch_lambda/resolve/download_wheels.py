@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.common.process import telling_lines
+from hatch_lambda.common.process import error_lines
 from hatch_lambda.resolve.allow import listed_as_compatible
 from hatch_lambda.resolve.closure import Attempt
 from hatch_lambda.resolve.pip import process
@@ -62,7 +62,7 @@ def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:
     )
     tried = f"a wheel of {found} from the index"
     if not answer.succeeded:
-        words = telling_lines(answer.completed.output, 4)
+        words = error_lines(answer.completed.output, 4)
         return found.after(Attempt(STAGE, tried, succeeded=False, outcome="pip found no usable wheel", words=words))
     wheels = [wheel_of(entry, destination, f"downloaded by stage {STAGE}") for entry in answer.findings["resolved"]]
     judged = [dataclasses.replace(wheel, verdict=judge(wheel.path, job.target)) for wheel in wheels]

@@ -20,7 +20,7 @@ _NEEDED_NEXT = (
     "hatch_lambda.wheels.scan",  # first, as it is needed first
     *(f"hatch_lambda.resolve.{name}" for name in ("sort", "download_wheels", "build", "audit")),
     *(f"hatch_lambda.resolve.{name}" for name in ("provided", "toolchains", "report_unmet")),
-    *("hatch_lambda.bundle.prune"),
+    "hatch_lambda.bundle.prune",
 )
 
 

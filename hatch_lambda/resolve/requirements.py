@@ -1,4 +1,4 @@
-"""Stage 7, too: compare the metadata of the wheels with the closure that stage 1 has resolved."""
+"""Stage 7, too: compare the wheels' metadata with the closure that stage 1 resolved."""
 
 from __future__ import annotations
 

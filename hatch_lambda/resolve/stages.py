@@ -1,4 +1,4 @@
-"""Stages 1 to 7 and their lines of progress: one import for a build that has to resolve; most builds have not."""
+"""Stages 1 to 7 and their lines of progress: imported as a whole by builds that have to resolve."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.common.process import run, telling_lines
+from hatch_lambda.common.process import error_lines, run
 from hatch_lambda.common.redact import redact
 
 if TYPE_CHECKING:
@@ -401,7 +401,7 @@ class TestTellingLines:
         ids=["gcc", "setuptools", "cargo", "no cargo", "pip", "ninja"],
     )
     def test_the_cause_is_among_them(self, output: str, causes: list[str]) -> None:
-        lines = telling_lines(output)
+        lines = error_lines(output)
 
         for cause in causes:
             assert any(cause in line for line in lines), cause
@@ -413,7 +413,7 @@ class TestTellingLines:
         present = [noise for noise in NOISE if noise in output]
         assert present
 
-        lines = telling_lines(output)
+        lines = error_lines(output)
 
         assert [noise for noise in present if any(noise in line for line in lines)] == []
 
@@ -421,7 +421,7 @@ class TestTellingLines:
         "output", [NO_HEADER, NO_PG_CONFIG, NO_RUST_CRATE, MANY_FILES], ids=["gcc", "setuptools", "cargo", "ninja"]
     )
     def test_they_are_few_and_stand_without_indentation(self, output: str) -> None:
-        lines = telling_lines(output, 5)
+        lines = error_lines(output, 5)
 
         assert 0 < len(lines) <= 5
         assert all(line == line.strip() for line in lines)
@@ -429,7 +429,7 @@ class TestTellingLines:
     def test_without_any_word_of_failure_they_are_the_last_ones(self) -> None:
         output = "one\n\n  two\n  |  \nthree\n"
 
-        assert [line.strip() for line in telling_lines(output, 2)] == ["two", "three"]
+        assert [line.strip() for line in error_lines(output, 2)] == ["two", "three"]
 
     def test_of_nothing_there_is_nothing_to_tell(self) -> None:
-        assert telling_lines("") == ()
+        assert error_lines("") == ()

@@ -145,8 +145,11 @@ class TestUv:
     @pytest.mark.parametrize(
         ("source", "words"),
         [
-            ('{ path = "../gone" }', "`tool.uv.sources.acme-lib` says "),
-            ("{ workspace = true }", "`tool.uv.sources.acme-lib` says that it is in the workspace of orders"),
+            ('{ path = "../gone" }', "`tool.uv.sources.acme-lib` is "),
+            (
+                "{ workspace = true }",
+                "`tool.uv.sources.acme-lib` names a member that the workspace of orders does not have",
+            ),
         ],
     )
     def test_what_is_not_there_is_told(self, source: str, words: str, new_project: NewProject) -> None:

@@ -204,7 +204,7 @@ def test_a_malformed_requirements_file_is_named_with_its_line(new_project: NewPr
     assert "line 2" in shown
 
 
-def test_a_broken_sdist_is_told_with_the_telling_lines_of_its_build(new_project: NewProject, index: Path) -> None:
+def test_a_broken_sdist_is_told_with_the_error_lines_of_its_build(new_project: NewProject, index: Path) -> None:
     make_wheel(index, "foo", requires=["shattered"])
     make_sdist(index, "shattered", build="broken")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hatch_lambda.resolve import prefetch
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.prefetch import Prefetch
 from hatch_lambda.wheels.store import Store
@@ -28,6 +30,11 @@ def wait_until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_what_is_imported_ahead_exists() -> None:
+    for name in prefetch._NEEDED_NEXT:
+        importlib.import_module(name)
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="processes are looked at in /proc")
