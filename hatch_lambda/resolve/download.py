@@ -14,11 +14,10 @@ from hatch_lambda.common.errors import ResolutionError
 from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import redact
 from hatch_lambda.resolve.closure import Closure, IndexFile
-from hatch_lambda.resolve.curated import BINARY_SIBLINGS
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import distribution_of
 from hatch_lambda.resolve.prefetch import Prefetch
-from hatch_lambda.resolve.report_unmet import no_candidate_message
+from hatch_lambda.resolve.report_unmet import failed_metadata_message, no_candidate_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 
 
 _NO_SUCH_PROJECT = "404 "
+_SDIST_AT_WORK = re.compile(
+    r"\s*(?:Collecting ([\w.-]+)(?![\w.+:/-])|Processing \S*?([\w.-]+)-[^-/\s]+\.(?:tar\.\w+|tgz|zip)\b)"
+)
 
 
 def download(job: Job, store: Store) -> Closure:
@@ -124,11 +126,10 @@ def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
         if is_nowhere or not reason.startswith(_NO_SUCH_PROJECT):
             message += f"\n\nCould not fetch {redact(url)}: {redact(reason)}"
     if "subprocess-exited-with-error" in output:  # in a build for metadata, of what pip has collected last
-        for name in re.findall(r"^\s*Collecting ([A-Za-z0-9._-]+)", output, flags=re.MULTILINE)[-1:]:
-            if sibling := BINARY_SIBLINGS.get(canonicalize_name(name)):
-                message += (
-                    f"\n\nWhat you can do: depend on `{sibling}` instead of `{canonicalize_name(name)}`; it has wheels."
-                )
+        at_work = re.findall(r"^\s*(?:Collecting|Processing) .*", output, flags=re.MULTILINE)[-1:]
+        if match := _SDIST_AT_WORK.match("".join(at_work)):
+            name = canonicalize_name(match[1] or match[2])
+            message += f"\n\n{failed_metadata_message(name, offers.get(name, ()), job.target)}"
     for name in map(canonicalize_name, answer.findings.get("no_candidates", ())):
         if more := no_candidate_message(name, offers.get(name, ()), job.target):
             message += f"\n\n{more}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from packaging.utils import (
@@ -167,6 +168,24 @@ def _fits(file: IndexFile, target: Target) -> bool:
         return not parse_wheel_filename(file.filename)[3].isdisjoint(target.tag_set)
     except InvalidWheelFilename:
         return False
+
+
+def failed_metadata_message(name: NormalizedName, offers: tuple[IndexFile, ...], target: Target) -> str:
+    """What to do about an sdist whose metadata could not be made in stage 1."""
+    runtime, running = target.runtime, sys.version_info[:2]
+    lines = [f"pip could not make the metadata of {name} from its sources."]
+    if running != runtime.python:
+        here, there = ".".join(map(str, running)), runtime.full_version
+        lines[0] += f" Its backend ran in Python {here}, which may be the reason; {runtime.name} has {there}."
+    lines.append("What you can do:")
+    if running != runtime.python:
+        lines.append(f"- run the build with Python {runtime.python[0]}.{runtime.python[1]}")
+    if fitting := _versions_that_fit(offers, target):
+        lines.append(f"- use a version that has a compatible wheel: `{name}=={fitting[-1]}`")
+    if sibling := BINARY_SIBLINGS.get(name):
+        lines.append(f"- depend on `{sibling}` instead of `{name}`; it has wheels")
+    lines.append(f'- build a wheel of {name} elsewhere, and add its directory: `pip-args = ["--find-links", "…"]`')
+    return "\n".join(lines)
 
 
 def no_candidate_message(name: NormalizedName, offers: tuple[IndexFile, ...], target: Target) -> str:

@@ -39,6 +39,7 @@ ON_EVERY_TARGET = pytest.mark.parametrize(
 GLIBC = {10: 26, 11: 26, 12: 34, 13: 34, 14: 34}
 # Sdists are built by the running interpreter, so that no other one has to be found.
 HERE = "python{}.{}".format(*sys.version_info)
+ANOTHER = "python3.13" if HERE != "python3.13" else "python3.12"
 
 # Marker -> whether it holds for CPython 3.`minor` of Lambda on a `machine`.
 MARKERS: dict[str, Callable[[int, str], bool]] = {
@@ -743,6 +744,20 @@ class TestFailures:
         message = self.message(bundle_of, "nameless")
         assert "nameless" in message
         assert "error: this sdist does not know its name" in message
+        assert "pip could not make the metadata of nameless from its sources." in message
+        assert "- build a wheel of nameless elsewhere, and add its directory" in message
+
+    @pytest.mark.parametrize("differs", [True, False])
+    def test_another_python_than_the_runtimes_may_be_the_reason(
+        self, index: Path, bundle_of: BundleOf, *, differs: bool
+    ) -> None:
+        make_sdist(index, "psycopg2", build="without-metadata")
+        make_wheel(index, "psycopg2", "0.9")
+        message = self.message(bundle_of, "psycopg2>=1", runtime=ANOTHER if differs else HERE)
+        assert ("which may be the reason" in message) is differs
+        assert ("- run the build with Python 3." in message) is differs
+        assert "- use a version that has a compatible wheel: `psycopg2==0.9`" in message
+        assert "- depend on `psycopg2-binary` instead of `psycopg2`; it has wheels" in message
 
     def test_a_build_requirement_that_is_missing_is_named(self, index: Path, bundle_of: BundleOf) -> None:
         make_sdist(index, "from-sources", build_requires=["no-such-tool"])
