@@ -1,7 +1,7 @@
-"""What the runtimes bring along for machine code to link with: libraries by soname, and the newest symbol versions.
+"""The shared libraries of the runtimes: sonames, and the newest symbol versions.
 
-The tables are data with their sources. They say what every state of a runtime has had: AWS moves its systems forward
-only, so a library or version that came later may be there and is not counted on.
+The tables are data with their sources. They list what every release of a runtime has had: AWS only moves its systems
+forward, and libraries or versions that were added later are not relied on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NEWEST_VERSIONS: dict[str, dict[str, str]] = {
 # Amazon Linux 2: https://github.com/brefphp/aws-lambda-layers/blob/9b32a3ae3ae1a3501ed43e079245ca30cfa9144c/utils/lib-check/al2-x64.txt
 #   and expat, whose package the images have (aws/aws-lambda-base-images#592)
 # Amazon Linux 2023: https://github.com/brefphp/aws-lambda-layers/blob/6a93a56185b1766c0c3189ee11b85847c52ccc00/utils/lib-copy/libs-arm.txt
-#   and libs-x86.txt beside it: what both have
+#   and libs-x86.txt next to it: what both have
 _GLIBC = """
     libBrokenLocale.so.1 libSegFault.so libanl.so.1 libc.so.6 libdl.so.2 libm.so.6 libnss_compat.so.2 libnss_dns.so.2
     libnss_files.so.2 libpthread.so.0 libresolv.so.2 librt.so.1 libthread_db.so.1 libutil.so.1

@@ -199,7 +199,7 @@ class Settings(_Facts):
 
 @dataclass(frozen=True)
 class ZipSettings(_Facts):
-    """What `targets.lambda` has beside Hatch's own keys."""
+    """The settings in `targets.lambda`, without Hatch's own keys."""
 
     archive_name: str = setting(
         "string", validators.archive_name, default="{name}-{version}-{runtime}-{architecture}.zip", affects={"place"}
@@ -243,11 +243,11 @@ FIELDS: Mapping[str, Field] = {
     **{key: field for key, field in _OWN.items() if "hook" in field.tables},
     "functions": Field("functions", "table of tables", {}, validators.named_tables(VERSIONS), affects=frozenset()),
 }
-"""The keys of the hook's table. A function has settings of its own and changes no other version's."""
+"""The keys of the hook's table. A function has its own settings and does not change those of other versions."""
 FUNCTION_FIELDS: Mapping[str, Field] = {key: field for key, field in _OWN.items() if "function" in field.tables}
 """The keys of a table under `functions`."""
 TARGET_FIELDS: Mapping[str, Field] = {field.key: field for field in _fields(ZipSettings).values()}
-"""The keys of the target's table, beside Hatch's own."""
+"""The keys of the target's table, without Hatch's own."""
 ENVIRONMENT_VARIABLES: Mapping[str, str] = {key: field.variable for key, field in _OWN.items() if field.variable}
 """Environment variables by the key that they override."""
 
@@ -280,7 +280,7 @@ def load_zip_settings(table: Mapping[str, object], root: Path, *, hatch_keys: It
     return zips
 
 
-def load_project(  # noqa: PLR0913 - both tables, and what is beside them
+def load_project(  # noqa: PLR0913 - both tables, and their context
     table: Mapping[str, object],
     target_table: Mapping[str, object],
     root: Path,

@@ -42,7 +42,7 @@ def allow(closure: Closure, settings: Settings) -> Closure:
 
 
 def _verdict(wheel: Wheel, found: Distribution, settings: Settings) -> Verdict:
-    if not _is_for_cpython_3(wheel):
+    if not any(tag.interpreter.startswith(("cp3", "py3")) for tag in wheel_tags(wheel.path.name)):
         return wheel.verdict
     if not machine_code_of(wheel.path):
         return Verdict(compatible=True, reason="it contains no machine code")
@@ -52,7 +52,3 @@ def _verdict(wheel: Wheel, found: Distribution, settings: Settings) -> Verdict:
     if listed_as_compatible(found, settings):
         return Verdict(compatible=True, reason=f"`{found.name}` is listed as compatible")
     return wheel.verdict
-
-
-def _is_for_cpython_3(wheel: Wheel) -> bool:
-    return any(tag.interpreter.startswith(("cp3", "py3")) for tag in wheel_tags(wheel.path.name))

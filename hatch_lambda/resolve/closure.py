@@ -57,7 +57,7 @@ CACHED = "cached"
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel file at hand. `origin`: `cached`, `downloaded`, `built by stage 4` and the like.
+    """A wheel file. `origin`: `cached`, `downloaded`, `built by stage 4` and the like.
 
     `url`: where it was downloaded from, without credentials; None if it was built here.
     """
@@ -104,7 +104,7 @@ class Distribution:
     allowed_hashes: tuple[str, ...]
     """`sha256:…` from a requirements file; if there are any, other files are refused."""
     wheels: tuple[Wheel, ...]
-    """All wheels of it at hand, compatible or not, oldest first."""
+    """All wheels found so far, compatible or not, oldest first."""
     source: Sdist | SourceTree | None
     attempts: tuple[Attempt, ...] = ()
 

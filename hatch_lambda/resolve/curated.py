@@ -14,7 +14,7 @@ BINARY_SIBLINGS = {
 }
 """Distributions without wheels for Linux, and related ones that have them.
 
-They are suggested, not used: under another name they do not satisfy whoever requires the original.
+They are suggested, not used: under another name they do not satisfy requirements on the original.
 """
 
 COMPATIBLE = frozenset({"pyrsistent", "pyyaml", "sqlalchemy"})

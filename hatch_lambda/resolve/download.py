@@ -40,7 +40,7 @@ _SDIST_AT_WORK = re.compile(
 def download(job: Job, store: Store) -> Closure:
     """Resolve for the target and download the whole closure; with a lock file, download what is locked.
 
-    Wheels are inspected as they arrive, so that the store has the results for stage 2.
+    Wheels are inspected as they arrive; stage 2 finds the results in the store.
 
     If a project has no compatible wheel, it is retried with that project's wheels whatever their tags: stage 6 may find
     that they work, and stage 7 reports more than pip does.

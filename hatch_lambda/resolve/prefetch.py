@@ -68,7 +68,7 @@ class Prefetch:
                 self._pool.submit(importlib.import_module, name)
 
     def inspect(self, wheel: Path) -> None:
-        """Inspect a wheel, so that the store has the result when a stage asks for it."""
+        """Inspect a wheel; stages find the result in the store."""
         self._pool.submit(_inspect, wheel, self._store)
 
 

@@ -24,7 +24,7 @@ class Toolchain(Protocol):
 
     @property
     def needs_fresh_tree(self) -> bool:
-        """Whether to build a copy of a source directory, so that objects of an earlier build are not reused."""
+        """Whether to build a copy of a source directory, without objects of an earlier build."""
 
     def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
         """The environment to build in; helper files may be written to `scratch`."""

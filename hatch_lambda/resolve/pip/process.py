@@ -68,7 +68,7 @@ def pip_download(
 ) -> PipAnswer:
     """`pip download` as the target would run it. The arguments travel in a file, as they may contain credentials.
 
-    `prefetch`: receives each wheel as soon as it is complete, in a place of its own; pip may still drop it.
+    `prefetch`: receives each wheel as soon as it is complete, in its own directory; pip may still drop it.
     """
     version = pip_version()
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))

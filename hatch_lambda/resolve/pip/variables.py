@@ -1,9 +1,8 @@
-"""Which of pip's environment variables do not reach the pip that we start."""
+"""pip's environment variables that are not passed on to pip."""
 
 from __future__ import annotations
 
-# Of pip's own environment variables, those that would send it elsewhere than this job wants: another interpreter,
-# another target, another destination. All the others (indexes, proxies, certificates, caches) hold.
+# They would set another interpreter, target or destination. All others (indexes, proxies, certificates, caches) apply.
 NOT_FOR_US = frozenset(
     {
         "PIP_ABI",

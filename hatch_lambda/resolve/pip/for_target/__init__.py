@@ -1,6 +1,6 @@
 """Runs one pip command for a target other than the machine it runs on.
 
-`PROGRAM` runs in a process of its own: it imports pip, reads the path of a JSON request (itself a JSON string, one
+`PROGRAM` runs in its own process: it imports pip, reads the path of a JSON request (itself a JSON string, one
 line) from standard input, patches pip, runs it and writes a report. It needs nothing but pip and the standard library,
 and is the only code of ours that imports pip.
 

@@ -1,4 +1,4 @@
-"""Index pages without incompatible wheels, so that pip does not create and evaluate a link for each."""
+"""Removes incompatible wheels from index pages: pip would create and evaluate a link for each."""
 
 from __future__ import annotations
 

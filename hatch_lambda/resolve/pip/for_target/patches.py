@@ -54,6 +54,6 @@ def original(owner: object, name: str) -> Any:
 
 
 def patch(owner: object, name: str, replacement: object) -> None:
-    """Replace what is there. Raises `PatchError`."""
+    """Replace an attribute. Raises `PatchError`."""
     original(owner, name)
     setattr(owner, name, replacement)
