@@ -51,7 +51,7 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
         store.tidy()
         if state:
             tempfiles.sweep(state, tempfiles.PART)
-        key = fingerprint(settings, request.requirements) if state else None
+        key = fingerprint(settings, request.requirements, request.constraints) if state else None
         if state and key and (wheels := _reuse(request, state, key, store, reporter)) is not None:
             return replace(_lay_out(wheels, request, store, reporter), origins=Origins(cached=len(wheels)))
         if state:
@@ -133,6 +133,9 @@ def _check(request: Request, store: Store, reporter: Reporter) -> None:
     settings, runtime = request.settings, request.settings.target.runtime
     if runtime.deprecated <= datetime.now(tz=timezone.utc).date():
         reporter.warn(f"{runtime.name} reaches end of support on {runtime.deprecated} (AWS); consider a newer runtime.")
+    if not settings.lock_file:
+        for warning in request.ignored:
+            reporter.warn(warning)
     if settings.locked and not settings.lock_file and (settings.requirements or request.requirements):
         raise ConfigurationError(
             [

@@ -105,7 +105,7 @@ def _inputs(request: Request) -> tuple[object, ...]:
     settings = dataclasses.replace(
         request.settings, lock_file=None, on_missing="error", extras=frozenset(), dependency_groups=frozenset()
     )
-    return (request.requirements, settings.facts("resolution"))
+    return (request.requirements, request.constraints, settings.facts("resolution"))
 
 
 def _check(requests: Mapping[Path, Request]) -> None:
@@ -137,6 +137,8 @@ def _update(
     """Resolve and write. `upgraded`: the packages whose pins are ignored; None for all."""
     settings = request.settings
     reporter.line(f"Lock file for {settings.target.description}")
+    for warning in request.ignored:
+        reporter.warn(warning)
     former = None
     if path.is_file():
         try:

@@ -13,6 +13,7 @@ from hatch_lambda.config.validators import listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from packaging.markers import Marker
     from packaging.utils import NormalizedName
 
     from hatch_lambda.config.settings import Settings
@@ -98,13 +99,13 @@ def _without_itself(
             )
         for extra in sorted(extras - seen):
             inner = _without_itself(declared.extras[extra], declared, seen | {extra})
-            yield from (_under(requirement, each) for each in inner)
+            yield from (under(requirement.marker, each) for each in inner)
 
 
-def _under(outer: Requirement, text: str) -> str:
-    """A requirement with the marker of the one that it replaces."""
-    if outer.marker is None:
+def under(marker: Marker | None, text: str) -> str:
+    """A requirement under the marker of the one that it stands for."""
+    if marker is None:
         return text
     inner = Requirement(text)
-    inner.marker = outer.marker if inner.marker is None else outer.marker & inner.marker
+    inner.marker = marker if inner.marker is None else marker & inner.marker
     return str(inner)

@@ -19,15 +19,19 @@ class Request(NamedTuple):
     """The bundle to make.
 
     `directory`: where. `subject`: the project's name in messages. `requirements`: the dependencies (PEP 508) in
-    addition to the settings' requirements files. `state`: the directory that saves a resolution for the next build;
-    without one, every build resolves. `neighbours`: those of the project's other bundles, whose resolution is reused if
-    it has the same inputs. `anew`: ignore cached builds. `place`: the directory of the bundle in the runtime.
+    addition to the settings' requirements files; `constraints`: likewise, in addition to the settings' constraints
+    files. `ignored`: warnings about settings of other tools that have no effect. `state`: the directory that saves a
+    resolution for the next build; without one, every build resolves. `neighbours`: those of the project's other
+    bundles, whose resolution is reused if it has the same inputs. `anew`: ignore cached builds. `place`: the directory
+    of the bundle in the runtime.
     """
 
     settings: Settings
     directory: Path
     subject: str
     requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     state: Path | None = None
     neighbours: tuple[Path, ...] = ()
     anew: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ class LambdaBuildHook(BuildHookInterface[Any]):
 
     cleaned: tuple[str, ...] = ()
     """The versions of the target to build from scratch."""
+    _record: Path | None = None
+    """The record of local projects, until the sdist is written."""
 
     def clean(self, versions: list[str]) -> None:
         """Forget what was resolved and laid out for this target; bundles for other targets stay."""
@@ -42,9 +45,24 @@ class LambdaBuildHook(BuildHookInterface[Any]):
             from hatch_lambda.plugin.selection import leave_out_build_directory
 
             leave_out_build_directory(self.build_config.builder, self.config)
+        if self.target_name == "sdist":
+            self._record_local_projects(build_data)
+
+    def _record_local_projects(self, build_data: dict[str, Any]) -> None:
+        """Tell builds from the sdist which requirements are local projects, which an index may have others of."""
+        import tempfile
+
+        from hatch_lambda.common import tempfiles
+        from hatch_lambda.config.workspace import RECORD, write_record
+
+        self._record = Path(tempfile.mkdtemp(prefix=tempfiles.marked(tempfiles.SCRATCH)), RECORD)
+        if write_record(Path(self.root), self.metadata.name, self._record):
+            build_data["force_include"][str(self._record)] = RECORD
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         del build_data
+        if self._record:
+            shutil.rmtree(self._record.parent, ignore_errors=True)
         if self._builds_zip_after_wheel([version]):
             self._build_zips(str(Path(artifact_path).parent), clean=bool(self.cleaned) or None)
 

@@ -65,7 +65,7 @@ _NOT_SOURCES_AT_THE_TOP = frozenset(
 )
 
 
-def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
+def fingerprint(settings: Settings, requirements: Sequence[str], constraints: Sequence[str] = ()) -> str | None:
     """A hash in hexadecimal; None if the result depends on a file behind a URL."""
     inputs = _Inputs(settings.root)
     try:
@@ -85,6 +85,7 @@ def fingerprint(settings: Settings, requirements: Sequence[str]) -> str | None:
     facts = {
         "settings": settings.facts("resolution"),
         "requirements": list(requirements),
+        "constraints": list(constraints),
         "files": dict(sorted(inputs.files.items())),
         "variables": {name: os.environ.get(name) for name in sorted(inputs.variables)},
         "paths": {str(path): listing(path) for path in sorted(inputs.paths)},

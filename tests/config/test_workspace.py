@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.packages import make_source_tree, make_wheel
-from tests.support.projects import HOOK, PACKAGE, Project
+from tests.support.projects import HOOK, PACKAGE, SDIST, Project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from tests.support.projects import NewProject
 
@@ -44,9 +46,10 @@ def packaged(project: Project) -> set[str]:
     return {name.split("-")[0] for name in project.zipped() if name.endswith(".dist-info/METADATA")} - {"orders"}
 
 
-def stop(project: Project) -> str:
-    ended = project.run("-t", "lambda")
+def stop(project: Project, target: str = "lambda") -> str:
+    ended = project.run("-t", target)
     assert ended.returncode == 1
+    assert not project.zip.exists()
     assert "Traceback" not in ended.stderr
     return ended.stderr
 
@@ -166,6 +169,195 @@ class TestUv:
         project.build("-t", "lambda", UV_NO_SOURCES="1")
 
         assert "acme_lib-2.0.dist-info/METADATA" in project.zipped()
+
+
+NO_PACKAGE = "[tool.uv]\npackage = false\n"
+
+
+class TestProjectsThatAreNoPackages:
+    """https://docs.astral.sh/uv/reference/settings/#package"""
+
+    def test_only_what_they_require_is_packaged(self, index: Path, project_root: Path, new_project: NewProject) -> None:
+        make_wheel(index, "foo")
+        make_wheel(index, "bar")
+        requires = ("foo", "acme-more ; python_version >= '3.13'", "bar ; python_version < '3.13'")
+        source_tree(project_root / "packages/lib", "acme-lib", requires=requires, more=NO_PACKAGE)
+        source_tree(project_root / "packages/more", "acme-more", requires=("bar ; extra == 'x'",))
+        project = new_project(f"{HOOK}{WORKSPACE}", project='dependencies = ["acme-lib"]')
+
+        project.build()
+
+        assert packaged(project) == {"foo", "acme_more"}
+
+    def test_the_marker_of_the_requirement_holds(
+        self, index: Path, project_root: Path, new_project: NewProject
+    ) -> None:
+        make_wheel(index, "foo")
+        source_tree(project_root / "packages/lib", "acme-lib", requires=("foo",), more=NO_PACKAGE)
+        project = new_project(f"{HOOK}{WORKSPACE}", project="dependencies = [\"acme-lib ; sys_platform == 'win32'\"]")
+
+        project.build()
+
+        assert packaged(project) == set()
+
+    def test_a_source_may_say_so(self, index: Path, project_root: Path, new_project: NewProject) -> None:
+        make_wheel(index, "foo")
+        source_tree(project_root.parent / "lib", "acme-lib", requires=("foo",))
+        project = new_project(
+            f'{HOOK}[tool.uv.sources]\nacme-lib = {{ path = "../lib", package = false }}\n',
+            project='dependencies = ["acme-lib"]',
+        )
+
+        project.build()
+
+        assert packaged(project) == {"foo"}
+
+    def test_a_package_cannot_require_one(self, project_root: Path, new_project: NewProject) -> None:
+        source_tree(project_root / "packages/lib", "acme-lib", requires=("acme-base",))
+        source_tree(project_root / "packages/base", "acme-base", more=NO_PACKAGE)
+        project = new_project(f"{HOOK}{WORKSPACE}", project='dependencies = ["acme-lib"]')
+
+        assert "acme-lib requires acme-base, which is not a package" in project.fail()
+
+
+class TestUvSettings:
+    @pytest.mark.parametrize("place", ["the project", "the root of its workspace"])
+    def test_constraints_hold(self, place: str, index: Path, project_root: Path, new_project: NewProject) -> None:
+        make_wheel(index, "foo", "1.0")
+        make_wheel(index, "foo", "2.0")
+        uv = '[tool.uv]\nconstraint-dependencies = ["foo < 2"]\n'
+        if place == "the project":
+            project = new_project(f"{HOOK}{uv}", project='dependencies = ["foo"]')
+        else:
+            project = new_project(project='dependencies = ["foo"]')
+            project_root.with_name("pyproject.toml").write_text(
+                f'{uv}[tool.uv.workspace]\nmembers = ["project"]\n', encoding="utf-8"
+            )
+
+        project.build()
+
+        assert "foo-1.0.dist-info/METADATA" in project.zipped()
+
+    def test_a_changed_constraint_resolves_again(self, index: Path, new_project: NewProject) -> None:
+        make_wheel(index, "foo", "1.0")
+        make_wheel(index, "foo", "2.0")
+        project = new_project(project='dependencies = ["foo"]')
+        project.build()
+        project.add_to_pyproject('[tool.uv]\nconstraint-dependencies = ["foo < 2"]')
+
+        project.build()
+
+        assert "foo-1.0.dist-info/METADATA" in project.zipped()
+
+    def test_an_invalid_constraint_is_an_error(self, new_project: NewProject) -> None:
+        project = new_project(f'{HOOK}[tool.uv]\nconstraint-dependencies = ["foo <"]\n')
+
+        assert "`tool.uv.constraint-dependencies` has 'foo <', which is not a requirement" in stop(project)
+
+    def test_a_lock_file_that_a_constraint_excludes_is_an_error(self, index: Path, new_project: NewProject) -> None:
+        make_wheel(index, "foo", "2.0")
+        project = new_project(f'{HOOK}lock-file = "pylock.toml"\n', project='dependencies = ["foo"]')
+        assert project.python("-m", "hatch_lambda", "lock").returncode == 0
+        project.build()
+        project.add_to_pyproject('[tool.uv]\nconstraint-dependencies = ["foo < 2"]')
+
+        assert "`tool.uv.constraint-dependencies` only allows `foo<2`: the lock file has foo 2.0" in project.fail()
+
+    @pytest.mark.parametrize(
+        ("setting", "warning"),
+        [
+            (
+                '[tool.uv]\noverride-dependencies = ["foo==1.0"]\n',
+                "`tool.uv.override-dependencies` is ignored (foo==1.0)",
+            ),
+            ('[tool.uv.sources]\nfoo = { index = "internal" }\n', "`tool.uv.sources.foo` is ignored"),
+        ],
+    )
+    def test_what_pip_cannot_do_is_a_warning(
+        self, setting: str, warning: str, index: Path, new_project: NewProject
+    ) -> None:
+        make_wheel(index, "foo")
+        project = new_project(f"{HOOK}{setting}", project='dependencies = ["foo"]')
+
+        shown = project.build()
+
+        assert warning in shown
+        assert "`lock-file`" in shown
+
+    def test_an_index_for_what_is_not_packaged_is_no_matter(self, index: Path, new_project: NewProject) -> None:
+        make_wheel(index, "foo")
+        source = '[tool.uv.sources]\nbar = { index = "internal" }\n'
+        project = new_project(f"{HOOK}{source}", project='dependencies = ["foo"]')
+
+        assert "is ignored" not in project.build()
+
+
+def unpacked_sdist(project: Project, folder: Path) -> Project:
+    project.build("-t", "sdist")
+    folder.mkdir()
+    subprocess.run([sys.executable, "-m", "tarfile", "-e", str(project.dist / SDIST), str(folder)], check=True)
+    return Project(folder / "orders-1.0")
+
+
+class TestUnpackedSdist:
+    """An sdist leaves the workspace behind; an index may have other projects of its members' names."""
+
+    @pytest.mark.parametrize("target", ["wheel", "lambda"])
+    @pytest.mark.parametrize("tool", ["uv", "Hatch"])
+    def test_a_local_project_is_never_taken_from_an_index(
+        self, tool: str, target: str, index: Path, tmp_path: Path, new_project: NewProject
+    ) -> None:
+        make_wheel(index, "acme-lib", "2.0")
+        workspace = new_project().root.parent
+        source_tree(workspace / "lib", "acme-lib")
+        settings = f"{HOOK}with-wheel = true\n"
+        if tool == "uv":
+            workspace.joinpath("pyproject.toml").write_text(
+                '[tool.uv.workspace]\nmembers = ["lib", "project"]\n[tool.uv.sources]\nacme-lib.workspace = true\n',
+                encoding="utf-8",
+            )
+        else:
+            settings += '[tool.hatch.envs.default]\nworkspace.members = ["../lib"]\n'
+        project = new_project(settings, project='dependencies = ["acme-lib"]')
+
+        shown = stop(unpacked_sdist(project, tmp_path / "unpacked"), target)
+
+        assert "`acme-lib` is a local project, not one of an index. This directory is an unpacked sdist" in shown
+        assert "`python -m build --wheel`" in shown
+
+    def test_one_that_is_inside_the_sdist_is_taken(
+        self, index: Path, project_root: Path, tmp_path: Path, new_project: NewProject
+    ) -> None:
+        make_wheel(index, "acme-lib", "2.0")
+        source_tree(project_root / "packages/lib", "acme-lib")
+        project = new_project(f"{HOOK}{WORKSPACE}", project='dependencies = ["acme-lib"]')
+
+        unpacked = unpacked_sdist(project, tmp_path / "unpacked")
+        unpacked.build()
+
+        assert "acme_lib-1.0.dist-info/METADATA" in unpacked.zipped()
+
+    @pytest.mark.parametrize("source", ['{ path = "../lib" }', "{ workspace = true }"])
+    def test_a_source_outside_says_that_this_is_an_sdist(
+        self, source: str, project_root: Path, tmp_path: Path, new_project: NewProject
+    ) -> None:
+        workspace = project_root.parent
+        source_tree(workspace / "lib", "acme-lib")
+        workspace.joinpath("pyproject.toml").write_text(
+            '[tool.uv.workspace]\nmembers = ["lib", "project"]\n', encoding="utf-8"
+        )
+        project = new_project(f"{HOOK}[tool.uv.sources]\nacme-lib = {source}\n", project='dependencies = ["acme-lib"]')
+
+        shown = unpacked_sdist(project, tmp_path / "unpacked").fail()
+
+        assert "`tool.uv.sources.acme-lib` is " in shown
+        assert "This directory is an unpacked sdist, which does not contain it" in shown
+
+    def test_an_sdist_without_local_projects_has_no_record(self, tmp_path: Path, new_project: NewProject) -> None:
+        unpacked = unpacked_sdist(new_project(), tmp_path / "unpacked")
+
+        assert not (unpacked.root / ".hatch-lambda.json").exists()
+        assert list(Path(os.environ["TMPDIR"]).iterdir()) == []
 
 
 class TestHatch:

@@ -87,7 +87,7 @@ def _cover(members: list[LockedMember], request: Request) -> Coverage:
     waiting = [need for need in wanted if applies(need.requirement, settings.target)]
     reached: dict[NormalizedName, set[str]] = {}
     faults = [f"{label(Path(file.name), settings)} cannot be read: {file.reason}" for file in unread if file.reason]
-    faults += _against_constraints(by_name, settings, files)
+    faults += _against_constraints(by_name, request, files)
     doubts = [
         f"{redact(file.name)} is not checked: the build does not download it" for file in unread if not file.reason
     ]
@@ -195,13 +195,18 @@ def _other_place(url: str, member: LockedMember) -> str | None:
 
 
 def _against_constraints(
-    by_name: Mapping[NormalizedName, LockedMember], settings: Settings, files: Iterable[RequirementsFile | Unread]
+    by_name: Mapping[NormalizedName, LockedMember], request: Request, files: Iterable[RequirementsFile | Unread]
 ) -> Iterator[str]:
-    for file, requirement in _requirements_by_name(files):
+    settings = request.settings
+    constraints = [
+        *((label(file.path, settings), found) for file, found in _requirements_by_name(files) if file.is_constraints),
+        *(("`tool.uv.constraint-dependencies`", Requirement(text)) for text in request.constraints),
+    ]
+    for who, requirement in constraints:
         member = by_name.get(canonicalize_name(requirement.name))
-        if not file.is_constraints or member is None or member.version is None:
+        if member is None or member.version is None:
             continue
         if applies(requirement, settings.target) and not requirement.specifier.contains(
             member.version, prereleases=True
         ):
-            yield f"{label(file.path, settings)} only allows {_shown(requirement)}: the lock file has {member}"
+            yield f"{who} only allows {_shown(requirement)}: the lock file has {member}"

@@ -214,9 +214,17 @@ def _target_arguments(job: Job) -> list[str]:
         *platforms,
         *("--src", str(job.scratch / "src")),
         *(["--prefer-binary"] if job.settings.prefer_binary else []),
-        *(argument for path in job.settings.constraints for argument in ("--constraint", str(path))),
+        *(argument for path in _constraints_files(job) for argument in ("--constraint", str(path))),
         *job.settings.pip_args,
     ]
+
+
+def _constraints_files(job: Job) -> tuple[Path, ...]:
+    if not job.request.constraints:
+        return job.settings.constraints
+    own = job.scratch / "constraints.txt"
+    own.write_text("\n".join(job.request.constraints) + "\n", encoding="utf-8")
+    return (*job.settings.constraints, own)
 
 
 def _pip_folder() -> str:
