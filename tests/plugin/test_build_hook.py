@@ -94,6 +94,8 @@ def test_the_hook_costs_other_targets_nothing(new_project: NewProject, tmp_path:
     }
     assert "hatch_lambda.plugin.build_hook" in imported  # it was asked
     ours = {name for name in imported if name.partition(".")[0] == "hatch_lambda"}
+    if target == "sdist":  # which records the names of local projects
+        ours = {name for name in ours if not name.startswith(("hatch_lambda.common", "hatch_lambda.config"))}
     assert ours <= {
         "hatch_lambda",
         "hatch_lambda.hooks",
