@@ -44,6 +44,7 @@ from hatch_lambda.zip import secrets, size, summary, variants, writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from hatchling.builders.plugin.interface import BuilderInterface
     from typing_extensions import Self
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
 _HATCH_OWN_KEYS = frozenset(
     {"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"}
 )
+
+_REPORT, _SBOM = ".html", ".cdx.json"
+"""The ends of the names of what is written next to a zip, in place of `.zip`."""
 
 _PREPARED_KEY = "lambda_prepared"
 """Where Hatch's build data hold what the hook has prepared for the builder."""
@@ -192,6 +196,7 @@ class Build:
         request = self.request(version, cleaned=cleaned)
         reporter = self.reporter()
         self._lock(request.settings)
+        tempfiles.sweep(request.settings.build_directory, tempfiles.PART)
         gitignore = request.settings.build_directory / ".gitignore"
         if not gitignore.exists():  # tools that select files by what git ignores package no bundle
             write_atomically(gitignore, b"*\n")
@@ -213,7 +218,7 @@ class Build:
             files = variants.compose(version, own, dependencies)
             size.check_size([*own, *dependencies])
             path, level = Path(directory, self._zip_name(version)), self.tables.zip.compression_level
-            with reporter.at_work("writing the zip"):
+            with self._recorded(prepared, path), reporter.at_work("writing the zip"):
                 written = writer.write(path, files, level=level, when_read=stack.close)
         made = summary.Made(
             written,
@@ -223,10 +228,7 @@ class Build:
             has_project=version != LAYER,
             left_out={} if version == CODE else bundle.left_out,
         )
-        written_files = (written.path, *self._write_reports(prepared, written.path))
-        settings = prepared.settings
-        root = Path(self.builder.root).resolve()
-        made_zips.note(settings.build_directory, root, written_files, version=version, target=str(settings.target))
+        self._write_reports(prepared, written.path)
         self._made.append((prepared, made))
         for line in summary.lines(made, reporter.screen, former_warnings):
             reporter.line(line)
@@ -322,19 +324,24 @@ class Build:
         if note := check_handler(handler, files, settings.target, own=self._owner, setting=setting):
             prepared.reporter.line(f"  {note}")
 
-    def _write_reports(self, prepared: Prepared, path: Path) -> list[Path]:
+    def _recorded(self, prepared: Prepared, path: Path) -> AbstractContextManager[None]:
+        """Record the zip, and the report and SBOM next to it if set."""
+        settings, zips = prepared.settings, self.tables.zip
+        suffixes = [suffix for suffix, is_set in ((_REPORT, zips.report), (_SBOM, zips.sbom)) if is_set]
+        files = (path, *(path.with_name(f"{path.name.removesuffix('.zip')}{suffix}") for suffix in suffixes))
+        root = Path(self.builder.root).resolve()
+        version, target = prepared.version, str(settings.target)
+        return made_zips.note(settings.build_directory, root, files, version=version, target=target)
+
+    def _write_reports(self, prepared: Prepared, path: Path) -> None:
         """Write the HTML report and the SBOM next to the zip, if set."""
         zips, target = self.tables.zip, prepared.settings.target
         if not (zips.report or zips.sbom):
-            return []
+            return
         from hatch_lambda.inspect import output, report, sbom
 
-        written = []
         if zips.report:
-            written.append(output.next_to(path))
-            report.write(path, written[-1], target)
+            report.write(path, output.next_to(path, _REPORT), target)
         if zips.sbom:
             hashes = {wheel.distribution.partition(" ")[0]: wheel.sha256 for wheel in prepared.bundle.wheels}
-            written.append(output.next_to(path, ".cdx.json"))
-            sbom.write(path, written[-1], target, hashes)
-        return written
+            sbom.write(path, output.next_to(path, _SBOM), target, hashes)

@@ -7,24 +7,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common import tempfiles
 from hatch_lambda.common.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _FOLDER = ".zips"  # no function can have this name
 
 
-def note(build_directory: Path, root: Path, files: Iterable[Path], *, version: str, target: str) -> None:
-    """Record a zip and what was written next to it. Paths are relative to the project, as it may be moved."""
+@contextmanager
+def note(build_directory: Path, root: Path, files: Iterable[Path], *, version: str, target: str) -> Iterator[None]:
+    """Record a zip and what is written next to it. Paths are relative to the project, as it may be moved.
+
+    The record is there before the zip, so that no killed build leaves a zip without one; if writing fails, a new record
+    goes again.
+    """
     paths = [path.resolve() for path in files]
     names = [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in paths]
     content = json.dumps({"files": names, "version": version, "target": target}).encode()
     digest = hashlib.sha256(names[0].encode("utf-8", "surrogatepass")).hexdigest()
-    write_atomically(build_directory / _FOLDER / f"{digest[:32]}.json", content)
+    record = build_directory / _FOLDER / f"{digest[:32]}.json"
+    tempfiles.sweep(record.parent, tempfiles.PART)
+    is_new = not record.exists()
+    write_atomically(record, content)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            record.unlink(missing_ok=True)
+        raise
 
 
 def remove(build_directory: Path, root: Path, directory: Path, concerns: Callable[[str, str], bool]) -> None:

@@ -94,7 +94,7 @@ def test_a_file_that_is_not_regular_stops_the_build(
 
 
 @posix
-@pytest.mark.skipif(os.name == "posix" and not os.geteuid(), reason="root may read everything")
+@pytest.mark.skipif(os.name == "posix" and not os.geteuid(), reason="this user may look into everything")
 def test_an_unreadable_file_stops_the_build(new_project: NewProject) -> None:
     project = new_project()
     project.root.joinpath("orders/app.py").chmod(0)
