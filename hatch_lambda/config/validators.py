@@ -95,7 +95,7 @@ def some_of(choices: Iterable[str]) -> Callable[[object, Path], frozenset[str]]:
 
 def lock_file(value: object, root: Path) -> Path:
     """The file need not exist yet. `{target}` in its name stands for runtime and architecture."""
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError(f"must be the path of a lock file, not {shown(value)}")
     if not _LOCK_NAME.fullmatch(Path(value).name):
         raise ValueError(f"must be named `pylock.toml` or `pylock.NAME.toml` (PEP 751), not {shown(value)}")
@@ -155,7 +155,7 @@ def _places(names: list[str], root: Path) -> str:
 
 
 def directory(value: object, root: Path) -> Path:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError(f"must be a path, not {shown(value)}")
     path = Path(os.path.abspath(root / value))  # noqa: PTH100 - `resolve` would follow links
     if path == root or path in root.parents:
@@ -166,7 +166,7 @@ def directory(value: object, root: Path) -> Path:
 
 
 def interpreter(value: object, root: Path) -> Path:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError(f"must be the path of an interpreter, not {shown(value)}")
     path = root / Path(value).expanduser()
     if _is_file(path):

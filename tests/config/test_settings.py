@@ -139,6 +139,15 @@ class TestEveryField:
         assert fault.endswith(f"not {str(value).lower()}")
 
 
+@pytest.mark.parametrize("key", ["lock-file", "build-directory", "python", "requirements", "constraints"])
+def test_a_path_with_a_nul_is_an_error(key: str, faults_of: Callable[..., tuple[str, ...]]) -> None:
+    value = "pylock\0.toml"
+
+    (fault,) = faults_of(**{key: [value] if FIELDS[key].type.startswith("list") else value})
+
+    assert fault.startswith(f"Field `tool.hatch.build.hooks.lambda.{key}` ")
+
+
 class TestChoices:
     @pytest.mark.parametrize("runtime", RUNTIMES)
     @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])

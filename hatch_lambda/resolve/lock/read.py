@@ -6,10 +6,11 @@ https://packaging.python.org/en/latest/specifications/pylock-toml/
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
 
@@ -63,9 +64,26 @@ def read(path: Path, settings: Settings) -> LockFile:
             f"{shown} has lock-version {version}; only versions 1.x are supported.\n\n{how_to_lock(settings)}"
         ) from None
     except (PylockValidationError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = f"{error}{_entry_of(error, table) if isinstance(error, PylockValidationError) else ''}"
         raise LockFileError(
-            f"{shown} is not a valid lock file (PEP 751): {redact(str(error))}\n\n{how_to_lock(settings)}"
+            f"{shown} is not a valid lock file (PEP 751): {redact(reason)}\n\n{how_to_lock(settings)}"
         ) from None
+    except RecursionError:
+        raise LockFileError(
+            f"{shown} is not a valid lock file (PEP 751): it is nested too deep\n\n{how_to_lock(settings)}"
+        ) from None
+    except OSError as error:
+        raise LockFileError(f"The lock file {shown} cannot be read: {error.strerror or error}") from None
+
+
+def _entry_of(error: PylockValidationError, table: dict[str, Any]) -> str:
+    """The name of the entry that an error is about, which says only `packages[3]`."""
+    match = re.match(r"packages\[(\d+)\]", error.context or "")
+    try:
+        name = table["packages"][int(match[1])]["name"] if match else None
+    except (LookupError, TypeError):
+        return ""
+    return f" ({name})" if isinstance(name, str) else ""
 
 
 def label(path: Path, settings: Settings) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.pylock import (
     Package,
     PackageArchive,
@@ -25,7 +29,7 @@ from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from packaging.markers import Environment
+    from packaging.markers import Environment, Marker
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
@@ -36,6 +40,14 @@ if TYPE_CHECKING:
     Source = File | PackageDirectory | PackageVcs
 
 _SHOWN_FILES = 8
+# What pip can take from version control, and the names of revisions that no one can move. As an argument of these
+# programs, other text may be an option (CVE-2023-5752).
+_COMMIT_IDS = {
+    "git": re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"),
+    "hg": re.compile(r"[0-9a-f]{40}"),
+    "bzr": re.compile(r"\w[\w.@:+-]*"),
+    "svn": re.compile(r"[0-9]+"),
+}
 
 
 @dataclass(frozen=True)
@@ -71,10 +83,11 @@ def select(lock: LockFile, settings: Settings) -> tuple[Locked, ...]:
         target.python_full_version, prereleases=True
     ):
         faults.append(f"it is for Python {content.requires_python}, but the runtime has {target.runtime.full_version}")
-    if content.environments and not any(
-        marker.evaluate(target.marker_environment, context="requirement") for marker in content.environments
+    if content.environments is not None and not any(
+        _is_met(marker, {**target.marker_environment}, lock, settings) for marker in content.environments
     ):
-        faults.append(f"it is for other environments: {' or '.join(f'`{marker}`' for marker in content.environments)}")
+        others = " or ".join(f"`{marker}`" for marker in content.environments)
+        faults.append(f"it is for other environments: {others or 'its list of environments is empty'}")
     found: dict[NormalizedName, Locked] = {}
     for package in packages_for(lock, settings):
         if package.name in found:
@@ -111,9 +124,24 @@ def packages_for(lock: LockFile, settings: Settings) -> tuple[Package, ...]:
     return tuple(
         package
         for package in lock.content.packages
-        if (package.marker is None or package.marker.evaluate(environment, context="lock_file"))
+        if (package.marker is None or _is_met(package.marker, environment, lock, settings, package))
         and not is_project(package)
     )
+
+
+def _is_met(
+    marker: Marker, environment: dict[str, Any], lock: LockFile, settings: Settings, package: Package | None = None
+) -> bool:
+    """Evaluate a marker of a lock file. Raises `LockFileError`."""
+    try:
+        return marker.evaluate(environment, context="lock_file")
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        reason = f"there is no {error} in lock files" if isinstance(error, UndefinedEnvironmentName) else str(error)
+        raise LockFileError(
+            f"{label(lock.path, settings)} cannot be used: the marker `{marker}`"
+            f"{f' of {_name(package)}' if package else ''} cannot be evaluated: {reason}\n\n"
+            f"{how_to_lock(settings, lock.content.created_by)}"
+        ) from None
 
 
 def versions(lock: LockFile, settings: Settings) -> dict[NormalizedName, Version]:
@@ -145,7 +173,39 @@ def _source(package: Package, lock: LockFile, settings: Settings) -> Source:
         source = _wheel_despite_tags(package, settings)
     if isinstance(source, PackageArchive) and (name := filename(source)).endswith(".whl") and not fits(name, target):
         raise LockFileError(f"{_name(package)} is the wheel {name}, which is tagged {compressed_tags(name)}")
+    _refuse_unsafe(package, source)
     return source
+
+
+def _refuse_unsafe(package: Package, source: Source) -> None:
+    """Check what becomes a part of pip's requirements: lock files may come from strangers.
+
+    Raises `LockFileError` with a single clause.
+    """
+    if isinstance(source, PackageVcs):
+        if source.type not in _COMMIT_IDS:
+            supported = ", ".join(_COMMIT_IDS)
+            raise LockFileError(f"{_name(package)} has the vcs type {source.type!r}; supported are {supported}")
+        if not _COMMIT_IDS[source.type].fullmatch(source.commit_id):
+            raise LockFileError(f"{_name(package)} is not pinned to a commit: its commit-id is {source.commit_id!r}")
+    elif not isinstance(source, PackageDirectory):
+        for algorithm, value in source.hashes.items():
+            size = _digest_size(algorithm)
+            if size and not re.fullmatch(f"[0-9a-fA-F]{{{2 * size}}}", value):
+                raise LockFileError(f"{_name(package)} has {value!r} as its {algorithm}, which is not such a hash")
+    subdirectory = getattr(source, "subdirectory", None)
+    if subdirectory is not None:
+        windows = PureWindowsPath(subdirectory)
+        if windows.drive or windows.root or PurePosixPath(subdirectory).is_absolute() or ".." in windows.parts:
+            raise LockFileError(f"{_name(package)} has the subdirectory {subdirectory!r}, which is outside its source")
+
+
+def _digest_size(algorithm: str) -> int:
+    """In bytes; 0 for algorithms that nothing is checked with."""
+    try:
+        return hashlib.new(algorithm.lower(), usedforsecurity=False).digest_size
+    except ValueError:
+        return 0
 
 
 def _name(package: Package) -> str:
