@@ -17,6 +17,7 @@ from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
 from hatch_lambda.common.files import write_atomically
 from hatch_lambda.common.ui import Reporter
+from hatch_lambda.config.dependencies import with_local_sources
 from hatch_lambda.config.project_requirements import Declared, requirements_of
 from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT, Request
 from hatch_lambda.config.settings import (
@@ -32,7 +33,7 @@ from hatch_lambda.config.settings import (
     missing_table_message,
 )
 from hatch_lambda.config.validators import listed
-from hatch_lambda.config.workspace import with_local_sources
+from hatch_lambda.inspect import output
 from hatch_lambda.plugin import HOOK, made_zips, project_wheel
 from hatch_lambda.plugin.display import HatchUI
 from hatch_lambda.resolve import saved_resolution
@@ -328,7 +329,7 @@ class Build:
         """Record the zip, and the report and SBOM next to it if set."""
         settings, zips = prepared.settings, self.tables.zip
         suffixes = [suffix for suffix, is_set in ((_REPORT, zips.report), (_SBOM, zips.sbom)) if is_set]
-        files = (path, *(path.with_name(f"{path.name.removesuffix('.zip')}{suffix}") for suffix in suffixes))
+        files = (path, *(output.next_to(path, suffix) for suffix in suffixes))
         root = Path(self.builder.root).resolve()
         version, target = prepared.version, str(settings.target)
         return made_zips.note(settings.build_directory, root, files, version=version, target=target)
@@ -338,7 +339,7 @@ class Build:
         zips, target = self.tables.zip, prepared.settings.target
         if not (zips.report or zips.sbom):
             return
-        from hatch_lambda.inspect import output, report, sbom
+        from hatch_lambda.inspect import report, sbom
 
         if zips.report:
             report.write(path, output.next_to(path, _REPORT), target)

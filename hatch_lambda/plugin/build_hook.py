@@ -53,10 +53,10 @@ class LambdaBuildHook(BuildHookInterface[Any]):
         import tempfile
 
         from hatch_lambda.common import tempfiles
-        from hatch_lambda.config.workspace import RECORD, write_record
+        from hatch_lambda.config.workspace import RECORD, Workspace
 
         self._record = Path(tempfile.mkdtemp(prefix=tempfiles.marked(tempfiles.SCRATCH)), RECORD)
-        if write_record(Path(self.root), self.metadata.name, self._record):
+        if Workspace(Path(self.root), self.metadata.name).write_record(self._record):
             build_data["force_include"][str(self._record)] = RECORD
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

@@ -38,7 +38,10 @@ def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
     target = job.target
     metadata = {found.name: metadata_of(found.wheel.path) for found in closure.distributions if found.wheel}
     members = {found.name: found for found in closure.distributions}
-    chains = {name: " -> ".join((job.request.subject, *chain_to(members[name], closure, target))) for name in metadata}
+
+    def chain(name: NormalizedName) -> str:
+        return " -> ".join((job.request.subject, *chain_to(members[name], closure, target)))
+
     versions = {found.name: found.version for found in resolved.distributions}
     missing, conflicts = [], []
     for name, requirement in _required(closure, metadata, target):
@@ -47,10 +50,10 @@ def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
             if not wanted.contains(versions[required], prereleases=True):
                 conflicts.append(f"{members[name]} requires `{required}{wanted}`, not {versions[required]}")
         elif required not in provided_names(job.settings):
-            missing.append(f"`{required}{wanted}` was not resolved; required by: {chains[name]}")
+            missing.append(f"`{required}{wanted}` was not resolved; required by: {chain(name)}")
     excluded = [
         f"{members[name]} requires Python {wanted_python}, {target.runtime.name} has {target.runtime.full_version}; "
-        f"required by: {chains[name]}"
+        f"required by: {chain(name)}"
         for name, of in metadata.items()
         if not target.serves(wanted_python := of.get("Requires-Python")) and _IGNORE not in job.settings.pip_args
     ]

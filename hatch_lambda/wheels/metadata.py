@@ -74,4 +74,4 @@ class _EntryPointsFile(importlib.metadata.Distribution):
         return self._text if filename == "entry_points.txt" else None
 
     def locate_file(self, path: object) -> Path:
-        raise NotImplementedError(path)
+        raise NotImplementedError(path)  # abstract there; parsing entry points needs no other file

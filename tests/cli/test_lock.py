@@ -12,12 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from hatch_lambda.common.toml import tomllib
 from tests.support.packages import make_sdist, make_wheel
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from tests.support.simple_index import SimpleIndex

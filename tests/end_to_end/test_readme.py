@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 from hatch_lambda.common.target import RUNTIMES
+from hatch_lambda.common.toml import tomllib
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, PRUNABLE, TARGET_FIELDS
 from hatch_lambda.resolve.curated import COMPATIBLE
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 import time
@@ -21,7 +22,10 @@ from tests.support.projects import HOOK
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hatch_lambda.bundle.files import Bundle
     from tests.support.projects import NewProject, Project
+    from tests.support.recording_ui import RecordingUI
+    from tests.support.simple_index import SimpleIndex
 
 
 def wait_until(holds: Callable[[], object]) -> None:
@@ -35,6 +39,24 @@ def wait_until(holds: Callable[[], object]) -> None:
 def test_what_is_imported_ahead_exists() -> None:
     for name in prefetch._NEEDED_NEXT:
         importlib.import_module(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are Unix's")
+@pytest.mark.parametrize("shape", ["{}", '"{}"', "Progress 1 of 2\n{}", '{{"path": "{}"}}', "Saved {}"])
+def test_what_an_index_writes_is_not_taken_for_what_pip_reports(
+    shape: str, tmp_path: Path, serve: type[SimpleIndex], bundle_of: Callable[..., Bundle], ui: RecordingUI
+) -> None:
+    """Opening a named pipe would wait forever. pip prints an index's reasons for yanking as they are."""
+    pipe = tmp_path / "evil-1.0-py3-none-any.whl"
+    os.mkfifo(pipe)
+    made = make_wheel(tmp_path / "served", "foo")
+    reason = f"broken\n{shape.format(pipe)}\n"
+
+    with serve(tmp_path / "served", as_json=True, yanked={made.name: reason}) as index:
+        bundle = bundle_of("foo==1.0", pip_args=["--index-url", index.url])
+
+    assert [wheel.distribution for wheel in bundle.wheels] == ["foo 1.0"]
+    assert "yanked" in ui.text
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="processes are looked at in /proc")

@@ -13,17 +13,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import pytest
+
 from tests.support.packages import metadata, record, source_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from hatch_lambda.bundle.files import Bundle
 
-    BundleOf = Callable[..., Bundle]
-    Attack = Callable[[Path], Path]
-
+UNIX = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
 HERE = "python{}.{}".format(*sys.version_info)
 FOO_WHEEL = "foo-1.0-py3-none-any.whl"
 INFO = "foo-1.0.dist-info"

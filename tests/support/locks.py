@@ -14,12 +14,6 @@ import tomli_w
 
 from hatch_lambda.resolve.lock.read import LockFileError
 
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
-
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -10,13 +10,14 @@ import json
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -25,7 +26,7 @@ class SimpleIndex:
     """The pages of PEP 503 over a folder: `with SimpleIndex(folder) as index:` serves it at `index.url`.
 
     `credentials`: user name and password as a URL has them, quoted; `index.url` has them in it. `as_json`: the pages
-    of PEP 691, with the metadata of PEP 658, of which the files in `yanked` are yanked (PEP 592). `page`: what else a
+    of PEP 691, with the metadata of PEP 658; `yanked`: which of its files are, and why (PEP 592). `page`: what else a
     project's page is, by folder and name.
     """
 
@@ -35,7 +36,7 @@ class SimpleIndex:
         credentials: tuple[str, str] | None = None,
         *,
         as_json: bool = False,
-        yanked: frozenset[str] = frozenset(),
+        yanked: Mapping[str, str | bool] = MappingProxyType({}),
         page: Callable[[Path, str], str] | None = None,
     ) -> None:
         self._credentials = credentials
@@ -116,7 +117,7 @@ def project_page(folder: Path, name: str) -> str:
     )
 
 
-def json_page(folder: Path, name: str, yanked: frozenset[str] = frozenset()) -> str:
+def json_page(folder: Path, name: str, yanked: Mapping[str, str | bool] = MappingProxyType({})) -> str:
     files = [
         {
             "filename": path.name,
@@ -124,7 +125,7 @@ def json_page(folder: Path, name: str, yanked: frozenset[str] = frozenset()) -> 
             "hashes": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
             "requires-python": _requires_python(path) or None,
             "core-metadata": path.suffix == ".whl",
-            "yanked": path.name in yanked,
+            "yanked": yanked.get(path.name, False),
         }
         for path in sorted(folder.iterdir())
         if canonicalize_name(path.name.split("-")[0]) == name

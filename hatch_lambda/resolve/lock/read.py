@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +15,8 @@ from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValida
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.redact import redact
+from hatch_lambda.common.toml import tomllib
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from pathlib import Path

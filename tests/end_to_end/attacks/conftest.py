@@ -12,9 +12,7 @@ from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
 from hatch_lambda.resolve.audit import audit
-from tests.support.attacks import (
-    make_forging_sdist,
-)
+from tests.support.attacks import make_forging_sdist
 from tests.support.packages import make_wheel
 from tests.support.projects import BUNDLE, HOOK, PACKAGE, Project, write_project
 from tests.support.situation import closure_of
@@ -39,7 +37,7 @@ def as_it_was(project_root: Path, tmp_path: Path) -> Callable[[], None]:
             former: b"FORMER = True\n"
         }
         assert list((tmp_path / "tmp").iterdir()) == []
-        assert list((tmp_path / "lambda-cache").rglob("*.part")) == []
+        assert list((tmp_path / "lambda-cache").rglob(".part-*")) == []
 
     return check
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError
-from tests.support.attacks import (
-    FOO_WHEEL,
-    HERE,
-    MANYLINUX,
-    SPEED,
-)
+from tests.support.attacks import FOO_WHEEL, HERE, MANYLINUX, SPEED, UNIX
 from tests.support.elf import make_elf
 from tests.support.packages import make_sdist, make_wheel
 from tests.support.projects import BUNDLE, Project
@@ -28,9 +22,8 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle.files import Bundle
 
     BundleOf = Callable[..., Bundle]
-    Attack = Callable[[Path], Path]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
+pytestmark = UNIX
 
 
 def test_a_replaced_wheel_in_the_cache_is_downloaded_again(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError, ConflictingFilesError, ResolutionError
+from tests.support.attacks import UNIX
 from tests.support.packages import make_wheel
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from tests.support.projects import Project
 
     BundleOf = Callable[..., Bundle]
-    Attack = Callable[[Path], Path]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
+pytestmark = UNIX
 
 
 @pytest.mark.parametrize(

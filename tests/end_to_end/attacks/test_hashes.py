@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,14 +12,7 @@ from hatch_lambda.common.errors import LambdaBuildError, ResolutionError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.resolve.closure import MissingDependencyError
 from hatch_lambda.resolve.pip import process
-from tests.support.attacks import (
-    FOO_WHEEL,
-    HERE,
-    Liar,
-    make_forging_sdist,
-    other_sha256,
-    requirements,
-)
+from tests.support.attacks import FOO_WHEEL, HERE, UNIX, Liar, make_forging_sdist, other_sha256, requirements
 from tests.support.packages import make_sdist, make_wheel
 from tests.support.projects import HOOK, Project
 
@@ -34,9 +26,8 @@ if TYPE_CHECKING:
     from tests.support.recording_ui import RecordingUI
 
     BundleOf = Callable[..., Bundle]
-    Attack = Callable[[Path], Path]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
+pytestmark = UNIX
 
 
 @pytest.mark.parametrize("make", [make_wheel, make_sdist])

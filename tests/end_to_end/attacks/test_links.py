@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.attacks import UNIX
 from tests.support.packages import make_wheel
 from tests.support.projects import BUNDLE, ZIP, Project
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle.files import Bundle
 
     BundleOf = Callable[..., Bundle]
-    Attack = Callable[[Path], Path]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
+pytestmark = UNIX
 
 
 @pytest.fixture

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import struct
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError
-from tests.support.attacks import (
-    MANYLINUX,
-    SPEED,
-)
+from tests.support.attacks import MANYLINUX, SPEED, UNIX
 from tests.support.elf import make_elf
 from tests.support.packages import make_wheel
 from tests.support.projects import BUNDLE, PACKAGE, Project
@@ -24,9 +20,8 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle.files import Bundle
 
     BundleOf = Callable[..., Bundle]
-    Attack = Callable[[Path], Path]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
+pytestmark = UNIX
 
 
 MACH_O = b"\xcf\xfa\xed\xfe\x07\x00\x00\x01" + bytes(40)

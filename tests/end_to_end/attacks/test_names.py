@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError
-from tests.support.attacks import (
-    HERE,
-    INFO,
-    good_files,
-    write_wheel,
-)
+from tests.support.attacks import HERE, INFO, UNIX, good_files, write_wheel
 from tests.support.packages import make_sdist, make_wheel, record
 from tests.support.projects import BUNDLE, HOOK, PACKAGE, Project, write_project
 
@@ -28,9 +23,8 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle.files import Bundle
 
     BundleOf = Callable[..., Bundle]
-    Attack = Callable[[Path], Path]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
+pytestmark = UNIX
 
 
 ODD_NAMES = {

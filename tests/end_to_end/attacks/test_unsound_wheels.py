@@ -7,7 +7,6 @@ import hashlib
 import io
 import stat
 import struct
-import sys
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,7 @@ import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError, LambdaBuildError
 from hatch_lambda.wheels.record import hash_of
-from tests.support.attacks import (
-    FOO_WHEEL,
-    HERE,
-    INFO,
-    Liar,
-    good_files,
-    make_forging_sdist,
-    write_wheel,
-)
+from tests.support.attacks import FOO_WHEEL, HERE, INFO, UNIX, Liar, good_files, make_forging_sdist, write_wheel
 from tests.support.packages import metadata, record
 
 if TYPE_CHECKING:
@@ -37,7 +28,7 @@ if TYPE_CHECKING:
     BundleOf = Callable[..., Bundle]
     Attack = Callable[[Path], Path]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="symbolic links and names that Windows does not know")
+pytestmark = UNIX
 
 
 def with_entry(name: str, mode: int = stat.S_IFREG | 0o644, method: int = zipfile.ZIP_DEFLATED) -> Attack:

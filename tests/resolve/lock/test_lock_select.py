@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hatch_lambda.common.errors import ResolutionError
-from tests.support.packages import make_wheel
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
-
 from tests.support.locks import HEAD, LOCK, distributions, package, refuse, sha256, write_lock
+from tests.support.packages import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

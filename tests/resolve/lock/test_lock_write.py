@@ -9,6 +9,7 @@ import pytest
 from packaging.pylock import Pylock
 
 from hatch_lambda import pipeline
+from hatch_lambda.common.toml import tomllib
 from hatch_lambda.common.ui import Reporter, SilentUI
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
@@ -17,14 +18,8 @@ from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.lock.read import LockFileError
 from hatch_lambda.resolve.lock.write import _repository, write
 from hatch_lambda.wheels.store import user_store
-from tests.support.packages import make_sdist, make_source_tree, make_wheel
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 from tests.support.locks import HERE, LOCK, commit, distributions, refuse
+from tests.support.packages import make_sdist, make_source_tree, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -55,7 +55,7 @@ class TestIndexPages:
         yanked = frozenset({f"Native.Code-2.0-{tag}.whl" for tag in (self.FOREIGN[0], self.FITTING[0])})
         yanked |= {f"yanked-1.0-{tag}.whl" for tag in self.FOREIGN}
         target = target_of("python3.13", "arm64")
-        with SimpleIndex(files, as_json=True, yanked=yanked) as index:
+        with SimpleIndex(files, as_json=True, yanked=dict.fromkeys(yanked, True)) as index:
             sifted = ask(tmp_path, target, requirements, index_url=index.url, **options)
             unsifted = ask(
                 tmp_path, target, requirements, index_url=index.url, program=without_shortcuts(tmp_path), **options
