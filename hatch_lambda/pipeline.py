@@ -64,7 +64,8 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
                 if found.wheel
             )
             if state and key and not (closure.left_out or closure.unreachable):  # else the next build is to warn again
-                saved_resolution.keep(state, key, closure, wheels, settings)
+                saved_resolution.keep(state, key, closure, wheels)
+                saved_resolution.note_audit(state, request)
             return replace(_lay_out(wheels, request, store, reporter), origins=closure.origins)
 
 
@@ -165,7 +166,7 @@ def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Repo
         # Files that were excluded then may be in the bundle now; nothing else that the audit looks at can have changed.
         from hatch_lambda.resolve.audit import audit_wheels
 
-        audit_wheels([(wheel.name, wheel.version, wheel.path) for wheel in wheels], request.settings, store)
-        saved_resolution.note_audit(state, request.settings.exclude)
+        audit_wheels([(wheel.name, wheel.version, wheel.path) for wheel in wheels], request, store)
+        saved_resolution.note_audit(state, request)
     reporter.line(f"  Reusing the resolution from {earlier.resolved} (run with -c to resolve again)")
     return wheels

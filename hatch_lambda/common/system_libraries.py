@@ -6,6 +6,7 @@ forward, and libraries or versions that were added later are not relied on.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ _NEWEST_VERSIONS: dict[str, dict[str, str]] = {
     "Amazon Linux 2": {"GLIBCXX": "3.4.24", "CXXABI": "1.3.11", "GCC": "7.0.0", "ZLIB": "1.2.5.2"},
     "Amazon Linux 2023": {"GLIBCXX": "3.4.29", "CXXABI": "1.3.13", "GCC": "7.0.0", "ZLIB": "1.2.9"},
 }
+
+SEARCHED = re.compile(r"(?:lib/)?[^/]+\.so(?:\.\d+)*")
+"""The paths in a function's zip where the loader finds libraries by their file names.
+
+LD_LIBRARY_PATH ends with `/var/task:/var/task/lib:/opt/lib`
+(https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
+"""
 
 # The sonames below /lib64, which LD_LIBRARY_PATH names (Dockerfile.python3.* in aws/aws-lambda-base-images).
 # Amazon Linux 2: https://github.com/brefphp/aws-lambda-layers/blob/9b32a3ae3ae1a3501ed43e079245ca30cfa9144c/utils/lib-check/al2-x64.txt

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from hatch_lambda.config.settings import Settings
@@ -23,7 +24,8 @@ class Request(NamedTuple):
     files. `ignored`: warnings about settings of other tools that have no effect. `state`: the directory that saves a
     resolution for the next build; without one, every build resolves. `neighbours`: those of the project's other
     bundles, whose resolution is reused if it has the same inputs. `anew`: ignore cached builds. `place`: the directory
-    of the bundle in the runtime.
+    of the bundle in the runtime. `libraries`: lists the project's files that the loader searches (`SEARCHED`), by their
+    paths in the zip.
     """
 
     settings: Settings
@@ -36,3 +38,4 @@ class Request(NamedTuple):
     neighbours: tuple[Path, ...] = ()
     anew: bool = False
     place: str = TASK_ROOT
+    libraries: Callable[[], Mapping[str, Path]] = dict

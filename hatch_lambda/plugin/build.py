@@ -149,6 +149,7 @@ class Build:
             neighbours=tuple(dict.fromkeys(other.target_directory for other in others)),
             anew=bool(cleaned),
             place=LAYER_ROOT if version in {LAYER, CODE} else TASK_ROOT,
+            libraries=lambda: project_wheel.shared_libraries(self.builder, settings.is_not_its_own),
         )
 
     def check(self, versions: list[str]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.wheel import WheelBuilder
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.system_libraries import SEARCHED
 from hatch_lambda.config.settings import TARGET_TABLE
 from hatch_lambda.plugin import HOOK
 from hatch_lambda.plugin.display import raised_by
@@ -18,7 +19,7 @@ from hatch_lambda.plugin.selection import leave_out_build_directory, packable
 from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from hatchling.builders.plugin.interface import BuilderInterface, IncludedFile
 
@@ -71,6 +72,17 @@ def check_selection(builder: BuilderInterface[Any, Any]) -> None:
         hooks = {*builder.config.hook_config, *wheel_builder.config.hook_config}
         if hooks <= {builder.PLUGIN_NAME} and not wheel_builder.config.get_force_include():
             _ = wheel_builder.config.default_file_selection_options
+
+
+def shared_libraries(builder: BuilderInterface[Any, Any], is_left_out: Callable[[str], bool]) -> dict[str, Path]:
+    """The selected files that Lambda's loader searches, by their paths in the zip; not those that hooks will add."""
+    wheel_builder = ProjectWheelBuilder.of(builder, {})
+    found: list[IncludedFile] = []
+    with suppress(LambdaBuildError, OSError), wheel_builder.explaining_faults():  # reported when the wheel is built
+        found += wheel_builder.recurse_included_files()
+        found += wheel_builder.recurse_explicit_files(wheel_builder.config.shared_data)
+    paths = {file.distribution_path.replace(os.sep, "/"): Path(file.path) for file in found}
+    return {path: source for path, source in paths.items() if SEARCHED.fullmatch(path) and not is_left_out(path)}
 
 
 class ProjectWheelBuilder(WheelBuilder):

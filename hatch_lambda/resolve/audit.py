@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.common.errors import BrokenWheelError, LambdaBuildError
 from hatch_lambda.resolve.graph import chain_to
 from hatch_lambda.resolve.requirements import check_requirements
 from hatch_lambda.wheels.loadable import check_loadable, path_in_bundle
+from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, read_machine_code
 from hatch_lambda.wheels.scan import Scan, check_and_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from hatch_lambda.config.request import Request
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.resolve.job import Job
@@ -31,7 +33,7 @@ def audit(closure: Closure, resolved: Closure, job: Job, store: Store) -> Closur
     """
     members = [found for found in closure.distributions if found.wheel]
     wheels = [(found.name, str(found.version), found.wheel.path) for found in members if found.wheel]
-    for found, (*_, path), scan in zip(members, wheels, audit_wheels(wheels, job.settings, store), strict=True):
+    for found, (*_, path), scan in zip(members, wheels, audit_wheels(wheels, job.request, store), strict=True):
         if scan.record.unmatched:
             missing = _some(scan.record.unmatched)
             job.reporter.warn(f"{found}: RECORD lists missing files ({missing}); the bundle's is corrected")
@@ -56,11 +58,28 @@ def _some(items: Sequence[str]) -> str:
     )
 
 
-def audit_wheels(wheels: Sequence[tuple[str, str, Path]], settings: Settings, store: Store) -> list[Scan]:
+def audit_wheels(wheels: Sequence[tuple[str, str, Path]], request: Request, store: Store) -> list[Scan]:
     """Check and scan wheels, each given by its name, version and path. Raises the same as `audit`."""
-    scans = scans_of(wheels, settings, store)
-    check_loadable(scans, settings.target, trusted=settings.compatible)
+    scans = scans_of(wheels, request.settings, store)
+    shipped = _libraries_for(scans, request) if any(scan.machine_code for scan in scans) else []
+    check_loadable([*shipped, *scans], request.settings.target, trusted=request.settings.compatible)
     return scans
+
+
+def _libraries_for(scans: Sequence[Scan], request: Request) -> list[Scan]:
+    """The project's libraries that wheels may need, under their file names, by which the loader searches."""
+    found = []
+    for path, source in request.libraries().items():
+        try:
+            with source.open("rb") as file:
+                found.append(read_machine_code(path, file))
+        except BrokenMachineCodeError as error:
+            raise LambdaBuildError(f"The project's {error}") from None
+    codes = [dataclasses.replace(code, soname=None) for code in found if code]
+    needed = {name for scan in scans for code in scan.machine_code for name in code.libraries}
+    needed.update(name for code in codes for name in code.libraries)
+    used = tuple(code for code in codes if code.path.rpartition("/")[2] in needed)
+    return [Scan(request.subject, "", used, frozenset(code.path for code in used))] if used else []
 
 
 def scans_of(wheels: Sequence[tuple[str, str, Path]], settings: Settings, store: Store) -> list[Scan]:

@@ -16,7 +16,7 @@ from hatch_lambda.wheels.store import WantedWheel
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hatch_lambda.config.settings import Settings
+    from hatch_lambda.config.request import Request
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.wheels.store import StoredWheel
 
@@ -80,9 +80,10 @@ def forget(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def note_audit(folder: Path, exclude: tuple[str, ...]) -> None:
-    """Record that the audit has passed without the excluded files."""
-    write_atomically(folder / _AUDIT, json.dumps({"exclude": exclude}).encode("utf-8"))
+def note_audit(folder: Path, request: Request) -> None:
+    """Record that the audit has passed without the excluded files, and without libraries of the project."""
+    if not request.libraries():
+        write_atomically(folder / _AUDIT, json.dumps({"exclude": request.settings.exclude}).encode("utf-8"))
 
 
 def _audited_without(folder: Path) -> tuple[str, ...] | None:
@@ -92,7 +93,7 @@ def _audited_without(folder: Path) -> tuple[str, ...] | None:
         return None
 
 
-def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...], settings: Settings) -> None:
+def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...]) -> None:
     """Save what was resolved: the wheels by their hashes, and the digests of source folders."""
     sources = [
         found.source.folder
@@ -108,5 +109,4 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
             for wheel in wheels
         ],
     }
-    note_audit(folder, settings.exclude)
     write_atomically(folder / _RESOLUTION, json.dumps(saved, indent=1).encode("utf-8"))

@@ -111,7 +111,7 @@ _SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$")
 # `module.tag.so`, with the tags of CPython (PEP 3149), PyPy and Windows.
 _TAGGED_EXTENSION = re.compile(r"(?P<module>[^./]+)\.(?:(?:cpython|pypy|graalpy|cp|pp)-?\d[\w-]*|abi3t?)\.(?:so|pyd)$")
 _PLAIN_EXTENSION = re.compile(r"(?P<module>[^./]+)\.(?:so|pyd)$")
-_SCHEME = re.compile(r"^[^/]+\.data/(?:purelib|platlib)/")
+_SCHEME = re.compile(r"^[^/]+\.data/(?:purelib|platlib|data)/")
 _SCRIPTS = re.compile(r"^[^/]+\.data/scripts/")
 
 _SYMBOL_VERSION = re.compile(r"(?P<kind>GLIBC|GLIBCXX|CXXABI|GCC|ZLIB)_(?P<version>\d+(?:\.\d+)*)")
@@ -246,14 +246,14 @@ class _Loader:
             if self._finds(library) or _is_optional(library, scan):
                 continue
             name = canonicalize_name(scan.name)
-            remedy = _REMEDIES.get(name) or _REMEDIES.get(library)
+            remedy = _REMEDIES.get(name) or _REMEDIES.get(library) or "use a wheel that includes it"
             yield Fault(
                 scan.distribution,
                 code.path,
                 needs=f"the library {library}",
                 runtime_has=f"neither the bundle nor the runtime ({self.target.runtime.system}) has it",
-                advice=remedy
-                or f'use a wheel that includes it; if one of your layers has it, set `compatible = ["{name}"]`',
+                advice=f"{remedy}; or ship it under this name in `lib/` of the zip (`force-include` "
+                f'in `tool.hatch.build.targets.lambda`); if one of your layers has it, set `compatible = ["{name}"]`',
             )
 
     def _finds(self, library: str) -> bool:

@@ -14,7 +14,7 @@ from hatch_lambda.common import system_libraries
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.wheels.check import check_wheel
-from hatch_lambda.wheels.loadable import fault_report, find_faults
+from hatch_lambda.wheels.loadable import fault_report, find_faults, path_in_bundle
 from hatch_lambda.wheels.scan import Scan, scan_unchecked
 from tests.support.elf import ET_EXEC, ET_REL, make_elf
 from tests.support.packages import make_wheel
@@ -168,6 +168,11 @@ class TestOtherPythons:
         assert faults({"foo/test-data/x.cpython-39-x86_64-linux-gnu.so": make_elf()}) == ()
 
 
+@pytest.mark.parametrize("scheme", ["purelib", "platlib", "data"])
+def test_the_path_in_the_bundle_of_what_is_in_a_scheme(scheme: str) -> None:
+    assert path_in_bundle(f"foo-1.0.data/{scheme}/lib/libx.so") == "lib/libx.so"
+
+
 class TestVersions:
     @pytest.mark.parametrize(
         ("library", "symbol", "needed", "has"),
@@ -222,7 +227,9 @@ class TestLibraries:
 
         assert str(fault) == (
             "psycopg2 1.0: psycopg2/_psycopg.so needs the library libpq.so.5; neither the bundle nor the runtime "
-            "(Amazon Linux 2023) has it. To do: depend on `psycopg2-binary` or `psycopg[binary]`, which include it."
+            "(Amazon Linux 2023) has it. To do: depend on `psycopg2-binary` or `psycopg[binary]`, which include it; or "
+            "ship it under this name in `lib/` of the zip (`force-include` in "
+            '`tool.hatch.build.targets.lambda`); if one of your layers has it, set `compatible = ["psycopg2"]`.'
         )
 
     @pytest.mark.parametrize(
@@ -348,7 +355,9 @@ def test_identical_faults_are_reported_together(faults: Callable[..., Any]) -> N
         "  and 2 more\n"
         "    needs the library libGL.so.1\n"
         "  but neither the bundle nor the runtime (Amazon Linux 2023) has it\n"
-        '  what you can do: use a wheel that includes it; if one of your layers has it, set `compatible = ["foo"]`'
+        "  what you can do: use a wheel that includes it; or ship it under this name in `lib/` of "
+        "the zip (`force-include` in `tool.hatch.build.targets.lambda`); if one of your layers has it, set "
+        '`compatible = ["foo"]`'
     )
 
 
