@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FILES_NAME = "files.json"
 
 # Sets of `prune` that do not depend on the project's own sources.
-_INDEPENDENT_SETS = frozenset({"bytecode"})
+_INDEPENDENT_SETS = frozenset({"bytecode", "extensions"})
 
 # Sources without these words cannot refer to anything that would be pruned.
 _TELLING_WORDS = re.compile(rb"test|pyi|stub|include|header|\.(?:h|hh|hpp|pxd|pxi|a)\b", re.IGNORECASE)
@@ -77,7 +77,7 @@ def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tu
     excluded = [file for layout in layouts for file in layout if settings.is_excluded(file.path)]
     gone = {file.path for file in excluded}
     rest = [[file for file in layout if file.path not in gone] for layout in layouts]
-    pruned = decide(rest, settings.prune, also=sources)
+    pruned = decide(rest, settings.prune, settings.target, sources)
     gone |= pruned.paths
     left = [
         lay_out(wheel.path, settings.target, gone.__contains__, check_record=wheel.name in doubtful)

@@ -153,6 +153,7 @@ class _Inspection:
                     "runtime": target.runtime.name,
                     "architecture": target.architecture.name,
                     "fits": not faults,
+                    "never_imported": _sizes(survey.never_imported(contents, target), contents),
                     "faults": [dataclasses.asdict(fault) for fault in faults],
                 }
                 for target, faults in self.faults.items()
@@ -187,6 +188,12 @@ def _show(inspection: _Inspection) -> None:
         out.print()
     _show_portions(out, contents, "file type", [(survey.label(part.name), part) for part in survey.kinds(contents)])
     _show_machine_code(out, contents)
+    for target in [target for target, faults in inspection.faults.items() if not faults]:
+        if (part := survey.never_imported(contents, target)).files:
+            words = (
+                f"{size(part.size)} of extension modules in {counted(part.files, 'file')} for other Pythons or systems"
+            )
+            out.print(f"  {target.runtime.name} on {target.architecture.name} never imports {words}", soft_wrap=True)
     _show_bytecode(out, contents)
     if found := survey.handlers(contents):
         heading(out, "Handlers", "most likely first")

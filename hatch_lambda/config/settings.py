@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HOOK_TABLE = "tool.hatch.build.hooks.lambda"
 TARGET_TABLE = "tool.hatch.build.targets.lambda"
 
-PRUNABLE = ("bytecode", "tests", "headers", "stubs")
+PRUNABLE = ("bytecode", "tests", "headers", "stubs", "extensions")
 """The values of `prune`."""
 
 FUNCTION, LAYER, CODE = "function", "layer", "code"

@@ -31,6 +31,7 @@ def faults_by_target(contents: Contents, layers: Sequence[Contents] = ()) -> dic
 def faults(contents: Contents, target: Target, layers: Sequence[Contents] = ()) -> tuple[Fault, ...]:
     """What keeps a target from running a zip together with its layers, file by file."""
     scans: list[Scan] = []
+    project = None
     paths: dict[tuple[str, str], str] = {}
     for whole in (contents, *layers):
         code = {found.path: found for found in whole.machine_code}
@@ -42,6 +43,8 @@ def faults(contents: Contents, target: Target, layers: Sequence[Contents] = ()) 
             if found:
                 scan = Scan(name, version, found, frozenset(names.values()))
                 scans.append(scan)
+                if whole.project and (name, version) == (whole.project.name, whole.project.version):
+                    project = scan
                 paths.update({(scan.distribution, import_path): path for path, import_path in names.items()})
     found_faults = [
         dataclasses.replace(
@@ -49,7 +52,7 @@ def faults(contents: Contents, target: Target, layers: Sequence[Contents] = ()) 
             path=paths.get((fault.distribution, fault.path), fault.path),
             advice=_SETTING.sub("", fault.advice),
         )
-        for fault in loadable.find_faults(scans, target)
+        for fault in loadable.find_faults(scans, target, project=project)
     ]
     for whole in (contents, *layers):
         found_faults += _other_faults(whole, target)

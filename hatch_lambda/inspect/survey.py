@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.target import PYTHON_OF_MAGIC_NUMBER
 from hatch_lambda.inspect.contents import ContentsError, Portion, portion
+from hatch_lambda.wheels.loadable import is_never_imported
 from hatch_lambda.zip.handler.modules import module_of
 from hatch_lambda.zip.handler.names import handlers_in, likelihood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.inspect.contents import Contents, Entry
 
 
@@ -66,6 +68,12 @@ def _portions(entries: Iterable[Entry], name: Callable[[Entry], str]) -> tuple[P
     for entry in entries:
         groups[name(entry)].append(entry)
     return tuple(sorted((portion(*group) for group in groups.items()), key=lambda part: (-part.size, part.name)))
+
+
+def never_imported(contents: Contents, target: Target) -> Portion:
+    """Extension modules of other Pythons and systems."""
+    found = [e for e in contents.entries if is_never_imported(contents.import_path(e.path), target)]
+    return portion("extensions", found)
 
 
 # --- Directories ---

@@ -229,6 +229,7 @@ class Build:
             origins=Origins() if version == CODE else bundle.origins,
             has_project=version != LAYER,
             left_out={} if version == CODE else bundle.left_out,
+            target=prepared.settings.target,
         )
         self._write_reports(prepared, written.path)
         self._made.append((prepared, made))
@@ -298,7 +299,9 @@ class Build:
             others = scans_of(
                 [(kept.name, kept.version, kept.path) for kept in prepared.bundle.wheels], settings, store
             )
-            check_loadable([own, *others], settings.target, trusted=settings.compatible)
+            check_loadable([own, *others], settings.target, trusted=settings.compatible, project=own)
+            if own.machine_code:
+                project_wheel.check_tags(wheel, settings.target)
         files = layout.lay_out(wheel, settings.target, settings.is_not_its_own)
         secrets.refuse_credentials_in_metadata(files)
         if all(".dist-info/" in file.path for file in files):

@@ -16,12 +16,15 @@ from hatch_lambda.config.settings import TARGET_TABLE
 from hatch_lambda.plugin import HOOK
 from hatch_lambda.plugin.display import raised_by
 from hatch_lambda.plugin.selection import leave_out_build_directory, packable
+from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
 from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from hatchling.builders.plugin.interface import BuilderInterface, IncludedFile
+
+    from hatch_lambda.common.target import Target
 
 # Modules in a project's root that are meant for tools.
 _NOT_FOR_LAMBDA = frozenset({"conftest.py", "hatch_build.py", "noxfile.py", "setup.py", "tasks.py"})
@@ -72,6 +75,20 @@ def check_selection(builder: BuilderInterface[Any, Any]) -> None:
         hooks = {*builder.config.hook_config, *wheel_builder.config.hook_config}
         if hooks <= {builder.PLUGIN_NAME} and not wheel_builder.config.get_force_include():
             _ = wheel_builder.config.default_file_selection_options
+
+
+def check_tags(wheel: Path, target: Target) -> None:
+    """Raise `LambdaBuildError` if the target does not support the tags of the project's wheel, which hooks set."""
+    if not wheel_tags(wheel.name) & target.tag_set:
+        runtime, machine = target.runtime.name, target.architecture.machine
+        raise LambdaBuildError(
+            f"The project's wheel is tagged {compressed_tags(wheel.name)}, which {target.description} "
+            "does not support.\n"
+            "A build hook has compiled it for another Python or system, so its native code might not be imported.\n"
+            f"What you can do: build with the runtime's Python on Linux on {machine} (`{runtime} -m hatchling build -t "
+            "lambda`); or, if the code is for the stable ABI or needs no particular Python, have the hook set a tag "
+            f'that says so (`build_data["tag"] = "cp310-abi3-linux_{machine}"` or `"py3-none-linux_{machine}"`).'
+        )
 
 
 def shared_libraries(builder: BuilderInterface[Any, Any], is_left_out: Callable[[str], bool]) -> dict[str, Path]:

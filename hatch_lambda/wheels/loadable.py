@@ -54,18 +54,23 @@ class UnfitMachineCodeError(LambdaBuildError):
         super().__init__(message)
 
 
-def check_loadable(scans: Iterable[Scan], target: Target, *, trusted: frozenset[str]) -> None:
+def check_loadable(
+    scans: Iterable[Scan], target: Target, *, trusted: frozenset[str], project: Scan | None = None
+) -> None:
     """Raise `UnfitMachineCodeError` for what `find_faults` finds."""
-    if faults := find_faults(scans, target, trusted=trusted):
+    if faults := find_faults(scans, target, trusted=trusted, project=project):
         raise UnfitMachineCodeError(fault_report(faults, target), faults)
 
 
-def find_faults(scans: Iterable[Scan], target: Target, *, trusted: frozenset[str] = frozenset()) -> tuple[Fault, ...]:
+def find_faults(
+    scans: Iterable[Scan], target: Target, *, trusted: frozenset[str] = frozenset(), project: Scan | None = None
+) -> tuple[Fault, ...]:
     """What the target cannot load of a bundle, given the scans of all its wheels.
 
     `trusted`: names of distributions that may lack a shared library, since the user says where it comes from.
+    `project`: the one whose extensions the user compiles: to run their sources instead is a fault.
     """
-    loader = _Loader(tuple(scans), target, trusted)
+    loader = _Loader(tuple(scans), target, trusted, project)
     return tuple(fault for scan in loader.scans for fault in loader.faults_of(scan))
 
 
@@ -124,6 +129,7 @@ class _Loader:
     scans: tuple[Scan, ...]
     target: Target
     trusted: frozenset[str]
+    project: Scan | None = None
 
     @cached_property
     def brought(self) -> frozenset[str]:
@@ -166,7 +172,7 @@ class _Loader:
                     _SUFFIXES_ELSEWHERE.search(code.path) or _SYSTEMS_ELSEWHERE.search(code.path)
                 )
             else:
-                is_harmless = self._imported(code.path, scan) not in {None, code.path}
+                is_harmless = self._replacement(code.path, scan) not in {None, code.path}
             if is_harmless:
                 return None
         return Fault(
@@ -180,31 +186,30 @@ class _Loader:
 
     def _extension_fault(self, code: MachineCode, scan: Scan) -> Fault | None:
         """Extension modules for another Python are ignored, which is a fault if the module has no other file."""
-        match, module, name = (
-            _TAGGED_EXTENSION.search(code.path),
-            _importable_module(code.path),
-            posixpath.basename(code.path),
-        )
-        has_known_suffix = any(name == f"{module}{suffix}" for suffix in self.target.extension_suffixes)
-        if not match or not module or has_known_suffix or self._imported(code.path, scan):
+        if not is_never_imported(code.path, self.target) or self._replacement(code.path, scan):
             return None
-        tag = code.path.removeprefix(code.path[: match.end("module")])
+        module = _importable_module(code.path)
+        tag = posixpath.basename(code.path).removeprefix(f"{module}")
+        runtime = self.target.runtime.name
+        advice = f"use or build a wheel for {runtime}"
+        if scan is self.project:
+            advice = f"build with the runtime's Python (`{runtime} -m hatchling build -t lambda`)"
         return Fault(
             scan.distribution,
             code.path,
             needs=f"a Python that imports `*{tag}`",
             runtime_has=f"the runtime imports {', '.join(f'`*{suffix}`' for suffix in self.target.extension_suffixes)}",
-            advice=f"use or build a wheel for {self.target.runtime.name}, or exclude the file if nothing needs it: "
-            f'`exclude = ["{path_in_bundle(code.path)}"]`',
+            advice=f'{advice}, or exclude the file if nothing needs it: `exclude = ["{path_in_bundle(code.path)}"]`',
         )
 
-    def _imported(self, path: str, scan: Scan) -> str | None:
-        """The file that the runtime imports for the module that `path` is."""
+    def _replacement(self, path: str, scan: Scan) -> str | None:
+        """The file that the runtime imports for the module that `path` is; the project's sources do not count."""
         folder, slash, _ = path.rpartition("/")
         stem = f"{folder}{slash}{_importable_module(path)}"
         endings = (*self.target.extension_suffixes, ".py", ".pyc")
         candidates = (*(f"{stem}/__init__{ending}" for ending in endings), *(f"{stem}{ending}" for ending in endings))
-        return next((name for name in candidates if name in scan.files), None)
+        found = next((name for name in candidates if name in scan.files), None)
+        return None if scan is self.project and found in {f"{stem}.py", f"{stem}.pyc"} else found
 
     def _libc_fault(self, code: MachineCode, scan: Scan) -> Fault | None:
         if code.musl:
@@ -261,6 +266,14 @@ class _Loader:
         if folder.startswith("/"):
             return name in self.provided and folder in {"/lib", "/lib64", "/usr/lib", "/usr/lib64"}
         return name in self.brought or (not folder and name in self.provided)
+
+
+def is_never_imported(path: str, target: Target) -> bool:
+    """Whether a file, by its path in a wheel or bundle, is an extension module of other Pythons or systems."""
+    if not path.endswith((".so", ".pyd")):
+        return False
+    module, name = _importable_module(path), posixpath.basename(path)
+    return bool(module) and name not in {f"{module}{suffix}" for suffix in target.extension_suffixes}
 
 
 # By the distribution that lacks a library, or by the library.

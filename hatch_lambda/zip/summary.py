@@ -19,11 +19,13 @@ from hatch_lambda.common.ui import (
     wrapped,
 )
 from hatch_lambda.resolve.closure import Origins
+from hatch_lambda.wheels.loadable import is_never_imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_lambda.bundle.files import LeftOut
+    from hatch_lambda.common.target import Target
     from hatch_lambda.common.ui import Screen
     from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.zip.writer import Archive
@@ -48,6 +50,7 @@ class Made(NamedTuple):
     origins: Origins = Origins()
     has_project: bool = True
     left_out: Mapping[str, LeftOut] = MappingProxyType({})
+    target: Target | None = None
 
 
 def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]:
@@ -62,6 +65,10 @@ def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]
     told += _size("unzipped", made.archive.unzipped, UNZIPPED_LIMIT, ", layers included", screen)
     told += _table("largest", _largest(made.files))
     told += _table("left out", _left_out(made.left_out))
+    if idle := [file.source.size for file in made.files if made.target and is_never_imported(file.path, made.target)]:
+        number = f"{counted(len(idle), 'extension module')} for other Pythons or systems"
+        row = f"{megabytes(sum(idle)):>9} {number}, which `extensions` in `prune` leaves out"
+        told.append(wrapped(f"  {'unused':<{_LABELS - 2}}{row}", screen, _LABELS))
     told += [warning_text(message, screen) for message in warnings]
     if made.archive.zipped > DIRECT_UPLOAD_LIMIT:
         limit = f"{DIRECT_UPLOAD_LIMIT // (1024 * 1024)} MB"

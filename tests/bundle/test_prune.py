@@ -37,7 +37,18 @@ def layout(owner: str, files: Mapping[str, Content] | Iterable[str]) -> tuple[Bu
 
 def gone(name: str, *layouts: tuple[BundleFile, ...], also: Iterable[str] = ()) -> set[str]:
     """What one set takes away."""
-    return set(decide(layouts, frozenset({name}), [source.encode() for source in also]).paths)
+    return set(decide(layouts, frozenset({name}), TARGET, [source.encode() for source in also]).paths)
+
+
+def test_extensions_of_other_pythons_and_systems() -> None:
+    """As in snowflake-connector-python, which has one for each Python in each wheel."""
+    kept = ["snow/__init__.py", "snow/it.py", "snow/it.cpython-313-x86_64-linux-gnu.so", "snow/x.abi3.so", "snow/y.so"]
+    others = [
+        *("snow/it.cpython-310-x86_64-linux-gnu.so", "snow/it.cpython-313-darwin.so", "snow/it.cp313-win_amd64.pyd"),
+        *("snow/it.cpython-313-aarch64-linux-gnu.so", "snow/it.cpython-313t-x86_64-linux-gnu.so", "snow/it.pyd"),
+    ]
+
+    assert gone("extensions", layout("snow", [*kept, *others])) == set(others)
 
 
 class TestResult:
@@ -56,37 +67,38 @@ class TestResult:
     )
 
     def test_reports_what_each_set_removed_and_counts_each_file_once(self) -> None:
-        pruned = decide([self.FILES], frozenset(PRUNABLE))
+        pruned = decide([self.FILES], frozenset(PRUNABLE), TARGET)
 
         assert pruned.left_out == {
             "bytecode": LeftOut(2, 10),
             "tests": LeftOut(3, 16),
             "headers": LeftOut(1, 3),
             "stubs": LeftOut(1, 6),
+            "extensions": LeftOut(0, 0),
         }
         assert {file.path for file in self.FILES} - pruned.paths == {"shop/__init__.py"}
 
     def test_removes_nothing_that_is_not_configured(self) -> None:
-        assert decide([self.FILES], frozenset()) == Pruned()
-        assert decide([self.FILES], frozenset({"headers"})).left_out == {"headers": LeftOut(2, 8)}
+        assert decide([self.FILES], frozenset(), TARGET) == Pruned()
+        assert decide([self.FILES], frozenset({"headers"}), TARGET).left_out == {"headers": LeftOut(2, 8)}
 
     def test_counts_a_file_once_that_two_distributions_bring(self) -> None:
         shared = "tests/test_all.py"
         one, other = layout("one", ["one.py", shared]), layout("other", ["other.py", shared])
 
-        assert decide([one, other], frozenset({"tests"})).left_out == {"tests": LeftOut(1, 0)}
+        assert decide([one, other], frozenset({"tests"}), TARGET).left_out == {"tests": LeftOut(1, 0)}
 
     def test_does_not_touch_dist_info(self) -> None:
         metadata = [
             f"shop-1.0.dist-info/{name}" for name in ("tests/test_a.py", "sboms/x.h", "x.pyi", "__pycache__/x.pyc")
         ]
 
-        assert decide([layout("shop", ["shop.py", *metadata])], frozenset(PRUNABLE)).paths == frozenset()
+        assert decide([layout("shop", ["shop.py", *metadata])], frozenset(PRUNABLE), TARGET).paths == frozenset()
 
     def test_leaves_a_record_that_is_true(self, tmp_path: Path) -> None:
         files = {"shop/__init__.py": "", "shop/__init__.pyi": "", "shop/tests/test_shop.py": "", "shop/fast.pxd": ""}
         wheel = make_wheel(tmp_path, "shop", files=files)
-        pruned = decide([lay_out(wheel, TARGET)], frozenset(PRUNABLE))
+        pruned = decide([lay_out(wheel, TARGET)], frozenset(PRUNABLE), TARGET)
         files_left = {file.path: file for file in lay_out(wheel, TARGET, pruned.paths.__contains__)}
         record = files_left["shop-1.0.dist-info/RECORD"].source.read().decode().splitlines()
 
@@ -103,7 +115,7 @@ class TestResult:
         wheel.write_bytes(content[:start] + b"\xff" * 8 + content[start + 8 :])
 
         with pytest.raises(BrokenWheelError, match=r"shop-1\.0-py3-none-any\.whl.*`shop/__init__\.py`"):
-            decide([whole], frozenset({"tests"}))
+            decide([whole], frozenset({"tests"}), TARGET)
 
 
 class TestBytecode:
@@ -203,7 +215,7 @@ class TestTests:
         left_out = gone("tests", shop(source))
 
         assert left_out == {"shop/tests/test_a.py"}
-        assert decide([shop(source)], frozenset({"tests"})).kept == ("kept shop/tests: named by shop/code.py",)
+        assert decide([shop(source)], frozenset({"tests"}), TARGET).kept == ("kept shop/tests: named by shop/code.py",)
 
     @pytest.mark.parametrize(
         "source",
@@ -401,13 +413,13 @@ class TestHeaders:
         other = layout("other", ["other/a.py", "other/a.h"])
 
         assert gone("headers", self.bundle(source), other) == {"other/a.h"}
-        assert decide([self.bundle(source)], frozenset({"headers"})).kept == (
+        assert decide([self.bundle(source)], frozenset({"headers"}), TARGET).kept == (
             "kept headers of shop 1.0: shop/a.py uses headers",
         )
 
     @pytest.mark.parametrize("compiler", ["torch", "cupy-cuda12x", "Cython", "ziglang"])
     def test_stay_where_something_compiles(self, compiler: str) -> None:
-        pruned = decide([self.bundle(), layout(compiler, ["compiler.py"])], frozenset({"headers"}))
+        pruned = decide([self.bundle(), layout(compiler, ["compiler.py"])], frozenset({"headers"}), TARGET)
 
         assert pruned.paths == frozenset()
         assert pruned.kept == (f"kept headers: {compiler.lower()} may compile with them",)
@@ -445,7 +457,7 @@ class TestStubs:
         assert gone("stubs", self.bundle(source), other) == {"other/a.pyi"}
 
     def test_stay_where_a_type_checker_reads_them(self) -> None:
-        pruned = decide([self.bundle(), layout("jedi", ["jedi/__init__.py"])], frozenset({"stubs"}))
+        pruned = decide([self.bundle(), layout("jedi", ["jedi/__init__.py"])], frozenset({"stubs"}), TARGET)
 
         assert pruned.paths == frozenset()
         assert pruned.kept == ("kept stubs: jedi reads them",)

@@ -87,7 +87,7 @@ def target() -> Target:
 
 @pytest.fixture(scope="module")
 def pruned(wheels: list[Path], target: Target) -> Pruned:
-    return decide([lay_out(wheel, target) for wheel in wheels], frozenset(PRUNABLE))
+    return decide([lay_out(wheel, target) for wheel in wheels], frozenset(PRUNABLE), target)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +172,7 @@ def test_test_packages_that_an_older_numpy_imports_stay(target: Target, tmp_path
     options = ["--quiet", "--only-binary=:all:", "--no-deps", "--dest", str(tmp_path)]
     subprocess.run([sys.executable, "-m", "pip", "download", *options, "numpy==2.2.6"], check=True)
     (wheel,) = tmp_path.glob("*.whl")
-    paths = decide([lay_out(wheel, target)], frozenset({"tests"})).paths
+    paths = decide([lay_out(wheel, target)], frozenset({"tests"}), target).paths
 
     assert "numpy/_core/tests/_natype.py" not in paths
     assert "numpy/_core/tests/__init__.py" not in paths

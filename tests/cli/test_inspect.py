@@ -62,6 +62,33 @@ def function(tmp_path: Path, native: Path) -> Path:
     return make_zip(tmp_path / "f.zip", {"app.py": app, "data/x.bin": "x" * 4000}, wheels=[native])
 
 
+class TestExtensionsOfOtherPythons:
+    ELF = make_elf()
+    OTHER, OWN = "cpython-311-x86_64-linux-gnu.so", "cpython-313-x86_64-linux-gnu.so"
+
+    def zipped(self, tmp_path: Path, *names: str, app: Mapping[str, str]) -> Path:
+        files: dict[str, str | bytes] = {"fast/__init__.py": "", "fast/core.py": ""}
+        files |= {f"fast/core.{name}": self.ELF for name in names}
+        wheel = make_wheel(tmp_path, "fast", tag="cp313-cp313-manylinux_2_17_x86_64", files=files)
+        return make_zip(tmp_path / "f.zip", app, wheels=[wheel])
+
+    def test_those_of_dependencies_are_counted(self, tmp_path: Path) -> None:
+        function = self.zipped(tmp_path, self.OTHER, self.OWN, "pyd", app={"app.py": ""})
+
+        text = inspect(function).stdout
+        assert "python3.13 on x86_64 never imports 1.4 kB of extension modules in 2 files" in " ".join(text.split())
+        found = {(one["runtime"], one["architecture"]): one["never_imported"] for one in as_json(function)["runs_on"]}
+        assert found["python3.13", "x86_64"]["files"] == 2
+        assert found["python3.13", "x86_64"]["unzipped"] == 2 * len(self.ELF)
+        assert found["python3.12", "x86_64"]["files"] == 3
+
+    def test_those_of_the_project_do_not_fit(self, tmp_path: Path) -> None:
+        function = self.zipped(tmp_path, self.OTHER, app={})
+
+        assert fitting(as_json(function)) == {"python3.11-x86_64"}
+        assert "for other Pythons" not in inspect(function).stdout
+
+
 class TestText:
     def test_contents(self, function: Path) -> None:
         text = inspect(function).stdout

@@ -14,7 +14,7 @@ from hatch_lambda.common import system_libraries
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.wheels.check import check_wheel
-from hatch_lambda.wheels.loadable import fault_report, find_faults, path_in_bundle
+from hatch_lambda.wheels.loadable import fault_report, find_faults, is_never_imported, path_in_bundle
 from hatch_lambda.wheels.scan import Scan, scan_unchecked
 from tests.support.elf import ET_EXEC, ET_REL, make_elf
 from tests.support.packages import make_wheel
@@ -166,6 +166,62 @@ class TestOtherPythons:
 
     def test_a_file_that_nobody_can_import(self, faults: Callable[..., Any]) -> None:
         assert faults({"foo/test-data/x.cpython-39-x86_64-linux-gnu.so": make_elf()}) == ()
+
+
+FOREIGN = [
+    ("app.cpython-311-x86_64-linux-gnu.so", make_elf()),
+    ("shop/app.cpython-313-x86_64-linux-musl.so", make_elf()),
+    ("shop/app.pypy310-pp73-x86_64-linux-gnu.so", make_elf()),
+    ("app.abi3t.so", make_elf()),
+    ("app.cp313-win_amd64.pyd", PE),
+    ("app.pyd", PE),
+    ("shop/app.cpython-313-darwin.so", MACH_O),
+]
+
+
+class TestTheProjectsOwn:
+    @pytest.mark.parametrize(("path", "content"), FOREIGN)
+    def test_its_sources_do_not_replace_an_extension(self, tmp_path: Path, path: str, content: bytes) -> None:
+        source = path.partition(".")[0] + ".py"
+        (scan,) = scan_all(wheels(tmp_path, {path: content, source: ""}))
+
+        assert find_faults([scan], X86) == ()  # a dependency falls back to its sources
+        (fault,) = find_faults([scan], X86, project=scan)
+        assert fault.path == path
+
+    @pytest.mark.parametrize("other", ["app.cpython-313-x86_64-linux-gnu.so", "app.abi3.so", "app/__init__.py"])
+    def test_another_file_is_what_this_python_imports(self, tmp_path: Path, other: str) -> None:
+        files = {"app.cpython-311-x86_64-linux-gnu.so": make_elf(), "app.py": "", other: make_elf()}
+        (scan,) = scan_all(wheels(tmp_path, files))
+
+        assert find_faults([scan], X86, project=scan) == ()
+
+    def test_the_message_says_how_to_build(self, tmp_path: Path) -> None:
+        (scan,) = scan_all(wheels(tmp_path, {FOREIGN[0][0]: make_elf(), "app.py": ""}))
+
+        (fault,) = find_faults([scan], X86, project=scan)
+
+        assert fault.needs == "a Python that imports `*.cpython-311-x86_64-linux-gnu.so`"
+        assert "build with the runtime's Python (`python3.13 -m hatchling build -t lambda`)" in fault.advice
+
+
+@pytest.mark.parametrize(
+    ("path", "never"),
+    [
+        *((path, True) for path, _ in FOREIGN),
+        ("shop/app.cpython-313-aarch64-linux-gnu.so", True),
+        ("shop-1.0.data/platlib/shop/app.pyd", True),
+        (EXTENSION, False),
+        ("foo/_speed.abi3.so", False),
+        ("foo/_speed.so", False),
+        ("foo/_speed.so.1", False),
+        ("foo/test-data/x.cpython-39-x86_64-linux-gnu.so", False),  # nothing imports it; something may read it
+        ("foo.libs/libx.cp39.so", False),
+        ("foo/app.cpython-311.pyc", False),
+    ],
+)
+def test_extensions_that_the_runtime_never_imports(path: str, never: bool) -> None:  # noqa: FBT001
+    assert is_never_imported(path, X86) is never
 
 
 @pytest.mark.parametrize("scheme", ["purelib", "platlib", "data"])

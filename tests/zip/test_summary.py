@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda.bundle.files import LeftOut
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.ui import Screen
 from hatch_lambda.resolve.closure import Closure, Distribution, Origins, Wheel
 from hatch_lambda.wheels.compatibility import Verdict
@@ -41,6 +42,18 @@ def made(
 
 def shown(what: Made, screen: Screen = PIPE, *warnings: str) -> str:
     return "\n".join(lines(what, screen, warnings))
+
+
+@pytest.mark.parametrize("above", ["", "python/"])
+def test_extensions_of_other_pythons_are_counted(above: str) -> None:
+    names = ("snow/it.cpython-310-x86_64-linux-gnu.so", "snow/it.cpython-313-x86_64-linux-gnu.so", "snow/it.pyd")
+    files = [BundleFile(f"{above}{name}", FILE_MODE, Generated(bytes(MB)), "snow 1.0") for name in names]
+    target = Target(RUNTIMES["python3.13"], ARCHITECTURES["x86_64"])
+
+    assert (
+        "  unused      2.0 MB 2 extension modules for other Pythons or systems, which `extensions` in `prune` leaves "
+        "out" in lines(made(target=target)._replace(files=files), PIPE)
+    )
 
 
 def test_sizes_are_compared_with_the_limits() -> None:

@@ -1,4 +1,5 @@
-"""Files that a bundle does not need at run time, in named sets: `bytecode`, `tests`, `headers`, `stubs`.
+"""Files that a bundle does not need at run time, in named sets: `bytecode`, `tests`, `headers`, `stubs`,
+`extensions`.
 
 Whatever can be imported today must work afterwards; in doubt, a file stays.
 """

@@ -11,10 +11,12 @@ from hatch_lambda.bundle.prune.idle_tests import idle_tests
 from hatch_lambda.bundle.prune.search import Contents, Found, Search
 from hatch_lambda.bundle.prune.stubs import stubs
 from hatch_lambda.config.settings import PRUNABLE
+from hatch_lambda.wheels.loadable import is_never_imported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from hatch_lambda.common.target import Target
     from hatch_lambda.wheels.members import BundleFile
 
 
@@ -30,7 +32,9 @@ class Pruned:
     kept: tuple[str, ...] = ()
 
 
-def decide(layouts: Iterable[Sequence[BundleFile]], sets: frozenset[str], also: Iterable[bytes] = ()) -> Pruned:
+def decide(
+    layouts: Iterable[Sequence[BundleFile]], sets: frozenset[str], target: Target, also: Iterable[bytes] = ()
+) -> Pruned:
     """Decide for a bundle, given as the layouts of its wheels.
 
     `also`: sources that use the bundle, the project's own: what they name stays.
@@ -43,7 +47,7 @@ def decide(layouts: Iterable[Sequence[BundleFile]], sets: frozenset[str], also: 
     with Contents() as contents:
         for name in (name for name in PRUNABLE if name in sets):
             left = {path: file for path, file in files.items() if path not in gone}
-            found = _SETS[name](Search.over(left, contents, tuple(also)))
+            found = _SETS[name](Search.over(left, target, contents, tuple(also)))
             left_out[name] = LeftOut(len(found.paths), sum(files[path].source.size for path in found.paths))
             kept += sorted(found.kept)
             gone |= found.paths
@@ -61,9 +65,15 @@ def _bytecode(search: Search) -> Found:
     )
 
 
+def _extensions(search: Search) -> Found:
+    """Extension modules that the runtime never imports, as their suffixes are of other Pythons or systems."""
+    return Found({path for path in search.files if is_never_imported(path, search.target)})
+
+
 _SETS: dict[str, Callable[[Search], Found]] = {
     "bytecode": _bytecode,
     "tests": idle_tests,
     "headers": headers,
     "stubs": stubs,
+    "extensions": _extensions,
 }

@@ -12,6 +12,8 @@ from hatch_lambda.wheels.members import BundleFile, Member, OpenWheels
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hatch_lambda.common.target import Target
+
 
 class Found(NamedTuple):
     """The paths of a set's files. `kept`: lines on what else is in the set, and why it stays."""
@@ -29,15 +31,19 @@ class Search:
 
     files: Mapping[str, BundleFile]
     entry_points: Mapping[str, BundleFile]
+    target: Target
     contents: Contents
     also: tuple[bytes, ...]
 
     @classmethod
-    def over(cls, files: Mapping[str, BundleFile], contents: Contents, also: tuple[bytes, ...]) -> Search:
+    def over(
+        cls, files: Mapping[str, BundleFile], target: Target, contents: Contents, also: tuple[bytes, ...]
+    ) -> Search:
         metadata = {path: file for path, file in files.items() if path.partition("/")[0].endswith(".dist-info")}
         return cls(
             {path: file for path, file in files.items() if path not in metadata},
             {path: file for path, file in metadata.items() if path.endswith("/entry_points.txt")},
+            target,
             contents,
             also,
         )
