@@ -169,4 +169,8 @@ def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Repo
         audit_wheels([(wheel.name, wheel.version, wheel.path) for wheel in wheels], request, store)
         saved_resolution.note_audit(state, request)
     reporter.line(f"  Reusing the resolution from {earlier.resolved} (run with -c to resolve again)")
+    if earlier.pure:
+        from hatch_lambda.resolve.fallbacks import warning_about
+
+        reporter.warn(warning_about(earlier.pure))
     return wheels

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import BrokenWheelError, LambdaBuildError
+from hatch_lambda.resolve.fallbacks import built_without_extensions, warning_about
 from hatch_lambda.resolve.graph import chain_to
 from hatch_lambda.resolve.requirements import check_requirements
 from hatch_lambda.wheels.loadable import check_loadable, path_in_bundle
@@ -27,13 +28,14 @@ _SHOWN = 3
 
 
 def audit(closure: Closure, resolved: Closure, job: Job, store: Store) -> Closure:
-    """Return the closure if it passes. `resolved`: the closure of stage 1.
+    """Return the closure, with what is `pure` in it, if it passes. `resolved`: the closure of stage 1.
 
     Raises `IncompleteClosureError`, `UnfitMachineCodeError` or `BrokenWheelError`.
     """
     members = [found for found in closure.distributions if found.wheel]
     wheels = [(found.name, str(found.version), found.wheel.path) for found in members if found.wheel]
-    for found, (*_, path), scan in zip(members, wheels, audit_wheels(wheels, job.request, store), strict=True):
+    scans = audit_wheels(wheels, job.request, store)
+    for found, (*_, path), scan in zip(members, wheels, scans, strict=True):
         if scan.record.unmatched:
             missing = _some(scan.record.unmatched)
             job.reporter.warn(f"{found}: RECORD lists missing files ({missing}); the bundle's is corrected")
@@ -48,7 +50,9 @@ def audit(closure: Closure, resolved: Closure, job: Job, store: Store) -> Closur
             )
         job.reporter.warn(f"{found} is accepted as `compatible` names it, although {_some(scan.record.faults)}")
     check_requirements(closure, resolved, job)
-    return closure
+    if pure := built_without_extensions(closure, scans):
+        job.reporter.warn(warning_about(pure))
+    return dataclasses.replace(closure, pure=pure)
 
 
 def _some(items: Sequence[str]) -> str:

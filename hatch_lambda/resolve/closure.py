@@ -134,6 +134,8 @@ class Closure:
     """Warnings about indexes that could not be read while their distributions were found elsewhere."""
     left_out: tuple[str, ...] = ()
     """`name version` of what is missing, with `on-missing = "warn"`."""
+    pure: tuple[str, ...] = ()
+    """`name version` of what was built here without the extension modules that other builds have."""
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:

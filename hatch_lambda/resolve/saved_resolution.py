@@ -31,6 +31,8 @@ class Earlier(NamedTuple):
 
     wheels: tuple[WantedWheel, ...]
     resolved: date
+    pure: tuple[str, ...]
+    """As `Closure.pure`."""
     audited_without: tuple[str, ...] | None
     """The `exclude` patterns with which the audit passed; None if it has not."""
 
@@ -46,7 +48,11 @@ def recall(folder: Path, key: str) -> Earlier | None:
         saved = _read(folder)
         if saved["key"] != key or any(digest_of(Path(path)) != digest for path, digest in saved["folders"].items()):
             return None
-        return Earlier(_wheels_of(saved), date.fromisoformat(saved["resolved"]), _audited_without(folder))
+        wheels, resolved = _wheels_of(saved), date.fromisoformat(saved["resolved"])
+        pure = tuple(
+            f"{wheel.name} {wheel.version}" for wheel in wheels if f"{wheel.name} {wheel.version}" in saved["pure"]
+        )
+        return Earlier(wheels, resolved, pure, _audited_without(folder))
     except _INVALID:
         return None
 
@@ -104,6 +110,7 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
         "key": key,
         "resolved": datetime.now(tz=timezone.utc).date().isoformat(),
         "folders": {str(source): digest_of(source) for source in sources},
+        "pure": closure.pure,
         "wheels": [
             {"name": wheel.name, "version": wheel.version, "filename": wheel.filename, "sha256": wheel.sha256}
             for wheel in wheels
