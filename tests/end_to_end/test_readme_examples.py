@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.end_to_end.test_readme import README
+from tests.support.elf import make_elf
 from tests.support.packages import make_source_tree, make_wheel
 from tests.support.projects import Project
 
@@ -153,6 +154,22 @@ class TestExamples:
 
         assert top_level(project, "orders-1.0-code-python3.13-x86_64.zip") == {"orders"}
         assert top_level(project, "orders-1.0-layer-python3.13-x86_64.zip") == {"python"}
+
+    def test_a_shared_library_that_the_runtime_lacks(self, project_of: Callable[[str], Project], index: Path) -> None:
+        needy: dict[str, str | bytes] = {
+            "pandas/__init__.py": "",
+            "pandas/_xml.abi3.so": make_elf(needed=("libexpat.so.1",)),
+        }
+        project = project_of(example("A shared library that the runtime lacks"))
+        make_wheel(index, "pandas", "2.0", tag="cp313-abi3-manylinux_2_28_x86_64", files=needy)
+
+        assert "force-include" in project.fail()
+        project.root.joinpath("native").mkdir()
+        project.root.joinpath("native/libexpat.so.1").write_bytes(make_elf(soname="libexpat.so.1"))
+
+        project.build()
+
+        assert {"lib/libexpat.so.1", "pandas/_xml.abi3.so"} <= files_of(project, ZIP)
 
     def test_several_functions(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("Several functions"))
