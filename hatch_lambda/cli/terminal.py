@@ -9,7 +9,8 @@ from rich.console import Console, ConsoleDimensions
 from rich.table import Table
 from rich.text import Text
 
-from hatch_lambda.common.ui import filled_cells, megabytes, percent, printable
+from hatch_lambda.common.printable import printable, printable_lines
+from hatch_lambda.common.ui import filled_cells, megabytes, percent
 
 __all__ = ["bar", "console", "heading", "is_narrow", "percent", "print_error", "printable", "size", "table"]
 
@@ -31,8 +32,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_error(message: str) -> None:
-    text = "\n".join(map(printable, f"Error: {message}".splitlines()))
-    console(stderr=True).print(Text(text, "red"), soft_wrap=True)
+    console(stderr=True).print(Text(printable_lines(f"Error: {message}"), "red"), soft_wrap=True)
 
 
 def is_narrow(out: Console) -> bool:

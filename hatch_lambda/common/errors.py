@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.printable import printable_lines
 from hatch_lambda.common.redact import redact
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class LambdaBuildError(Exception):
-    """Base class of all errors that hatch-lambda raises; the text is for the user."""
+    """Base class of all errors that hatch-lambda raises; the text is for the user, and printable."""
+
+    def __str__(self) -> str:
+        return printable_lines(super().__str__())
 
 
 class ConfigurationError(LambdaBuildError):

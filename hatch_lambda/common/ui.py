@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
+from hatch_lambda.common.printable import printable_lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -97,7 +99,10 @@ class _Lines(StagedUI):
 
 
 class Reporter:
-    """Prints one line per stage, with figures and seconds; with `verbose` also pip's output."""
+    """Prints one line per stage, with figures and seconds; with `verbose` also pip's output.
+
+    All that it passes on is printable, whatever names and texts are in it.
+    """
 
     def __init__(self, ui: UI, *, verbose: bool = False) -> None:
         self.ui = ui
@@ -112,7 +117,7 @@ class Reporter:
         with self._ui.at_work(head):
             result = work()
         seconds = time.perf_counter() - started
-        self.ui.status(_stage_line(head, tell(result), seconds, self.screen.columns))
+        self.ui.status(_stage_line(head, printable_lines(tell(result)), seconds, self.screen.columns))
         return result
 
     @contextmanager
@@ -130,7 +135,7 @@ class Reporter:
         """A title and its lines; where a log folds them, a failure repeats their warnings."""
         former, folded = len(self.warnings), False
         try:
-            with self._ui.group(title) as folded:
+            with self._ui.group(printable_lines(title)) as folded:
                 yield
         except BaseException:
             for message in self.warnings[former:] if folded else ():
@@ -138,16 +143,21 @@ class Reporter:
             raise
 
     def line(self, message: str) -> None:
+        self.ui.status(printable_lines(message))
+
+    def coloured_line(self, message: str) -> None:
+        """A line with colours, in which everything else is printable."""
         self.ui.status(message)
 
     def warn(self, message: str) -> None:
+        message = printable_lines(message)
         if message not in self.warnings:
             self.warnings.append(message)
         self._ui.warn(message)
 
     def detail(self, message: str) -> None:
         if self.verbose:
-            self.ui.status(f"    {message}")
+            self.line(f"    {message}")
 
     @property
     def screen(self) -> Screen:
@@ -205,16 +215,6 @@ def megabytes(size: int) -> str:
     if size < 1024 * 1024:
         return f"{size / 1024:.1f} kB"
     return f"{size / (1024 * 1024):.1f} MB"
-
-
-def printable(text: str) -> str:
-    """Escape control characters and bidirectional ones (https://trojansource.codes).
-
-    A name from a zip can then neither move the cursor, nor colour other text, nor appear as another name.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def percent(share: float) -> str:

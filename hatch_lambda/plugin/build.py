@@ -234,7 +234,7 @@ class Build:
         self._write_reports(prepared, written.path)
         self._made.append((prepared, made))
         for line in summary.lines(made, reporter.screen, former_warnings):
-            reporter.line(line)
+            reporter.coloured_line(line)
         return str(written.path)
 
     def compare_zips(self) -> None:
@@ -243,7 +243,7 @@ class Build:
             reporter = self._made[-1][0].reporter
             together = {prepared.version for prepared, _made in self._made} == {CODE, LAYER}
             for line in summary.overview([made for _prepared, made in self._made], reporter.screen, together=together):
-                reporter.line(line)
+                reporter.coloured_line(line)
 
     def clean(self, directory: str, versions: list[str]) -> None:
         """Remove the zips of earlier builds for the current target, of any project version; those for others stay."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.live_line import LiveLine, columns_of, has_blocks
+from hatch_lambda.common.printable import printable_lines
 from hatch_lambda.common.redact import redact
 from hatch_lambda.common.signals import handled
 from hatch_lambda.common.ui import Screen, StagedUI, warning_text, wrapped
@@ -136,20 +137,24 @@ _LOGS = {
 @contextmanager
 def aborting(app: Application) -> Iterator[None]:
     """Let an error that is meant for the user end the build as such: its text, no traceback, exit code 1."""
+
+    def abort(text: str) -> None:
+        app.abort(printable_lines(redact(text)))
+
     try:
         # CI systems end their jobs by SIGTERM: clean up as after Ctrl-C.
         with handled(signal.default_int_handler, "SIGTERM"):
             yield
     except LambdaBuildError as error:
-        app.abort(redact(str(error)))
+        abort(str(error))
     except OSError as error:
         if not raised_by(error, "hatch_lambda", "hatchling"):
             raise  # in somebody else's hook
-        app.abort(_about(error))
+        abort(_about(error))
     except (TypeError, ValueError) as error:
         if not raised_by(error, "hatchling"):
             raise
-        app.abort(redact(str(error)))
+        abort(str(error))
     except KeyboardInterrupt:
         app.abort("Interrupted; no zip was written.", code=_INTERRUPTED)
 

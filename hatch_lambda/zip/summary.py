@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.limits import DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT
+from hatch_lambda.common.printable import printable
 from hatch_lambda.common.ui import (
     GREEN,
     RED,
@@ -58,7 +59,7 @@ def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]
     parts = ["the project"] if made.has_project else []
     if made.distributions is not None:
         parts.append(counted(made.distributions, "distribution"))
-    told = [wrapped(f"{made.archive.path.name}: {' and '.join(parts)}", screen)]
+    told = [wrapped(f"{printable(made.archive.path.name)}: {' and '.join(parts)}", screen)]
     if any(made.origins):
         told.append(wrapped(f"  {'wheels':<{_LABELS - 2}}{made.origins}", screen, _LABELS))
     told += _size("zipped", made.archive.zipped, DIRECT_UPLOAD_LIMIT, " for a direct upload", screen)
@@ -81,7 +82,7 @@ def overview(all_made: Sequence[Made], screen: Screen, *, together: bool = False
     """The zips of one build side by side. `together`: one function gets them all, as code and layer."""
     told = [f"{counted(len(all_made), 'zip')}:", f"{'zipped':>20} {'unzipped':>9}"]
     told += [
-        f"{'':{_LABELS}}{megabytes(archive.zipped):>9} {megabytes(archive.unzipped):>9} {archive.path.name}"
+        f"{'':{_LABELS}}{megabytes(archive.zipped):>9} {megabytes(archive.unzipped):>9} {printable(archive.path.name)}"
         for archive, *_ in all_made
     ]
     total = sum(made.archive.unzipped for made in all_made)
@@ -134,4 +135,4 @@ def _left_out(sets: Mapping[str, LeftOut]) -> list[str]:
 
 
 def _table(label: str, rows: Sequence[str]) -> list[str]:
-    return [f"  {'' if number else label:<{_LABELS - 2}}{row}" for number, row in enumerate(rows)]
+    return [f"  {'' if number else label:<{_LABELS - 2}}{printable(row)}" for number, row in enumerate(rows)]

@@ -17,6 +17,7 @@ from hatch_lambda import cli
 from hatch_lambda.cli import COMMANDS, main
 from hatch_lambda.cli.terminal import bar, console, percent, printable, size
 from hatch_lambda.common.errors import LambdaBuildError
+from tests.support.ci_logs import commands_in
 from tests.support.zips import make_zip
 
 if TYPE_CHECKING:
@@ -174,6 +175,13 @@ class TestOutput:
         (tmp_path / "f.zip").write_bytes(b"garbage")
         text = on_terminal("inspect", tmp_path / "f.zip", TERM="xterm")
         assert text.startswith("\x1b[31mError: ")
+
+    def test_names_are_no_commands_of_ci_logs(self, tmp_path: Path) -> None:
+        names = ("::add-mask::x/x.py", "##vso[task.complete]/x.py", "a.py", "::debug::x.py")
+        done = run("inspect", make_zip(tmp_path / "f.zip", dict.fromkeys(names, "def handler(event, context): ...")))
+        assert done.returncode == 0
+        assert b"add-mask" in done.stdout
+        assert commands_in(done.stdout.decode()) == []
 
     def test_sizes_percentages_and_escapes(self) -> None:
         assert [percent(share) for share in (0, 0.001, 0.01, 1.5)] == ["0%", "<1%", "1%", "150%"]

@@ -77,6 +77,11 @@ def make_forging_sdist(folder: Path, name: str, forged: Mapping[str, bytes], ret
     files = source_files(name)
     encoded = {filename: base64.b64encode(content).decode() for filename, content in forged.items()}
     files["backend.py"] += _FORGING.format(forged=encoded, returned=returned or next(iter(forged)))
+    return pack_sdist(folder, name, files)
+
+
+def pack_sdist(folder: Path, name: str, files: Mapping[str, str]) -> Path:
+    """An sdist of `name` 1.0 with these files."""
     path = folder / f"{name}-1.0.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         for filename, text in files.items():

@@ -6,7 +6,8 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from hatch_lambda.common.ui import megabytes, printable
+from hatch_lambda.common.printable import printable
+from hatch_lambda.common.ui import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
