@@ -236,6 +236,7 @@ class TestTests:
 
         assert gone("tests", shop("from .tests import helper", runner)) == set()
 
+    @pytest.mark.slow
     @settings(deadline=None)
     @given(before=st.text(st.characters(exclude_characters="'\"\\")), after=st.text())
     def test_stay_whatever_is_around_an_import(self, before: str, after: str) -> None:

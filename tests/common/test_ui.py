@@ -243,6 +243,7 @@ def test_a_live_line_shows_what_is_built_and_only_the_plain_lines_are_left(
     assert terminal.lines[-1] == "dist/orders-1.0-python3.13-x86_64.zip"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [20, 30, 40])
 def test_a_line_is_cut_where_the_terminal_is_narrow(tmp_path: Path, columns: int) -> None:
     terminal = start_stage(tmp_path, columns).to_its_end()
@@ -253,6 +254,7 @@ def test_a_line_is_cut_where_the_terminal_is_narrow(tmp_path: Path, columns: int
     assert not re.search(f"[{SPINNER}…]", "".join(terminal.lines))
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_made_narrower_gets_narrower_lines(tmp_path: Path) -> None:
     terminal = start_stage(tmp_path, 120, seconds=2).until("building slow 1.0")
 
@@ -330,6 +332,7 @@ def test_it_has_colours_unless_the_user_wants_none(tmp_path: Path) -> None:
     assert not re.search(rb"\x1b\[[\d;]*3\dm", plain.raw)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variables", [{"TERM": "dumb"}, {"CI": "true"}, {"GITLAB_CI": "true"}, {"BUILDKITE": "true"}], ids=str
 )
@@ -341,6 +344,7 @@ def test_a_terminal_that_cannot_or_a_log_that_keeps_all_gets_plain_lines(
     assert re.fullmatch(rb"  4 build {18}met slow 1\.0 {38}    \d\.\d s\r\n", terminal.raw)
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_gets_ascii(tmp_path: Path) -> None:
     terminal = start_stage(tmp_path, PYTHONIOENCODING="ascii:strict").to_its_end()
 
@@ -366,6 +370,7 @@ def test_verbose_words_of_pip_scroll_by_above_the_live_line(project: Callable[..
     assert "      Building wheel for slow (pyproject.toml): started" in terminal.lines
 
 
+@pytest.mark.slow
 def test_what_is_in_the_background_leaves_the_terminal_alone(tmp_path: Path) -> None:
     code = f"import os; os.setpgid(0, 0) if os.fork() == 0 else sys.exit(os.wait()[1])\n{STAGE}"
 

@@ -23,6 +23,7 @@ def test_with_a_newer_python(): pytest.skip("no CPython 3.14 at hand")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ci", "code", "counts"), [("", 0, "3 skipped"), ("true", 1, "1 failed, 1 skipped, 1 error")])
 def test_skips_for_want_of_a_program_fail_in_ci(ci: str, code: int, counts: str, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(

@@ -107,6 +107,7 @@ class TestContent:
         assert stat.S_IMODE((tmp_path / "task" / "bin" / "serve").stat().st_mode) == 0o755
         assert stat.S_IMODE((tmp_path / "task" / "orders" / "empty.py").stat().st_mode) == 0o644
 
+    @pytest.mark.slow
     def test_more_files_than_a_plain_zip_can_count_are_all_there(self, tmp_path: Path) -> None:
         number = 0x10000 + 3
         path = writer.write(tmp_path / "many.zip", (text(f"{index:06}", b"") for index in range(number))).path
@@ -337,6 +338,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_what_lies_between_small_files(tmp_path: Path) -> None:
     files: dict[str, Content] = {}
     for number in range(200):

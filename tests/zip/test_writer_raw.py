@@ -182,7 +182,9 @@ class TestNeverCompressTwice:
 
         assert opened <= 1 < len(files)
 
-    @pytest.mark.parametrize("number", [0xFFFE, 0xFFFF, 0x10000, 70_000])
+    @pytest.mark.parametrize(
+        "number", [0x10000, *(pytest.param(number, marks=pytest.mark.slow) for number in (0xFFFE, 0xFFFF, 70_000))]
+    )
     def test_as_many_files_as_there_are_can_be_read_by_everyone(self, number: int, tmp_path: Path) -> None:
         files = [BundleFile(f"p/{index:05}.py", 0o644, Generated(b""), "many 1.0") for index in range(number)]
 
@@ -240,6 +242,7 @@ def large_wheel(folder: Path, megabytes: int, method: int, level: int, piece: by
     return path
 
 
+@pytest.mark.slow
 class TestMemory:
     LIMIT = 16 * 1024 * 1024
 
