@@ -57,6 +57,8 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
         if state:
             saved_resolution.forget(state)
         with scratch_folder(reporter) as scratch:
+            from hatch_lambda.resolve.audit import audit
+
             closure = resolve(Job(request, scratch, reporter, waiting_pip), store)
             wheels = tuple(
                 store.keep(found.wheel.path, found.name, str(found.version), scratch=scratch)
@@ -64,7 +66,9 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
                 if found.wheel
             )
             if state and key and not (closure.left_out or closure.unreachable):  # else the next build is to warn again
-                saved_resolution.keep(state, key, closure, wheels)
+                saved_resolution.keep(state, key, closure, wheels, settings)
+            audit(wheels, closure.required_by, request, store, reporter)
+            if state:
                 saved_resolution.note_audit(state, request)
             return replace(_lay_out(wheels, request, store, reporter), origins=closure.origins)
 
@@ -90,8 +94,8 @@ def resolve(job: Job, store: Store) -> Closure:
     allowed = stage(6, "allow", lambda: do.allow(pure, job.settings), partial(do.gain, "allowed", pure))
     return stage(
         *(7, "report unmet"),
-        lambda: do.audit(do.report_unmet(allowed, job), downloaded, job, store),
-        do.after_audit,
+        lambda: do.check_closure(do.report_unmet(allowed, job), downloaded, job, store),
+        do.after_check,
     )
 
 
@@ -154,7 +158,10 @@ def _check(request: Request, store: Store, reporter: Reporter) -> None:
 
 def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Reporter) -> tuple[StoredWheel, ...] | None:
     """The wheels that an earlier build resolved, if nothing that it depended on has changed since."""
-    earlier = saved_resolution.recall(state, key) or saved_resolution.borrow(state, key, request.neighbours)
+    settings = request.settings
+    earlier = saved_resolution.recall(state, key, settings) or saved_resolution.borrow(
+        state, key, settings, request.neighbours
+    )
     if earlier is None:
         return None
     found = store.find_all(earlier.wheels)
@@ -162,13 +169,12 @@ def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Repo
         reporter.warn(f"Cached wheels missing or modified; downloading again: {', '.join(lost)}")
         return None
     wheels = tuple(wheel for wheel in found if wheel)
-    if earlier.audited_without != request.settings.exclude:
-        # Files that were excluded then may be in the bundle now; nothing else that the audit looks at can have changed.
-        from hatch_lambda.resolve.audit import audit_wheels
-
-        audit_wheels([(wheel.name, wheel.version, wheel.path) for wheel in wheels], request, store)
-        saved_resolution.note_audit(state, request)
     reporter.line(f"  Reusing the resolution from {earlier.resolved} (run with -c to resolve again)")
+    if not earlier.audited:
+        from hatch_lambda.resolve.audit import audit
+
+        audit(wheels, earlier.required_by, request, store, reporter)
+        saved_resolution.note_audit(state, request)
     if earlier.pure:
         from hatch_lambda.resolve.fallbacks import warning_about
 

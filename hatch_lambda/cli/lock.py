@@ -105,7 +105,7 @@ def _inputs(request: Request) -> tuple[object, ...]:
     settings = dataclasses.replace(
         request.settings, lock_file=None, on_missing="error", extras=frozenset(), dependency_groups=frozenset()
     )
-    return (request.requirements, request.constraints, settings.facts("resolution"))
+    return (request.requirements, request.constraints, settings.compatible, settings.facts("resolution"))
 
 
 def _check(requests: Mapping[Path, Request]) -> None:

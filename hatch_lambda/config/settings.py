@@ -36,11 +36,11 @@ FUNCTION, LAYER, CODE = "function", "layer", "code"
 VERSIONS = (FUNCTION, LAYER, CODE)
 """The target's versions for the hook's own table; each table under `functions` adds one of its name."""
 
-Part = Literal["resolution", "bundle", "zip", "place"]
-"""What a setting can affect: which distributions are chosen and built, which of their files are packaged, what else
-the zip holds, or where files lie and what messages call them."""
+Part = Literal["resolution", "audit", "bundle", "zip", "place"]
+"""What a setting can affect: which distributions are chosen and built, whether they pass the audit, which of their
+files are packaged, what else the zip holds, or where files lie and what messages call them."""
 
-_ALL: frozenset[Part] = frozenset({"resolution", "bundle", "zip", "place"})
+_ALL: frozenset[Part] = frozenset({"resolution", "audit", "bundle", "zip", "place"})
 
 
 class Field(NamedTuple):
@@ -127,11 +127,12 @@ class Settings(_Facts):
         "list of names", validators.names("distribution"), default=frozenset(), affects={"resolution"}
     )
     compatible: frozenset[NormalizedName] = setting(
-        "list of names", validators.names("distribution"), default=frozenset(), affects={"resolution", "bundle"}
+        "list of names", validators.names("distribution"), default=frozenset(), affects={"audit", "bundle"}
     )
+    """What it affects of the resolution, the saved resolution says."""
     on_missing: str = setting("string", validators.one_of(("error", "warn")), default="error", affects={"resolution"})
     exclude: tuple[str, ...] = setting(
-        "list of gitignore patterns", validators.patterns, default=(), affects={"bundle", "zip"}
+        "list of gitignore patterns", validators.patterns, default=(), affects={"audit", "bundle", "zip"}
     )
     prune: frozenset[str] = setting(
         "list", validators.some_of(PRUNABLE), default=frozenset({"bytecode"}), affects={"bundle"}

@@ -1,4 +1,4 @@
-"""Stage 7, too: check that the closure is complete and the target can load all machine code."""
+"""Stage 7, too: check that the closure is complete, and that the target can use its wheels."""
 
 from __future__ import annotations
 
@@ -7,52 +7,70 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import BrokenWheelError, LambdaBuildError
 from hatch_lambda.resolve.fallbacks import built_without_extensions, warning_about
-from hatch_lambda.resolve.graph import chain_to
+from hatch_lambda.resolve.graph import chains_in
 from hatch_lambda.resolve.requirements import check_requirements
 from hatch_lambda.wheels.loadable import check_loadable, path_in_bundle
 from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, read_machine_code
 from hatch_lambda.wheels.scan import Scan, check_and_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.resolve.job import Job
-    from hatch_lambda.wheels.store import Store
+    from hatch_lambda.wheels.store import Store, StoredWheel
 
 
 _SHOWN = 3
 
 
-def audit(closure: Closure, resolved: Closure, job: Job, store: Store) -> Closure:
-    """Return the closure, with what is `pure` in it, if it passes. `resolved`: the closure of stage 1.
+def check_closure(closure: Closure, resolved: Closure, job: Job, store: Store) -> Closure:
+    """Return the closure, with `required_by` and what is `pure`, if nothing is missing. `resolved`: that of stage 1.
 
-    Raises `IncompleteClosureError`, `UnfitMachineCodeError` or `BrokenWheelError`.
+    Raises `IncompleteClosureError` or `BrokenWheelError`.
     """
-    members = [found for found in closure.distributions if found.wheel]
-    wheels = [(found.name, str(found.version), found.wheel.path) for found in members if found.wheel]
-    scans = audit_wheels(wheels, job.request, store)
-    for found, (*_, path), scan in zip(members, wheels, scans, strict=True):
-        if scan.record.unmatched:
-            missing = _some(scan.record.unmatched)
-            job.reporter.warn(f"{found}: RECORD lists missing files ({missing}); the bundle's is corrected")
-        if not scan.record.faults:
-            continue
-        if found.name not in job.settings.compatible:
-            chain = " -> ".join((job.request.subject, *chain_to(found, closure, job.target)))
-            raise BrokenWheelError(
-                path.name,
-                f"{_some(scan.record.faults)}\nRequired by: {chain}\nWhat you can do: require another version, or "
-                f'report it to its author; if you trust the wheel, accept it by `compatible = ["{found.name}"]`.',
-            )
-        job.reporter.warn(f"{found} is accepted as `compatible` names it, although {_some(scan.record.faults)}")
+    chains: dict[str, str] = {
+        name: " -> ".join((job.request.subject, *chain)) for name, chain in chains_in(closure, job.target).items()
+    }
+    closure = dataclasses.replace(closure, required_by=chains)
+    scans = check_and_scan(
+        [(found.name, str(found.version), found.wheel.path) for found in closure.distributions if found.wheel], store
+    )
     check_requirements(closure, resolved, job)
     if pure := built_without_extensions(closure, scans):
         job.reporter.warn(warning_about(pure))
     return dataclasses.replace(closure, pure=pure)
+
+
+def audit(
+    wheels: Sequence[StoredWheel], required_by: Mapping[str, str], request: Request, store: Store, reporter: Reporter
+) -> None:
+    """Check that wheels have what their RECORD says and that the target can load their machine code.
+
+    `required_by`: as `Closure.required_by`. Raises `BrokenWheelError` or `UnfitMachineCodeError`.
+    """
+    settings = request.settings
+    scans = scans_of([(wheel.name, wheel.version, wheel.path) for wheel in wheels], settings, store)
+    for wheel, scan in zip(wheels, scans, strict=True):
+        if scan.record.unmatched:
+            missing = _some(scan.record.unmatched)
+            reporter.warn(f"{wheel.distribution}: RECORD lists missing files ({missing}); the bundle's is corrected")
+        if not scan.record.faults:
+            continue
+        faults = _some(scan.record.faults)
+        if wheel.name not in settings.compatible:
+            raise BrokenWheelError(
+                wheel.filename,
+                f"{faults}\nRequired by: {required_by[wheel.name]}\nWhat you can do: require another version, or "
+                f'report it to its author; if you trust the wheel, accept it by `compatible = ["{wheel.name}"]`.',
+            )
+        reporter.warn(f"{wheel.distribution} is accepted as `compatible` names it, although {faults}")
+    shipped = _libraries_for(scans, request) if any(scan.machine_code for scan in scans) else []
+    check_loadable([*shipped, *scans], settings.target, trusted=settings.compatible)
 
 
 def _some(items: Sequence[str]) -> str:
@@ -60,14 +78,6 @@ def _some(items: Sequence[str]) -> str:
     return ", ".join(text if text.isprintable() else repr(text) for text in items[:_SHOWN]) + (
         f" and {more} more" if more > 0 else ""
     )
-
-
-def audit_wheels(wheels: Sequence[tuple[str, str, Path]], request: Request, store: Store) -> list[Scan]:
-    """Check and scan wheels, each given by its name, version and path. Raises the same as `audit`."""
-    scans = scans_of(wheels, request.settings, store)
-    shipped = _libraries_for(scans, request) if any(scan.machine_code for scan in scans) else []
-    check_loadable([*shipped, *scans], request.settings.target, trusted=request.settings.compatible)
-    return scans
 
 
 def _libraries_for(scans: Sequence[Scan], request: Request) -> list[Scan]:

@@ -134,6 +134,8 @@ class Closure:
     """Warnings about indexes that could not be read while their distributions were found elsewhere."""
     left_out: tuple[str, ...] = ()
     """`name version` of what is missing, with `on-missing = "warn"`."""
+    required_by: Mapping[str, str] = field(default_factory=dict)
+    """How the project requires each distribution, by its name: `orders -> foo 1.0 -> bar 2.0`."""
     pure: tuple[str, ...] = ()
     """`name version` of what was built here without the extension modules that other builds have."""
 

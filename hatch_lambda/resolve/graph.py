@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.resolve.closure import Closure, Distribution
+    from hatch_lambda.resolve.closure import Closure
 
 
 def parsed(requires: Iterable[str]) -> Iterator[Requirement]:
@@ -65,15 +65,15 @@ def needs_of(closure: Closure, target: Target) -> dict[NormalizedName, set[Norma
     return {found.name: required_names(found.requires, found.extras, target) for found in closure.distributions}
 
 
-def chain_to(wanted: Distribution, closure: Closure, target: Target) -> tuple[str, ...]:
-    """The shortest path from a direct dependency to a distribution, each as `name version`."""
+def chains_in(closure: Closure, target: Target) -> dict[NormalizedName, tuple[str, ...]]:
+    """The shortest path from a direct dependency to each distribution, each as `name version`."""
     by_name, needs = {found.name: found for found in closure.distributions}, needs_of(closure, target)
-    paths: list[tuple[Distribution, ...]] = [(found,) for found in closure.distributions if found.requested]
-    seen = {path[0].name for path in paths}
-    for path in paths:  # grows while it is read: breadth first
-        if path[-1].name == wanted.name:
-            return tuple(map(str, path))
-        for name in sorted(needs[path[-1].name] & by_name.keys() - seen):
-            seen.add(name)
-            paths.append((*path, by_name[name]))
-    return (str(wanted),)
+    chains: dict[NormalizedName, tuple[str, ...]] = {
+        found.name: (str(found),) for found in closure.distributions if found.requested
+    }
+    waiting = [*chains]
+    for name in waiting:  # grows while it is read: breadth first
+        for required in sorted(needs[name] & by_name.keys() - chains.keys()):
+            chains[required] = (*chains[name], str(by_name[required]))
+            waiting.append(required)
+    return {name: chains.get(name, (str(found),)) for name, found in by_name.items()}

@@ -15,7 +15,7 @@ from packaging.utils import (
 from hatch_lambda.common.target import Target, all_targets
 from hatch_lambda.resolve.closure import MissingDependency, MissingDependencyError
 from hatch_lambda.resolve.curated import BINARY_SIBLINGS
-from hatch_lambda.resolve.graph import chain_to
+from hatch_lambda.resolve.graph import chains_in
 from hatch_lambda.wheels.compatibility import compressed_tags, fault_of_machine_code, wheel_tags
 
 if TYPE_CHECKING:
@@ -36,11 +36,14 @@ def report_unmet(closure: Closure, job: Job) -> Closure:
 
     Raises `MissingDependencyError`.
     """
+    if not closure.unmet:
+        return closure
+    chains = chains_in(closure, job.target)
     missing = tuple(
         MissingDependency(
             name=found.name,
             version=found.version,
-            chain=(job.request.subject, *chain_to(found, closure, job.target)),
+            chain=(job.request.subject, *chains[found.name]),
             verdict=_verdict(found, wheels_of_version(found, closure), job.target),
             offers=_shown([file.filename for file in files_of_version(found, closure)]),
             attempts=found.attempts,
@@ -48,8 +51,6 @@ def report_unmet(closure: Closure, job: Job) -> Closure:
         )
         for found in closure.unmet
     )
-    if not missing:
-        return closure
     message = _message(missing, job)
     if job.settings.on_missing == "error":
         raise MissingDependencyError(message, missing)

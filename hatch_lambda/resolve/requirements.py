@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.resolve.graph import applies, chain_to, parsed
+from hatch_lambda.resolve.graph import applies, parsed
 from hatch_lambda.resolve.provided import provided_names
 from hatch_lambda.wheels.metadata import metadata_of
 
@@ -39,9 +39,6 @@ def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
     metadata = {found.name: metadata_of(found.wheel.path) for found in closure.distributions if found.wheel}
     members = {found.name: found for found in closure.distributions}
 
-    def chain(name: NormalizedName) -> str:
-        return " -> ".join((job.request.subject, *chain_to(members[name], closure, target)))
-
     versions = {found.name: found.version for found in resolved.distributions}
     missing, conflicts = [], []
     for name, requirement in _required(closure, metadata, target):
@@ -50,10 +47,10 @@ def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
             if not wanted.contains(versions[required], prereleases=True):
                 conflicts.append(f"{members[name]} requires `{required}{wanted}`, not {versions[required]}")
         elif required not in provided_names(job.settings):
-            missing.append(f"`{required}{wanted}` was not resolved; required by: {chain(name)}")
+            missing.append(f"`{required}{wanted}` was not resolved; required by: {closure.required_by[name]}")
     excluded = [
         f"{members[name]} requires Python {wanted_python}, {target.runtime.name} has {target.runtime.full_version}; "
-        f"required by: {chain(name)}"
+        f"required by: {closure.required_by[name]}"
         for name, of in metadata.items()
         if not target.serves(wanted_python := of.get("Requires-Python")) and _IGNORE not in job.settings.pip_args
     ]

@@ -1,4 +1,8 @@
-"""The result of stages 1 to 7, kept next to the bundle: the same question is resolved once."""
+"""The result of stages 1 to 7, saved next to the bundle: the same question is resolved once.
+
+It is saved before the audit, so that a build that fails there need not be resolved again; nor one whose `compatible`
+has changed since, unless a wheel was taken because its name was there.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hatch_lambda.config.request import Request
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.wheels.store import StoredWheel
 
@@ -31,10 +36,12 @@ class Earlier(NamedTuple):
 
     wheels: tuple[WantedWheel, ...]
     resolved: date
+    required_by: dict[str, str]
+    """As `Closure.required_by`."""
     pure: tuple[str, ...]
     """As `Closure.pure`."""
-    audited_without: tuple[str, ...] | None
-    """The `exclude` patterns with which the audit passed; None if it has not."""
+    audited: bool
+    """Whether it has passed the audit with these settings."""
 
 
 def exists(folder: Path) -> bool:
@@ -42,17 +49,20 @@ def exists(folder: Path) -> bool:
     return (folder / _RESOLUTION).is_file()
 
 
-def recall(folder: Path, key: str) -> Earlier | None:
+def recall(folder: Path, key: str, settings: Settings) -> Earlier | None:
     """The resolution that was saved with this key, unless its source folders have changed since."""
     try:
         saved = _read(folder)
         if saved["key"] != key or any(digest_of(Path(path)) != digest for path, digest in saved["folders"].items()):
             return None
+        if not settings.compatible.issuperset(saved["compatible"]):
+            return None
         wheels, resolved = _wheels_of(saved), date.fromisoformat(saved["resolved"])
+        required_by = {name: str(chain) for name, chain in saved["required_by"].items()}
         pure = tuple(
             f"{wheel.name} {wheel.version}" for wheel in wheels if f"{wheel.name} {wheel.version}" in saved["pure"]
         )
-        return Earlier(wheels, resolved, pure, _audited_without(folder))
+        return Earlier(wheels, resolved, required_by, pure, _audited(folder) == settings.facts("audit"))
     except _INVALID:
         return None
 
@@ -69,14 +79,14 @@ def _wheels_of(saved: dict[str, Any]) -> tuple[WantedWheel, ...]:
     return wheels
 
 
-def borrow(folder: Path, key: str, neighbours: Iterable[Path]) -> Earlier | None:
+def borrow(folder: Path, key: str, settings: Settings, neighbours: Iterable[Path]) -> Earlier | None:
     """A resolution that was saved with this key for another bundle, copied to this one."""
     for neighbour in neighbours:
-        if recall(neighbour, key):
+        if recall(neighbour, key, settings):
             for name in (_AUDIT, _RESOLUTION):
                 with contextlib.suppress(FileNotFoundError):
                     write_atomically(folder / name, (neighbour / name).read_bytes())
-            return recall(folder, key)
+            return recall(folder, key, settings)
     return None
 
 
@@ -87,20 +97,22 @@ def forget(folder: Path) -> None:
 
 
 def note_audit(folder: Path, request: Request) -> None:
-    """Record that the audit has passed without the excluded files, and without libraries of the project."""
+    """Record that the audit has passed with these settings, and without libraries of the project."""
     if not request.libraries():
-        write_atomically(folder / _AUDIT, json.dumps({"exclude": request.settings.exclude}).encode("utf-8"))
+        write_atomically(folder / _AUDIT, json.dumps(request.settings.facts("audit")).encode("utf-8"))
 
 
-def _audited_without(folder: Path) -> tuple[str, ...] | None:
+def _audited(folder: Path) -> object:
     try:
-        return tuple(json.loads((folder / _AUDIT).read_text(encoding="utf-8"))["exclude"])
+        return json.loads((folder / _AUDIT).read_text(encoding="utf-8"))
     except _INVALID:
         return None
 
 
-def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...]) -> None:
+def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...], settings: Settings) -> None:
     """Save what was resolved: the wheels by their hashes, and the digests of source folders."""
+    from hatch_lambda.wheels.compatibility import judge  # builds that reuse a resolution judge nothing
+
     sources = [
         found.source.folder
         for found in closure.distributions
@@ -110,7 +122,14 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
         "key": key,
         "resolved": datetime.now(tz=timezone.utc).date().isoformat(),
         "folders": {str(source): digest_of(source) for source in sources},
+        "required_by": closure.required_by,
         "pure": closure.pure,
+        "compatible": [
+            found.name
+            for found in closure.distributions
+            if found.wheel and found.name in settings.compatible
+            if not judge(found.wheel.path, settings.target).compatible  # stage 6 has let it in
+        ],
         "wheels": [
             {"name": wheel.name, "version": wheel.version, "filename": wheel.filename, "sha256": wheel.sha256}
             for wheel in wheels

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda.common.ui import counted
 from hatch_lambda.resolve.allow import allow
-from hatch_lambda.resolve.audit import audit
+from hatch_lambda.resolve.audit import check_closure
 from hatch_lambda.resolve.build import build
 from hatch_lambda.resolve.closure import SourceTree
 from hatch_lambda.resolve.download import download
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = [
     "HostCompilers",
     "NoCompilers",
-    "after_audit",
+    "after_check",
     "after_download",
     "after_sort",
     "allow",
-    "audit",
     "build",
+    "check_closure",
     "download",
     "download_wheels",
     "gain",
@@ -62,7 +62,5 @@ def gain(verb: str, before: Closure, after: Closure) -> str:
     return f"{counted(len(left), 'distribution')} still without a wheel"
 
 
-def after_audit(closure: Closure) -> str:
-    """`nothing missing, all native code compatible`."""
-    missing = f"{', '.join(closure.left_out)} left out" if closure.left_out else "nothing missing"
-    return f"{missing}, all native code compatible"
+def after_check(closure: Closure) -> str:
+    return f"{', '.join(closure.left_out)} left out" if closure.left_out else "nothing missing"

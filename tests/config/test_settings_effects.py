@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-PARTS: tuple[Part, ...] = ("resolution", "bundle", "zip", "place")
+PARTS: tuple[Part, ...] = ("resolution", "audit", "bundle", "zip", "place")
 
 # A value of each setting that is not its default. A new setting needs an entry here.
 SAMPLES: dict[str, Any] = {
@@ -82,6 +82,7 @@ def keys(project: ProjectSettings, version: str) -> dict[str, object]:
     files = ["orders/app.py", "orders/app.md", "orders-1.0.dist-info/METADATA"]
     return {
         "resolution": fingerprint(settings, ["foo"]),
+        "audit": settings.facts("audit"),
         "bundle": assemble.key_of((), settings, ()),
         "zip": (settings.facts("zip"), zips.facts("zip"), [settings.is_not_its_own(file) for file in files]),
         "place": (

@@ -318,6 +318,11 @@ def test_a_zip_that_lambda_would_refuse_is_not_made_and_the_largest_in_it_are_na
     assert "Lambda's limit is 250.0 MB, layers included" in shown
     assert re.findall(r"MB  (part\d+) 1\.0", shown) == sorted(names, reverse=True)[:10]
 
+    pyproject = project.root / "pyproject.toml"
+    text = pyproject.read_text(encoding="utf-8").replace(HOOK, f'{HOOK}exclude = ["data.bin"]\n', 1)
+    pyproject.write_text(text, encoding="utf-8")
+    assert "Reusing the resolution" in project.build("-t", "lambda")
+
 
 def test_files_that_often_hold_secrets_are_named(new_project: NewProject) -> None:
     secret = "--index-url https://bob:hunter2@index.example/simple"

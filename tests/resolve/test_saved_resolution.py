@@ -9,20 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
 
 from hatch_lambda import pipeline
-from hatch_lambda.common.errors import ResolutionError
+from hatch_lambda.common.errors import BrokenWheelError, LambdaBuildError, ResolutionError
 from hatch_lambda.resolve.pip import process
+from hatch_lambda.resolve.requirements import IncompleteClosureError
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError
 from tests.support.elf import make_elf
 from tests.support.packages import make_sdist, make_source_tree, make_wheel
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
 from tests.support.situation import HERE, REUSED, Situation, files_in, raising
 
 if TYPE_CHECKING:
@@ -218,6 +215,56 @@ def break_with(**changes: object) -> Callable[[Path], None]:
         saved.write_text(json.dumps(content), encoding="utf-8")
 
     return damage
+
+
+class TestFailedAudit:
+    """What is resolved and built is kept, so that the next build, with another setting, need not do it again."""
+
+    @pytest.mark.parametrize("setting", [{"exclude": ["*.so"]}, {"compatible": ["foo"]}], ids=str)
+    def test_of_machine_code(self, setting: dict[str, object], situation: Situation) -> None:
+        files: dict[str, str | bytes] = {"foo.py": "", "foo_fast.abi3.so": make_elf(needed=("libpq.so.5",))}
+        situation.wheels = [
+            make_wheel(situation.tmp / "wheels", "foo", tag="cp39-abi3-manylinux2014_x86_64", files=files)
+        ]
+        for _ in range(2):
+            with pytest.raises(UnfitMachineCodeError, match=r"libpq\.so\.5"):
+                situation.build()
+
+        situation.table.update(setting)
+        bundle = situation.build()
+
+        assert bundle.distributions == ("foo 1.0",)
+        assert situation.resolved == 1
+
+    def test_of_a_record(self, index: Path, bundle_with_state: BundleOf, ui: RecordingUI) -> None:
+        make_wheel(index, "top", requires=["foo"])
+        with ZipFile(make_wheel(index, "foo"), "a") as wheel:
+            wheel.writestr("foo_extra.py", "")
+        for _ in range(2):
+            with pytest.raises(BrokenWheelError, match=r"Required by: orders -> top 1\.0 -> foo 1\.0\n"):
+                bundle_with_state("top")
+
+        assert bundle_with_state("top", compatible=["foo"]).distributions == ("foo 1.0", "top 1.0")
+        assert len(REUSED.findall(ui.text)) == 2
+        assert "foo 1.0 is accepted as `compatible` names it" in ui.text
+
+        with pytest.raises(BrokenWheelError):
+            bundle_with_state("top")
+
+    def test_what_is_missing_is_resolved_again(self, index: Path, bundle_with_state: BundleOf) -> None:
+        make_wheel(index, "top", requires=["foo"])
+        for _ in range(2):
+            with pytest.raises(IncompleteClosureError, match="`foo` was not resolved"):
+                bundle_with_state("top", **{"pip-args": ["--no-deps"]})
+
+    def test_a_wheel_that_is_taken_as_it_is_listed_is_resolved_again_without_it(
+        self, index: Path, bundle_with_state: BundleOf
+    ) -> None:
+        make_wheel(index, "foo", tag="cp39-cp39-manylinux2014_x86_64", files={"foo.so": make_elf()})
+        assert bundle_with_state("foo", compatible=["foo"]).distributions == ("foo 1.0",)
+
+        with pytest.raises(LambdaBuildError, match=r"tagged cp39-cp39-manylinux2014_x86_64"):
+            bundle_with_state("foo")
 
 
 class TestDamaged:

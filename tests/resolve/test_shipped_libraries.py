@@ -12,13 +12,11 @@ from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.resolve.audit import audit
-from hatch_lambda.resolve.job import Job
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError
 from hatch_lambda.wheels.store import Store
 from tests.support.elf import make_elf
 from tests.support.packages import make_wheel
 from tests.support.projects import HOOK, PACKAGE, NewProject
-from tests.support.situation import closure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,8 +47,9 @@ def audited(tmp_path: Path, ui: RecordingUI) -> Audited:
             paths[path].write_bytes(content)
         settings = load({"runtime": "python3.13"}, tmp_path, environ={})
         request = Request(settings, settings.bundle_directory, subject="orders", libraries=lambda: paths)
-        closure = closure_of([make_wheel(tmp_path, "foo", tag="cp39-abi3-manylinux2014_x86_64", files=NEEDY)])
-        audit(closure, closure, Job(request, tmp_path, Reporter(ui)), Store(tmp_path / "store"))
+        wheel = make_wheel(tmp_path, "foo", tag="cp39-abi3-manylinux2014_x86_64", files=NEEDY)
+        store = Store(tmp_path / "store")
+        audit([store.keep(wheel, "foo", "1.0")], {}, request, store, Reporter(ui))
 
     return run
 

@@ -11,7 +11,7 @@ from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
-from hatch_lambda.resolve.audit import audit
+from hatch_lambda.resolve.audit import check_closure
 from tests.support.attacks import make_forging_sdist
 from tests.support.packages import make_wheel
 from tests.support.projects import BUNDLE, HOOK, PACKAGE, Project, write_project
@@ -61,7 +61,7 @@ def stage_7(
 
     def run(*wheels: Path) -> Bundle:
         found = closure_of(wheels)
-        monkeypatch.setattr(pipeline, "resolve", lambda job, store: audit(found, found, job, store))
+        monkeypatch.setattr(pipeline, "resolve", lambda job, store: check_closure(found, found, job, store))
         settings = load({"runtime": "python3.13"}, project_root, environ={})
         return pipeline.run(Request(settings, settings.bundle_directory, subject="orders"), Reporter(ui))
 
