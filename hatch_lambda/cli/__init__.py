@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.streams import dependable_streams
 
 # In the order of `--help`. Each is a click command in the module of that name.
 COMMANDS = {
@@ -51,7 +52,8 @@ class _Commands(click.Group):
             if isinstance(stream, io.TextIOWrapper):  # the encoding may lack characters of names in a zip
                 stream.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            with dependable_streams():
+                return super().invoke(ctx)
         except LambdaBuildError as error:
             raise _Failure(str(error)) from None
         except (KeyboardInterrupt, click.Abort):

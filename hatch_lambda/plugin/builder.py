@@ -65,9 +65,10 @@ class LambdaBuilder(BuilderInterface[LambdaBuilderConfig, PluginManager]):
     def build(
         self, *, versions: list[str] | None = None, clean_only: bool | None = False, **options: Any
     ) -> Generator[str, None, None]:
+        from hatch_lambda.common.streams import dependable_streams
         from hatch_lambda.plugin.display import aborting
 
-        with aborting(self.app), self.current:
+        with dependable_streams(), aborting(self.app), self.current:
             if clean_only:
                 yield from super().build(versions=versions, clean_only=clean_only, **options)
                 return
