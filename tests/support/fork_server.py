@@ -108,11 +108,11 @@ class ForkingPopen(subprocess.Popen[Any]):
             socket.send_fds(self._connection, [struct.pack("!I", len(body))], fds)
             self._connection.sendall(body)
             self.pid = receive_number(self._connection)
-        except BaseException:
+            self.__dict__["_child_created"] = True
+        except BaseException:  # an interrupt, too: then there is no child, as far as this process knows
             self._connection.close()
             raise
         finally:
-            self.__dict__["_child_created"] = True
             parent._close_pipe_fds(*(call[name] for name in PIPES))
 
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
@@ -353,7 +353,10 @@ def become(request: Mapping[str, Any], fds: Sequence[int], connection: socket.so
     """What a started Python would be, from its first line to its exit code."""
     if request["new_session"]:
         os.setsid()
-    connection.sendall(struct.pack("!i", os.getpid()))  # from here on it may be killed
+    try:
+        connection.sendall(struct.pack("!i", os.getpid()))  # from here on it may be killed
+    except BrokenPipeError:  # who asked has been interrupted
+        os._exit(1)
     connection.detach()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
