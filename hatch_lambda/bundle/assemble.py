@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.files import Bundle, LeftOut, union
-from hatch_lambda.common.files import write_atomically
+from hatch_lambda.common.files import read_regular, write_cache
 from hatch_lambda.resolve.fingerprint import installed_version, is_no_source
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.members import BundleFile, Generated, Member
@@ -122,7 +122,7 @@ def key_of(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[b
 def _read_list(path: Path, key: str, wheels: tuple[StoredWheel, ...]) -> _FileList | None:
     """A cached list; None if it is damaged or has another key."""
     try:
-        head, _, body = path.read_bytes().partition(b"\n")
+        head, _, body = read_regular(path).partition(b"\n")
         if head.decode("ascii") != _head(key, body):
             return None
         left_out, kept, owners, texts, columns = json.loads(body)
@@ -169,7 +169,7 @@ def _write_list(path: Path, key: str, listed: _FileList, wheels: tuple[StoredWhe
     ]
     facts = [listed.left_out, listed.kept, owners, texts, columns]
     body = json.dumps(facts, separators=(",", ":")).encode("ascii")
-    write_atomically(path, _head(key, body).encode("ascii") + b"\n" + body)
+    write_cache(path, _head(key, body).encode("ascii") + b"\n" + body)
 
 
 def _head(key: str, body: bytes) -> str:

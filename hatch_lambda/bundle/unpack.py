@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.files import parents
-from hatch_lambda.common.files import write_atomically
+from hatch_lambda.common.files import read_regular, write_cache
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.tempfiles import remove
 from hatch_lambda.wheels.members import BundleFile, Member, OpenWheels, inflated
@@ -47,7 +47,7 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
         return bundle
     origins = _origins(bundle)
     if manifest and is_untouched and origins == former.origins_by_path():
-        write_atomically(manifest, former._replace(key=bundle.key).as_bytes())
+        write_cache(manifest, former._replace(key=bundle.key).as_bytes())
         return bundle
     directory.parent.mkdir(parents=True, exist_ok=True)
     for leftover in directory.parent.glob(".bundle-*"):  # of killed builds, as this one holds the lock
@@ -60,13 +60,13 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
         _write_all(fresh, [file for file in files if file.path not in kept])
         looks = _looks_of(fresh) if manifest else ""  # before others can write to it
         if manifest:
-            manifest.unlink(missing_ok=True)
+            remove(manifest)
         _put_in_place(fresh, directory)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     if manifest:
-        write_atomically(manifest, _Manifest(bundle.key, json.dumps(origins), looks).as_bytes())
+        write_cache(manifest, _Manifest(bundle.key, json.dumps(origins), looks).as_bytes())
     return bundle
 
 
@@ -83,7 +83,7 @@ class _Manifest(NamedTuple):
     @classmethod
     def read(cls, path: Path) -> _Manifest:
         try:
-            return cls(*path.read_bytes().decode("utf-8", "surrogatepass").split("\n", 2))
+            return cls(*read_regular(path).decode("utf-8", "surrogatepass").split("\n", 2))
         except (OSError, ValueError, TypeError):
             return _NO_MANIFEST
 

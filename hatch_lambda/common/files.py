@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import contextmanager
@@ -9,11 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import naming
 from hatch_lambda.common.tempfiles import PART, marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a file. Raises `OSError`, also for what is no regular file: to open a FIFO would block."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.read_bytes()
 
 
 def write_atomically(
@@ -29,6 +38,13 @@ def write_atomically(
         if durable:
             file.flush()
             os.fsync(file.fileno())
+
+
+def write_cache(path: Path, content: bytes) -> None:
+    """`write_atomically`, in place of whatever is at the path: nobody else's files belong there."""
+    if path.is_dir():
+        tempfiles.remove(path)
+    write_atomically(path, content)
 
 
 @contextmanager

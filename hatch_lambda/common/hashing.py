@@ -14,7 +14,9 @@ _BUFFER = 2 * 1024 * 1024
 
 
 def sha256_of(path: Path) -> str:
-    """In hexadecimal. Raises `OSError`."""
+    """In hexadecimal. Raises `OSError`, also for what is no regular file: to open a FIFO would block."""
+    if not path.is_file():
+        raise FileNotFoundError(path)
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         buffer = memoryview(bytearray(min(os.fstat(file.fileno()).st_size + 1, _BUFFER)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.common.files import path_of_url
+from hatch_lambda.common.files import path_of_url, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,7 +101,7 @@ def read(
     if path in above:
         return Unread(str(path), "it includes itself")
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         text = decode(content)
     except OSError as error:
         return Unread(str(path), error.strerror or str(error))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from hatch_lambda.common.files import read_regular
 from hatch_lambda.common.toml import tomllib
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Workspace:
     def recorded(self) -> frozenset[NormalizedName]:
         """In an unpacked sdist, the names that were local where it was made."""
         try:
-            names = json.loads((self.root / RECORD).read_text(encoding="utf-8"))["local"]
+            names = json.loads(read_regular(self.root / RECORD))["local"]
             return frozenset(map(canonicalize_name, names)) if self.is_unpacked_sdist else frozenset()
         except (OSError, ValueError, KeyError, TypeError):
             return frozenset()
@@ -103,7 +104,7 @@ class Workspace:
     def pyproject(self, folder: Path) -> Mapping[str, Any]:
         if folder not in self._parsed:
             try:
-                self._parsed[folder] = tomllib.loads((folder / PYPROJECT).read_text(encoding="utf-8"))
+                self._parsed[folder] = tomllib.loads(read_regular(folder / PYPROJECT).decode("utf-8"))
             except (OSError, ValueError):
                 self._parsed[folder] = {}  # not a project, or invalid: its own build says so
         return self._parsed[folder]

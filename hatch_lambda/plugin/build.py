@@ -15,7 +15,7 @@ from packaging.version import Version
 from hatch_lambda import pipeline
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
-from hatch_lambda.common.files import write_atomically
+from hatch_lambda.common.files import write_cache
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.dependencies import with_local_sources
 from hatch_lambda.config.project_requirements import Declared, requirements_of
@@ -201,7 +201,7 @@ class Build:
         tempfiles.sweep(request.settings.build_directory, tempfiles.PART)
         gitignore = request.settings.build_directory / ".gitignore"
         if not gitignore.exists():  # tools that select files by what git ignores package no bundle
-            write_atomically(gitignore, b"*\n")
+            write_cache(gitignore, b"*\n")
         bundle = pipeline.run(request, reporter, self._waiting_pip)
         build_data[_PREPARED_KEY] = Prepared(version, request, bundle, reporter)
 

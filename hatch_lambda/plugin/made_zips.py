@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common import tempfiles
-from hatch_lambda.common.files import write_atomically
+from hatch_lambda.common.files import read_regular, write_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +34,7 @@ def note(build_directory: Path, root: Path, files: Iterable[Path], *, version: s
     record = build_directory / _FOLDER / f"{digest[:32]}.json"
     tempfiles.sweep(record.parent, tempfiles.PART)
     is_new = not record.exists()
-    write_atomically(record, content)
+    write_cache(record, content)
     try:
         yield
     except BaseException:
@@ -47,11 +47,11 @@ def remove(build_directory: Path, root: Path, directory: Path, concerns: Callabl
     """Remove recorded files of a directory. `concerns`: whether zips of a version and a target are to go."""
     for record in sorted((build_directory / _FOLDER).glob("*.json")):
         try:
-            noted = json.loads(record.read_bytes())
+            noted = json.loads(read_regular(record))
             files = [root / name for name in noted["files"]]
             here = {path.parent.resolve() for path in files} == {directory.resolve()}
             of_interest = here and concerns(noted["version"], noted["target"])
-        except (ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError):
             continue  # not ours, or damaged: remove nothing that it names
         if of_interest:
             for path in (*files, record):

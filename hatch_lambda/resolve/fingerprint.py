@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import site_config_path, user_config_path
 
-from hatch_lambda.common.files import path_of_url
+from hatch_lambda.common.files import path_of_url, read_regular
 from hatch_lambda.config import requirements_files
 from hatch_lambda.config.requirements_files import CONSTRAINT, REQUIREMENT, Unread
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
@@ -209,7 +209,7 @@ def _exists(path: Path) -> bool:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError:
         return None
 

@@ -12,7 +12,8 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hatch_lambda.common.files import write_atomically
+from hatch_lambda.common import tempfiles
+from hatch_lambda.common.files import read_regular, write_cache
 from hatch_lambda.resolve.closure import SourceTree
 from hatch_lambda.resolve.fingerprint import digest_of
 from hatch_lambda.wheels.store import WantedWheel
@@ -68,7 +69,7 @@ def recall(folder: Path, key: str, settings: Settings) -> Earlier | None:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    saved: dict[str, Any] = json.loads((folder / _RESOLUTION).read_text(encoding="utf-8"))
+    saved: dict[str, Any] = json.loads(read_regular(folder / _RESOLUTION))
     return saved
 
 
@@ -85,7 +86,7 @@ def borrow(folder: Path, key: str, settings: Settings, neighbours: Iterable[Path
         if recall(neighbour, key, settings):
             for name in (_AUDIT, _RESOLUTION):
                 with contextlib.suppress(FileNotFoundError):
-                    write_atomically(folder / name, (neighbour / name).read_bytes())
+                    write_cache(folder / name, read_regular(neighbour / name))
             return recall(folder, key, settings)
     return None
 
@@ -93,18 +94,18 @@ def borrow(folder: Path, key: str, settings: Settings, neighbours: Iterable[Path
 def forget(folder: Path) -> None:
     """Remove what describes a bundle that is about to be replaced."""
     for name in (_RESOLUTION, _AUDIT):
-        (folder / name).unlink(missing_ok=True)
+        tempfiles.remove(folder / name)
 
 
 def note_audit(folder: Path, request: Request) -> None:
     """Record that the audit has passed with these settings, and without libraries of the project."""
     if not request.libraries():
-        write_atomically(folder / _AUDIT, json.dumps(request.settings.facts("audit")).encode("utf-8"))
+        write_cache(folder / _AUDIT, json.dumps(request.settings.facts("audit")).encode("utf-8"))
 
 
 def _audited(folder: Path) -> object:
     try:
-        return json.loads((folder / _AUDIT).read_text(encoding="utf-8"))
+        return json.loads(read_regular(folder / _AUDIT))
     except _INVALID:
         return None
 
@@ -135,4 +136,4 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
             for wheel in wheels
         ],
     }
-    write_atomically(folder / _RESOLUTION, json.dumps(saved, indent=1).encode("utf-8"))
+    write_cache(folder / _RESOLUTION, json.dumps(saved, indent=1).encode("utf-8"))

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common import tempfiles
-from hatch_lambda.common.files import replacing, write_atomically
+from hatch_lambda.common.files import read_regular, replacing, write_atomically
 from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.common.tempfiles import PART
 
@@ -125,7 +125,7 @@ class Store:
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
         """Cache which wheel a build made. `recipe`: a hash of everything that the build depends on."""
         text = json.dumps({"filename": wheel.filename, "sha256": wheel.sha256})
-        self._write(self._recipe(recipe), text)
+        self.write(self._recipe(recipe), text.encode("utf-8"))
 
     def built(self, recipe: str, name: str, version: str) -> StoredWheel | None:
         """The wheel that an earlier build with this recipe made, if it is cached."""
@@ -138,7 +138,7 @@ class Store:
 
     def keep_note(self, sha256: str, text: str) -> None:
         """Cache the results of scanning a wheel."""
-        self._write(self._note(sha256), text)
+        self.write(self._note(sha256), text.encode("utf-8"))
 
     def note(self, sha256: str) -> str | None:
         try:
@@ -161,7 +161,7 @@ class Store:
         stamp = self.root / "tidied"
         if 0 <= _age(stamp) < _DAY:
             return
-        self._write(stamp, "")
+        self.write(stamp, b"")
         kept = sorted((path for path in self.root.glob("wheels/*/*/*.whl") if path.is_file()), key=_age)
         total = 0
         for path in kept:
@@ -195,8 +195,9 @@ class Store:
                     folder.rmdir()
         return sum(map(len, self.files().values()))
 
-    def _write(self, path: Path, text: str) -> None:
-        write_atomically(self._make_room(path), text.encode("utf-8"), aside=self.begun)
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file below the root, in place of whatever is there."""
+        write_atomically(self._make_room(path), content, aside=self.begun)
 
     def _make_room(self, path: Path) -> Path:
         """Remove whatever keeps a file from being written: a directory at its path, a file in place of a directory.
@@ -272,15 +273,14 @@ def _linked(source: Path, path: Path) -> bool:
 
 def _read(path: Path) -> str:
     """Raises `OSError` or `ValueError`."""
-    if not path.is_file():  # opening a FIFO would block
-        raise FileNotFoundError(path)
+    text = read_regular(path).decode("utf-8")
     _mark_as_used(path)
-    return path.read_text(encoding="utf-8")
+    return text
 
 
 def _is_intact(kept: StoredWheel) -> bool:
     try:
-        return kept.path.is_file() and sha256_of(kept.path) == kept.sha256
+        return sha256_of(kept.path) == kept.sha256
     except OSError:
         return False
 

@@ -308,7 +308,6 @@ MISSES: dict[str, Callable[[Situation], Iterator[None]]] = {
     "a variable in a requirements file": variable_in_a_requirements_file,
     "runtime": setting("runtime", "python3.13", "python3.12"),
     "architecture": setting("architecture", "x86_64", "arm64"),
-    "compatible": setting("compatible", ["bar"], ["foo"]),
     "on-missing": setting("on-missing", "warn", "error"),
     "prefer-binary": setting("prefer-binary", after=False, before=True),
     "pip-args": setting("pip-args", ["--pre"], ["--pre", "--no-binary=foo"]),
@@ -423,9 +422,9 @@ def touched_requirements(now: Situation) -> Iterator[None]:
 
 
 def another_order_of_names(now: Situation) -> Iterator[None]:
-    now.table["compatible"] = ["foo", "Bar_Baz"]
+    now.table["provided"] = ["foo", "Bar_Baz"]
     yield
-    now.table["compatible"] = ["bar-baz", "foo"]
+    now.table["provided"] = ["bar-baz", "foo"]
 
 
 HITS: dict[str, Callable[[Situation], Iterator[None]]] = {

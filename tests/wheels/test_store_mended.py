@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hatch_lambda.bundle.bytecode import Bytecode, compile_bundle
+from hatch_lambda.config.settings import load
+from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import UNUSED_FOR, Store, StoredWheel, WantedWheel
 from tests.support.packages import make_wheel
+from tests.support.situation import HERE, Situation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +88,38 @@ def test_something_else_in_place_of_a_directory(
 
     assert store.note(wheel.sha256) == "{}"
     assert store.built(RECIPE, "soup", "1.0") == wheel
+
+
+@pytest.mark.parametrize("make", [make_directory, make_pipe])
+@pytest.mark.parametrize("name", ["resolution.json", "audit.json", "files.json", "bundle.json"])
+def test_something_else_in_place_of_a_file_in_the_build_directory(
+    situation: Situation, name: str, make: Callable[[Path], None]
+) -> None:
+    first = situation.build()
+    place = situation.state / name
+    place.unlink()
+    make(place)
+
+    assert situation.build() == first
+    assert place.is_file()
+
+
+@pytest.mark.parametrize("make", [make_directory, make_pipe])
+def test_something_else_in_place_of_bytecode(store: Store, make: Callable[[Path], None], tmp_path: Path) -> None:
+    settings = load({"runtime": HERE}, tmp_path, environ={})
+    kept = fill(store, tmp_path)
+    modules = lay_out(kept.path, settings.target)
+
+    def compiled() -> Bytecode:
+        return compile_bundle(modules, (kept,), settings, store)
+
+    first = compiled()
+    (place,) = store.bytecode.glob("*.zip")
+    place.unlink()
+    make(place)
+
+    assert compiled().files == first.files
+    assert place.is_file()
 
 
 def test_a_stamp_dated_in_the_future_does_not_stop_tidying(store: Store, tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from hatch_lambda.bundle.bytecode.interpreter import (
     remember,
 )
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.common.files import write_atomically
 from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.common.ui import counted
 from hatch_lambda.config.request import TASK_ROOT
@@ -195,5 +194,5 @@ def _archive(key: str, compiled: Iterable[tuple[BundleFile, Compiled]], runtime:
             path = bytecode_path(module.path, runtime) if ok else module.path
             archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, _LEVEL)
     cached = store.bytecode / f"{key}-{hashlib.sha256(packed.getbuffer()).hexdigest()}.zip"
-    write_atomically(cached, packed.getvalue(), aside=store.begun)
+    store.write(cached, packed.getvalue())
     return cached

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.common.files import write_atomically
+from hatch_lambda.common.files import read_regular
 from hatch_lambda.common.interpreters import Interpreter, interpreter_to_build_with
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 
@@ -59,7 +59,7 @@ def remember(interpreter: Interpreter, settings: Settings, store: Store) -> None
     note = _note(settings, store)
     if note and _remembered(note) != interpreter.path:
         text = json.dumps({"path": str(interpreter.path), "state": _state(interpreter.path)})
-        write_atomically(note, text.encode("utf-8"), aside=store.begun)
+        store.write(note, text.encode("utf-8"))
 
 
 def forget(settings: Settings, store: Store) -> None:
@@ -78,7 +78,7 @@ def _note(settings: Settings, store: Store) -> Path | None:
 def _remembered(note: Path | None) -> Path | None:
     """The interpreter of a note, if its file has not changed."""
     try:
-        kept = json.loads(note.read_text(encoding="utf-8")) if note else {}
+        kept = json.loads(read_regular(note)) if note else {}
         path = Path(kept["path"])
         return path if kept["state"] == _state(path) else None
     except (OSError, ValueError, KeyError, TypeError):

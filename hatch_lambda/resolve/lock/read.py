@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.files import read_regular
 from hatch_lambda.common.redact import redact
 from hatch_lambda.common.toml import tomllib
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
@@ -47,7 +48,7 @@ def read(path: Path, settings: Settings) -> LockFile:
     """Read and check a lock file. Raises `LockFileError`."""
     shown = label(path, settings)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_regular(path).decode("utf-8"))
         return LockFile(path, Pylock.from_dict(table))
     except FileNotFoundError:
         raise LockFileError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -119,3 +120,8 @@ def test_a_directory_in_place_of_the_file_is_an_error(build: BundleOf, project_r
     project_root.joinpath(LOCK).mkdir()
 
     assert "The lock file pylock.toml cannot be read: Is a directory" in refuse(build, "foo")
+
+    if hasattr(os, "mkfifo"):  # to open it would block
+        (project_root / "pylock.toml").rmdir()
+        os.mkfifo(project_root / "pylock.toml")
+        assert "The lock file pylock.toml cannot be read: not a regular file" in refuse(build, "foo")
