@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ import click
 
 from hatch_lambda.common.signals import handled
 from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.invoke import DEFAULT_MEMORY, DEFAULT_TIMEOUT, RESERVED, Invocation
+from hatch_lambda.invoke import DEFAULT_MEMORY, DEFAULT_TIMEOUT, MAX_TIMEOUT, RESERVED, Invocation
 from hatch_lambda.invoke import invoke as invoke_function
 from hatch_lambda.resolve.curated import AWS_SDK_MODULES
 
@@ -50,6 +51,12 @@ Examples:
 """
 
 
+def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # click has it in every range
+        raise click.BadParameter("nan is not a number of seconds")
+    return value
+
+
 @click.command(help=_HELP, short_help="Run a function locally as Lambda would")
 @click.argument("code", metavar="ZIP", type=_ZIP)
 @click.option("--handler", required=True, metavar="MODULE.NAME", help="The handler, for example `orders.app.handler`.")
@@ -66,7 +73,8 @@ Examples:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, 900, min_open=True),
+    type=click.FloatRange(0, MAX_TIMEOUT, min_open=True),
+    callback=_number,
     default=DEFAULT_TIMEOUT,
     show_default=True,
     metavar="SECONDS",

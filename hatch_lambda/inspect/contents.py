@@ -18,9 +18,10 @@ from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.limits import UNZIPPED_LIMIT
 from hatch_lambda.inspect import ownership
-from hatch_lambda.inspect.sources import ContentsError, Entry, Source, readable, source_of
+from hatch_lambda.inspect.sources import Entry, Source, source_of
 from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, MachineCode, read_stream
 from hatch_lambda.wheels.signatures import SIGNATURE_LENGTH, begins_as_machine_code
+from hatch_lambda.zip.reader import ContentsError, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import os
-import zipfile
 import zlib
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.wheels.archive import ZIP_ERRORS
+from hatch_lambda.zip.reader import open_zip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-# The size limit of a container image, the largest deployment that Lambda accepts:
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-_MAX_UNPACKED = 10 * 1024**3
-# zlib's manual: deflate never does better than 1032:1.
-_BEST_RATIO = 1032
 _MADE_ON_UNIX = (3, 19)  # APPNOTE 4.4.2: Unix and macOS
 _CHUNK = 1024 * 1024
-
-
-class ContentsError(LambdaBuildError):
-    """Not a zip file, or one that Lambda could not unpack."""
 
 
 class Entry(NamedTuple):
@@ -59,45 +48,16 @@ class Source(Protocol):
         """The CRC-32 of a file."""
 
 
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Raise `ContentsError` with the name of the file where reading fails."""
-    try:
-        yield
-    except OSError as error:
-        raise ContentsError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from None
-    except ZIP_ERRORS as error:
-        raise ContentsError(f"{path} is corrupt: {error}. Build or download it again.") from None
-
-
 def source_of(path: Path) -> Source:
-    """Raises `ContentsError`, `OSError` or one of `ZIP_ERRORS`: see `readable`."""
+    """Raises `ContentsError` or `OSError`."""
     return _Directory(path) if path.is_dir() else _Zip(path)
 
 
 class _Zip:
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise ContentsError(f"{path} is neither a file nor a directory.")
+        self.archive = open_zip(path)
         self.zipped: int | None = path.stat().st_size
-        try:
-            self.archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile:
-            with path.open("rb") as file:
-                is_truncated = file.read(4) == b"PK\3\4"
-            raise ContentsError(
-                f"{path} is truncated: its central directory is missing. Build or download it again."
-                if is_truncated
-                else f"{path} is not a zip file."
-            ) from None
-        members = [member for member in self.archive.infolist() if not member.is_dir()]
-        for member in members:
-            if fault := _fault_of(member):
-                raise ContentsError(f"{path} cannot be read: its entry `{member.filename}` {fault}.")
-        if sum(member.compress_size for member in members) > self.zipped:
-            raise ContentsError(f"{path} cannot be read: its entries overlap.")
-        if (total := sum(member.file_size for member in members)) > _MAX_UNPACKED:
-            raise ContentsError(f"{path} cannot be read: it claims to unpack to {total:,} bytes.")
+        members = (member for member in self.archive.infolist() if not member.is_dir())
         # Of two entries with the same path, unpacking leaves the last.
         self.members = {member.filename.removeprefix("./"): member for member in members}
 
@@ -120,16 +80,6 @@ class _Zip:
 
     def checksum(self, path: str) -> int:
         return self.members[path].CRC
-
-
-def _fault_of(member: zipfile.ZipInfo) -> str | None:
-    if member.flag_bits & 1:
-        return "is encrypted, and Lambda has no password"
-    if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        return f"uses compression method {member.compress_type}; Lambda supports only deflated and stored entries"
-    if member.file_size > (member.compress_size + 1) * _BEST_RATIO:
-        return f"claims to unpack from {member.compress_size:,} to {member.file_size:,} bytes, which is impossible"
-    return None
 
 
 class _Directory:

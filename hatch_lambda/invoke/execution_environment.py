@@ -94,7 +94,7 @@ class ExecutionEnvironment:
         return self.base / "tmp"
 
     def unpack(self) -> None:
-        """Unpack the code and the layers. Raises `UnusableZipError` or `NoRuntimeError`."""
+        """Unpack the code and the layers. Raises `ContentsError` or `NoRuntimeError`."""
         for folder, sources in ((self.task_root, (self.invocation.code,)), (self.opt, self.invocation.layers)):
             modes = task_root.unpack(sources, folder)
             if sources:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 3.0
 DEFAULT_MEMORY = 128
 INIT_TIMEOUT = 10.0
+MAX_TIMEOUT = 900.0
 
 MEGABYTE = 1024 * 1024
 
@@ -67,6 +68,9 @@ class Invocation:
         """Raise `InvocationError` for what Lambda would reject."""
         if reserved := sorted(RESERVED & self.environment.keys()):
             raise InvocationError(f"{reserved[0]} is reserved for the runtime and cannot be set")
+        for timeout in (self.timeout, self.init_timeout):
+            if not 0 < timeout <= MAX_TIMEOUT:  # nor NaN
+                raise InvocationError(f"a timeout must be between 0 and {MAX_TIMEOUT:.0f} seconds, not {timeout}")
         if len(self.event) > REQUEST_LIMIT:
             raise InvocationError(
                 f"RequestEntityTooLargeException: {len(self.event)} byte payload is too large for the "

@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hatch_lambda.common.process import kill_session
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -98,7 +96,7 @@ def started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a command as Lambda does, through `start_as_lambda`; kill it at the end of the `with` block.
 
-    `clock` gets the time, by `time.monotonic_ns`, at which the command itself is executed.
+    `clock` gets the process ID of the command, and the time, by `time.monotonic_ns`, at which it is executed.
     """
     order = {"command": command, "environment": environment, "clock": clock.write_end, "parent": os.getpid()}
     with subprocess.Popen(  # noqa: S603 - our own program
@@ -108,7 +106,7 @@ def started(
         stdout=log.write_end,
         stderr=log.write_end,
         pass_fds=(clock.write_end,),
-        # Ctrl-C reaches only hatch-lambda, and what the command starts can be killed with it.
+        # Ctrl-C reaches only hatch-lambda.
         start_new_session=True,
     ) as process:
         try:
@@ -124,8 +122,8 @@ def started(
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and its session."""
-    kill_session(process)
+    """Have `start_as_lambda` kill the command, and all that it has started."""
+    process.terminate()
     process.wait()
 
 
@@ -142,13 +140,13 @@ def in_words(exit_code: int) -> str:
     return f"Runtime exited with error: signal: {(signal.strsignal(-exit_code) or str(-exit_code)).lower()}"
 
 
-def peak_memory(process: subprocess.Popen[bytes]) -> int:
+def peak_memory(process: int) -> int:
     """The peak memory of a process in bytes (VmHWM in proc(5)); 0 if it has ended.
 
     Not `wait4`'s figure: that starts from the memory of this process when it forked.
     """
     try:
-        status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii", errors="replace")
+        status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
         return 0
     match = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)

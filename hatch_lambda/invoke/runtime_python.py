@@ -11,7 +11,6 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from hatch_lambda.common.errors import LambdaBuildError, PipError
 from hatch_lambda.common.interpreters import interpreter_to_build_with
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
+from hatch_lambda.zip.reader import open_zip, readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,7 +91,7 @@ def require_linux() -> None:
 def runtime_python(sources: Sequence[Path], runtime: str | None, python: Path | None) -> RuntimePython:
     """The interpreter that the user names, or one for the runtime that the sources were built for.
 
-    Raises `NoRuntimeError`.
+    Raises `NoRuntimeError`, and `ContentsError` for what is neither a zip nor a directory.
     """
     wanted = runtime or runtime_of(sources)
     if wanted and wanted not in RUNTIMES:
@@ -139,15 +139,12 @@ def runtime_of(sources: Iterable[Path]) -> str | None:
 
 def _minor_versions(source: Path) -> set[int]:
     """The Python 3 minor versions that the files of a zip or directory are built for."""
-    with contextlib.ExitStack() as stack:
+    with readable(source), contextlib.ExitStack() as stack:
         if source.is_dir():
-            names = [path.relative_to(source).as_posix() for path in source.rglob("*")]
+            names = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
             read: Callable[[str], bytes] = lambda name: source.joinpath(name).read_bytes()  # noqa: E731
         else:
-            try:
-                archive = stack.enter_context(zipfile.ZipFile(source))
-            except zipfile.BadZipFile:
-                return set()  # unpacking it reports that
+            archive = stack.enter_context(open_zip(source))
             names, read = archive.namelist(), archive.read
         wheels = (read(name).decode(errors="replace") for name in names if name.endswith(".dist-info/WHEEL"))
         tagged = {int(match[1]) for name in names if (match := _TAGGED.search(name))}

@@ -36,6 +36,7 @@ class Supervisor:
         self._api = api
         self._process = process
         self._log = log
+        self._runtime: int | None = None
         self._peak_memory = 0
         api.before_event, api.before_response = self._log_start, self._measure
 
@@ -116,11 +117,13 @@ class Supervisor:
         return FunctionError(kind, f"RequestId: {self._api.event.id} Error: {message}", status=status)
 
     def _measure(self) -> None:
-        self._peak_memory = max(self._peak_memory, peak_memory(self._process))
+        if self._runtime:
+            self._peak_memory = max(self._peak_memory, peak_memory(self._runtime))
 
     def _read_clock(self) -> None:
-        if nanoseconds := self._clock.read():
-            self._started_at = int(nanoseconds) / 1e9
+        if told := self._clock.read():
+            self._runtime, nanoseconds = map(int, told.split())
+            self._started_at = nanoseconds / 1e9
 
     def _log_start(self) -> None:
         self._measure()

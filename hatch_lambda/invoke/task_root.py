@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.wheels.archive import ZIP_ERRORS
+from hatch_lambda.zip.reader import ContentsError, open_zip
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Iterator, Mapping, Sequence
 
 _UNIX = 3  # APPNOTE.TXT, 4.4.2: the entry's maker is a Unix, so the entry has a mode
@@ -20,14 +20,10 @@ _READ_AND_EXECUTE = stat.S_IROTH | stat.S_IXOTH
 _FOR_ALL = 0o111
 
 
-class UnusableZipError(LambdaBuildError):
-    """Not a zip or directory, or a damaged one."""
-
-
 def unpack(sources: Sequence[Path], folder: Path) -> Mapping[Path, int]:
     """Unpack zips, or copy directories, one over the other, as Lambda does with layers. Returns modes for `protect`.
 
-    Raises `UnusableZipError`.
+    Raises `ContentsError`.
     """
     folder.mkdir()
     modes: dict[Path, int] = {}
@@ -60,7 +56,7 @@ def make_removable(folder: Path) -> None:
 
 def _unzipped(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
     try:
-        with zipfile.ZipFile(source) as archive:
+        with open_zip(source) as archive:
             links: list[tuple[zipfile.ZipInfo, Path]] = []
             for entry in archive.infolist():
                 path = folder / _below(entry.filename, source)
@@ -77,8 +73,8 @@ def _unzipped(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
             # Last: no other entry may be written through a link.
             for entry, path in links:
                 _make_room(path).symlink_to(os.fsdecode(archive.read(entry)))
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: encrypted, or unknown
-        raise UnusableZipError(f"{source} cannot be unpacked: {error}") from None
+    except ZIP_ERRORS as error:
+        raise ContentsError(f"{source} cannot be unpacked: {error}") from None
 
 
 def _copied(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
@@ -90,6 +86,8 @@ def _copied(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
                 yield here / name, Path(parent, name).stat().st_mode
         for name in (*names, *(name for name in folders if Path(parent, name).is_symlink())):
             original, path = Path(parent, name), _make_room(here / name)
+            if not original.is_file() and not original.is_symlink():  # reading a FIFO or a device may take forever
+                raise ContentsError(f"{original} is neither a file nor a directory.")
             shutil.copyfile(original, path, follow_symlinks=False)
             if not path.is_symlink():
                 yield path, original.stat().st_mode
@@ -102,7 +100,7 @@ def _raise(error: OSError) -> None:
 def _below(name: str, source: Path) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise UnusableZipError(f"{source} cannot be unpacked: its entry {name!r} has a path outside the directory")
+        raise ContentsError(f"{source} cannot be unpacked: its entry {name!r} has a path outside the directory")
     return path
 
 

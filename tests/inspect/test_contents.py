@@ -232,7 +232,7 @@ class TestErrors:
             read(path)
 
     def test_zip_bomb(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("hatch_lambda.inspect.sources._MAX_UNPACKED", 199)
+        monkeypatch.setattr("hatch_lambda.zip.reader._MAX_UNPACKED", 199)
         with pytest.raises(ContentsError, match="it claims to unpack to 200 bytes"):
             read(make_zip(tmp_path / "f.zip", {"a.py": "x" * 100, "b.py": "y" * 100}))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import stat
 import sys
 from pathlib import Path
-from zipfile import ZipFile, ZipInfo
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile, ZipInfo
 
 import pytest
 
@@ -203,5 +205,66 @@ class TestUnpacking:
         result = run(file, "app.handler")
 
         assert (result.exit_code, result.stdout) == (1, "")
-        assert f"{file} cannot be unpacked: File is not a zip file" in result.stderr
+        assert f"Error: {file} is not a zip file." in result.stderr
         assert not list(temporary.iterdir())
+
+    @pytest.mark.parametrize(
+        ("place", "kind"),
+        [
+            *(("code", kind) for kind in ("FIFO", "device", "socket")),
+            *(("layer", kind) for kind in ("FIFO", "device", "socket")),
+            *(("in a directory", kind) for kind in ("FIFO", "socket")),
+        ],
+    )
+    def test_what_could_be_read_forever(
+        self, place: str, kind: str, app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        directory = tmp_path / "directory"
+        (directory / "a.dist-info").mkdir(parents=True)
+        odd = (directory / "a.dist-info" / "WHEEL") if place == "in a directory" else tmp_path / "odd.zip"
+        if kind == "FIFO":
+            os.mkfifo(odd)
+        elif kind == "socket":
+            monkeypatch.chdir(odd.parent)
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(odd.name)
+        else:
+            odd = Path("/dev/zero")
+        code = {"code": odd, "layer": app, "in a directory": directory}[place]
+        layer = ["--layer", str(odd)] if place == "layer" else []
+
+        result = run(code, "app.echo", *layer)
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"Error: {odd} is neither a file nor a directory." in result.stderr
+
+    @pytest.mark.parametrize("kind", ["LZMA", "BZIP2", "encrypted", "a bomb"])
+    @pytest.mark.parametrize("place", ["code", "layer"])
+    def test_a_zip_that_lambda_could_not_unpack(self, kind: str, place: str, app: Path, tmp_path: Path) -> None:
+        odd = tmp_path / "odd.zip"
+        method = {"LZMA": ZIP_LZMA, "BZIP2": ZIP_BZIP2}.get(kind, ZIP_DEFLATED)
+        with ZipFile(odd, "w", method) as archive:
+            archive.writestr("app.py", APP)
+        content = bytearray(odd.read_bytes())
+        entry = content.rindex(b"PK\1\2")
+        if kind == "encrypted":
+            content[entry + 8] |= 1
+        if kind == "a bomb":
+            content[entry + 24 : entry + 28] = b"\xff\xff\xff\x7f"
+        odd.write_bytes(content)
+
+        result = run(odd, "app.echo") if place == "code" else run(app, "app.echo", "--layer", odd)
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"Error: {odd} cannot be read: its entry `app.py` " in result.stderr
+
+    def test_metadata_that_is_damaged(self, tmp_path: Path) -> None:
+        code = zipped(tmp_path / "code.zip", {"a.dist-info/WHEEL": "Tag: py3-none-any\n" * 50})
+        content = bytearray(code.read_bytes())
+        content[60] ^= 0xFF
+        code.write_bytes(content)
+
+        result = run(code, "app.echo")
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "is corrupt" in result.stderr

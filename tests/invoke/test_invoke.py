@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 import platform
 import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.invoke import Invocation, invoke, prepare
+from hatch_lambda.invoke import Invocation, InvocationError, invoke, prepare
 from tests.end_to_end.test_example_project import CREATED, ORDER_ID, build_example
 from tests.support.functions import answer, failure, gone, run, zipped
 
@@ -175,13 +176,6 @@ class TestFailures:
         assert result.stderr.endswith("Status: timeout\n")
         assert time.monotonic() - begun < 30
 
-    def test_its_child_processes_are_killed(self, app: Path) -> None:
-        result = run(app, "app.hangs", "--timeout", "1")
-
-        pids = [int(pid) for pid in result.stderr.partition("pids ")[2].split()[:2]]
-        assert len(pids) == 2
-        assert all(gone(pid) for pid in pids)
-
     def test_an_init_that_times_out(self, tmp_path: Path) -> None:
         code = zipped(tmp_path / "app.zip", {"app.py": "import time; time.sleep(600)"})
         log: list[str] = []
@@ -208,6 +202,22 @@ class TestFailures:
         assert "--layer sdk" in result.stderr
 
 
+class TestTimeout:
+    @pytest.mark.parametrize("timeout", ["nan", "inf", "-inf", "1e400", "0", "-1", "901", "x"])
+    def test_it_must_be_a_number_of_seconds_as_lambda_takes_it(self, timeout: str, app: Path) -> None:
+        result = run(app, "app.echo", f"--timeout={timeout}")
+
+        assert result.exit_code == 2
+        assert "Invalid value for '--timeout'" in result.stderr
+
+    @pytest.mark.parametrize("timeout", [math.nan, math.inf, 0, -1.0, 901])
+    def test_the_same_from_python(self, timeout: float, app: Path) -> None:
+        invocation = Invocation(app, "app.echo")
+        for other in (replace(invocation, timeout=timeout), replace(invocation, init_timeout=timeout)):
+            with pytest.raises(InvocationError, match="a timeout must be between 0 and 900 seconds"):
+                invoke(other)
+
+
 class TestMemory:
     def test_the_report_shows_the_peak(self, app: Path) -> None:
         result = run(app, "app.holds", "--event", "200", "--memory", "512")
@@ -230,6 +240,54 @@ class TestMemory:
         assert re.search(r"Warning: the function used 2\d\d MB; Lambda's default is 128 MB\.", result.stderr)
 
 
+# Starts two processes in sessions of their own: a child, and a daemon, whose parent has ended.
+LEAVES = """
+import os, subprocess, sys, time
+SLEEP = "import os, time; os.setsid(); print('pid', os.getpid(), flush=True); time.sleep(600)"
+DAEMON = "import os; os.fork() and os._exit(0); " + SLEEP
+
+def leave():
+    env = {}  # nothing tells whose they are
+    subprocess.Popen([sys.executable, "-S", "-c", SLEEP], start_new_session=False, env=env)
+    subprocess.run([sys.executable, "-S", "-c", DAEMON], start_new_session=True, env=env)
+    time.sleep(1)
+
+def returns(event, context):
+    leave()
+
+def fails(event, context):
+    leave()
+    raise ValueError
+
+def quits(event, context):
+    leave()
+    os._exit(3)
+
+def dies(event, context):
+    leave()
+    os.kill(os.getpid(), 11)
+
+def hangs(event, context):
+    leave()
+    time.sleep(600)
+"""
+
+
+class TestChildren:
+    @pytest.mark.parametrize("how", ["returns", "fails", "quits", "dies", "hangs"])
+    def test_all_that_a_function_leaves_is_killed(self, how: str, tmp_path: Path) -> None:
+        code = zipped(tmp_path / "app.zip", {"app.py": LEAVES})
+
+        result = run(code, f"app.{how}", "--timeout", "5")
+
+        pids = [int(pid) for pid in re.findall(r"^pid (\d+)$", result.stderr, re.MULTILINE)]
+        assert len(pids) == 2, result.stderr
+        assert all(gone(pid) for pid in pids)
+        assert result.exit_code == (0 if how == "returns" else 1)
+        if how == "dies":
+            assert "signal: segmentation fault" in failure(result)["errorMessage"]
+
+
 class TestInterruption:
     @pytest.mark.parametrize(
         ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
@@ -249,9 +307,9 @@ class TestInterruption:
             function, its_child = _pids(process)
             process.kill()
             process.wait(timeout=30)
-            os.kill(its_child, signal.SIGKILL)
 
         assert gone(function)
+        assert gone(its_child)
         assert len(list(temporary.iterdir())) == 1
         assert answer(app, "app.echo", 1) == 1
         assert not list(temporary.iterdir())
