@@ -36,6 +36,7 @@ def leave_out_build_directory(builder: BuilderInterface[Any, Any], table: Mappin
 def packable(files: Iterable[IncludedFile], root: str) -> Iterator[IncludedFile]:
     """The files without the locks of editors. Raises `LambdaBuildError` for one that Hatch could not read."""
     for file in files:
+        file.distribution_path = os.path.normpath(file.distribution_path)  # `./app.py` by `only-include = ["."]`
         source = Path(file.path)
         fault = _unpackable(source)
         if fault is None:

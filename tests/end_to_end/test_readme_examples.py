@@ -101,6 +101,20 @@ ARM_ZIP = "orders-1.0-python3.13-arm64.zip"
 
 
 class TestExamples:
+    def test_a_flat_directory_of_modules(self, project_of: Callable[[str], Project]) -> None:
+        text = example("A flat directory of modules")
+        for name in ("lambda_function.py", "tests/test_function.py"):
+            project = project_of(text)
+            project.root.joinpath(name).parent.mkdir(exist_ok=True)
+            project.root.joinpath(name).write_text("def handler(event, context): ...\n", encoding="utf-8")
+
+        project.build()
+        whole = top_level(project, ZIP)
+        project_of(re.sub(r"only-include.*\n.*\n", 'include = ["/*.py"]\n', text)).build()
+
+        assert whole == {"lambda_function.py", "orders", "packages", "pandas"}
+        assert top_level(project, ZIP) == {"lambda_function.py", "pandas"}
+
     def test_extras_and_dependency_groups(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("Extras and dependency groups"))
 
