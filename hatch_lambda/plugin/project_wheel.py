@@ -15,7 +15,7 @@ from hatch_lambda.common.system_libraries import SEARCHED
 from hatch_lambda.config.settings import TARGET_TABLE
 from hatch_lambda.plugin import HOOK
 from hatch_lambda.plugin.display import raised_by
-from hatch_lambda.plugin.selection import leave_out_build_directory, packable
+from hatch_lambda.plugin.selection import leave_out_build_directory, packable, suggested_selection
 from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
 from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from hatchling.builders.plugin.interface import BuilderInterface, IncludedFile
 
     from hatch_lambda.common.target import Target
-
-# Modules in a project's root that are meant for tools.
-_NOT_FOR_LAMBDA = frozenset({"conftest.py", "hatch_build.py", "noxfile.py", "setup.py", "tasks.py"})
 
 # Hatch's options that select files: https://hatch.pypa.io/latest/config/build/#file-selection
 FILE_SELECTION = (
@@ -153,29 +150,15 @@ class ProjectWheelBuilder(WheelBuilder):
                 raise
             message = str(error)
             if message.startswith("Unable to determine which files to ship"):
-                raise LambdaBuildError(self._nothing_selected()) from None
+                name = self.normalize_file_name_component(self.metadata.core.name)
+                raise LambdaBuildError(
+                    f"Hatch cannot determine the project's files: there is no package or module named `{name}`.\n"
+                    f"Select the files for the zip in pyproject.toml:\n\n[{TARGET_TABLE}]\n"
+                    + suggested_selection(Path(self.root))
+                ) from None
             for key in self.overriding:
                 message = message.replace(f"tool.hatch.build.targets.wheel.{key}", f"{TARGET_TABLE}.{key}")
             raise LambdaBuildError(message) from None
-
-    def _nothing_selected(self) -> str:
-        name = self.normalize_file_name_component(self.metadata.core.name)
-        root = Path(self.root)
-        modules = sorted(path.name for path in root.glob("*.py") if path.name not in _NOT_FOR_LAMBDA)
-        packages = sorted(path.parent.relative_to(root).as_posix() for path in root.glob("**/__init__.py"))
-        top_level = [path for path in packages if not any(path.startswith(f"{other}/") for other in packages)]
-        own = (
-            modules
-            or [path for path in top_level if path.split("/")[0] not in {"tests", "test", "docs"}][:1]
-            or ["app.py"]
-        )
-        selected = ", ".join(f'"{path}"' for path in own)
-        return (
-            f"Hatch cannot determine the project's files: there is no package or module named `{name}`.\n"
-            f"Select the files for the zip in pyproject.toml:\n\n"
-            f"[{TARGET_TABLE}]\n"
-            f"only-include = [{selected}]"
-        )
 
 
 @contextmanager

@@ -1,7 +1,9 @@
-"""Which of the files that Hatch selects can be packaged."""
+"""Which of the project's files can be packaged."""
 
 from __future__ import annotations
 
+import json
+import keyword
 import os
 import stat
 from pathlib import Path
@@ -14,6 +16,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from hatchling.builders.plugin.interface import BuilderInterface, IncludedFile
+
+# In a project's root, meant for tools or people.
+_NOT_FOR_LAMBDA = frozenset(
+    {
+        *("__init__.py", "conftest.py", "hatch_build.py", "noxfile.py", "setup.py", "tasks.py"),
+        *("benchmarks", "build", "dist", "docs", "examples", "node_modules", "scripts", "test", "tests"),
+    }
+)
+
+
+def suggested_selection(root: Path) -> str:
+    """Lines for a target's table that select the modules and packages of a project without Hatch's usual names."""
+    source = root / "src"
+    bases = [source] if _code_in(source) and not source.joinpath("__init__.py").exists() else [root]
+    # An `import` cannot name `my-code`, so what is in it is imported from the zip's root.
+    bases += [path for path in _code_in(root) if bases == [root] and path.is_dir() and not _is_importable(path.name)]
+    selected = [path for base in bases for path in _code_in(base) if path not in bases] or [root / "app.py"]
+    lines = {
+        "only-include": [path.relative_to(root).as_posix() for path in selected],
+        "sources": [base.name for base in bases if base != root],
+    }
+    return "\n".join(f"{key} = {json.dumps(paths, ensure_ascii=False)}" for key, paths in lines.items() if paths)
+
+
+def _code_in(directory: Path) -> list[Path]:
+    """The modules of a directory, and its directories with modules, less those for tools, tests and documentation."""
+    return sorted(
+        path
+        for path in directory.glob("[!.]*")
+        if path.name not in _NOT_FOR_LAMBDA
+        and (path.suffix == ".py" if path.is_file() else any(path.glob("**/*.py")))
+        and not path.joinpath("pyvenv.cfg").exists()
+    )
+
+
+def _is_importable(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def leave_out_build_directory(builder: BuilderInterface[Any, Any], table: Mapping[str, Any]) -> None:
