@@ -28,7 +28,7 @@ class ConfigurationError(LambdaBuildError):
     """
 
     def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(printable_lines(redact(fault)) for fault in faults)
+        self.faults = tuple(map(redact, faults))
         super().__init__("\n".join(self.faults))
 
 

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def read_regular(path: Path) -> bytes:
-    """The content of a file. Raises `OSError`, also for what is no regular file: to open a FIFO would block."""
+def regular(path: Path) -> Path:
+    """The path. Raises `OSError` for what is neither a regular file nor a directory: to open a FIFO would block."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return path.read_bytes()
+    return path
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a file. Raises `OSError`, also for what is not `regular`."""
+    return regular(path).read_bytes()
 
 
 def write_atomically(

@@ -6,6 +6,8 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.files import regular
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,11 +16,9 @@ _BUFFER = 2 * 1024 * 1024
 
 
 def sha256_of(path: Path) -> str:
-    """In hexadecimal. Raises `OSError`, also for what is no regular file: to open a FIFO would block."""
-    if not path.is_file():
-        raise FileNotFoundError(path)
+    """In hexadecimal. Raises `OSError`."""
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    with regular(path).open("rb", buffering=0) as file:
         buffer = memoryview(bytearray(min(os.fstat(file.fileno()).st_size + 1, _BUFFER)))
         while count := file.readinto(buffer):
             digest.update(buffer[:count])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.common.printable import printable_lines
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.settings import (
     FIELDS,
@@ -46,7 +47,7 @@ def faults_of(settings_of: Callable[..., Settings]) -> Callable[..., tuple[str, 
     def refuse_table(environ: dict[str, str] | None = None, **table: object) -> tuple[str, ...]:
         with pytest.raises(ConfigurationError) as raised:
             settings_of(environ, **table)
-        assert str(raised.value) == "\n".join(raised.value.faults)
+        assert str(raised.value) == printable_lines("\n".join(raised.value.faults))
         return raised.value.faults
 
     return refuse_table
