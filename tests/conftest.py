@@ -37,7 +37,9 @@ CONTINUOUS_INTEGRATION = frozenset({"CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUI
 
 
 # Who asks for one of these builds something whole, compiles or talks to an index of its own.
-WHOLE = frozenset({"bundle_of", "bundle_with_state", "compiler", "new_project", "project", "scene", "serve"})
+WHOLE = frozenset(
+    {"bundle_of", "bundle_with_state", "compiler", "new_project", "project", "project_of", "scene", "serve"}
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

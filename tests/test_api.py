@@ -198,6 +198,7 @@ class TestUi:
 
 
 class TestFailing:
+    @pytest.mark.slow
     def test_unmet_dependencies_come_as_data(
         self, index: Path, artifacts: Path, requirements: Path, ui: RecordingUI
     ) -> None:

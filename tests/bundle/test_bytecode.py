@@ -27,6 +27,7 @@ from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import Store, StoredWheel
 from hatch_lambda.zip import writer
 from tests.support.lambda_runtime import pythons_at_hand
+from tests.support.marks import first_quick
 from tests.support.packages import make_wheel
 
 if TYPE_CHECKING:
@@ -362,7 +363,7 @@ class TestTheSameBytes:
         assert len(made[0]) == len(UNSTABLE)
         assert made[0] == made[1] == made[2]
 
-    @pytest.mark.parametrize("kind", UNSTABLE)
+    @pytest.mark.parametrize("kind", first_quick(UNSTABLE, quick=2))
     def test_whatever_the_process_has_imported_and_interned(self, kind: str, version: str) -> None:
         folder = Path(compile_modules.__file__).parent
         program = (
@@ -479,6 +480,7 @@ class TestWhatIsKept:
         assert contents(made) == {pyc("orders"): b"made up"}
         assert made.compiler == f"Python {RUNNING}.99"
 
+    @pytest.mark.slow
     @pytest.mark.skipif(os.name == "nt", reason="signals are Unix's")
     def test_a_killed_build_leaves_nothing_that_is_reused(self, kit: Kit, tmp_path: Path) -> None:
         modules = {f"orders/m{number}.py": f"{ALL}VALUE = {number}\n" for number in range(1500)}

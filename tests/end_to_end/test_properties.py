@@ -256,6 +256,7 @@ def everything_below(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @settings(quick, max_examples=400)
 @example(entries=[("foo-1.0.data/purelib/C:/evil.py", b"", 0o100644)])
@@ -294,6 +295,7 @@ def test_no_entry_of_a_wheel_leaves_the_folder_that_it_is_unpacked_to(
     assert after == before
 
 
+@pytest.mark.slow
 @settings(quick, max_examples=150)
 @given(
     commands=st.dictionaries(
@@ -323,6 +325,7 @@ def test_no_command_of_a_wheel_is_written_elsewhere_than_to_bin(commands: dict[s
     assert after == before
 
 
+@pytest.mark.slow
 @settings(quick, max_examples=300)
 @given(data=st.data())
 def test_a_damaged_wheel_is_refused_or_the_same(data: st.DataObject, folders: Path) -> None:
@@ -377,6 +380,7 @@ FITTING = {
 }
 
 
+@pytest.mark.slow
 @settings(quick, max_examples=400)
 @given(table=st.dictionaries(KEYS, VALUES, max_size=6), fitting=st.fixed_dictionaries({}, optional=FITTING))
 def test_any_table_becomes_settings_or_faults_that_name_their_keys(
@@ -428,6 +432,7 @@ AROUND = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(quick, max_examples=500)
 @given(
     urls=st.lists(

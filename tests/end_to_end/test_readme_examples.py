@@ -134,6 +134,7 @@ class TestExamples:
         assert top_level(project, ARM_ZIP) == {"orders", "pandas"}
         assert project.python("-m", "hatch_lambda", "lock", "--check").returncode == 0
 
+    @pytest.mark.quick
     def test_what_the_runtime_provides(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("What the runtime provides"))
 

@@ -200,6 +200,7 @@ def test_endless_chains_are_truncated(tmp_path: Path) -> None:
     assert "p400, required by p399" in text
 
 
+@pytest.mark.slow
 def test_shared_requirements_are_drawn_once(tmp_path: Path) -> None:
     """Each requires all that follow: a tree without links would have 2**59 lines."""
     names = [f"p{number:02}" for number in range(60)]
@@ -396,6 +397,7 @@ def test_equal_tiles_are_nearly_square() -> None:
     assert all(0.5 <= rect.width / rect.height <= 2 for rect in rects)
 
 
+@pytest.mark.slow
 def test_large_zip_gives_a_small_report_quickly(tmp_path: Path) -> None:
     wheels = [
         make_wheel(

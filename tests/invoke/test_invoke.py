@@ -18,6 +18,7 @@ import pytest
 from hatch_lambda.invoke import Invocation, InvocationError, invoke, prepare
 from tests.end_to_end.test_example_project import CREATED, ORDER_ID, build_example
 from tests.support.functions import answer, failure, gone, run, zipped
+from tests.support.marks import first_quick
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,7 +164,7 @@ class TestFailures:
         assert failure(result)["errorMessage"].endswith("Runtime exited with error: exit status 9")
         assert "INIT_REPORT" in result.stderr
 
-    @pytest.mark.parametrize("handler", ["app.hangs", "app.floods"])
+    @pytest.mark.parametrize("handler", first_quick(["app.hangs", "app.floods"]))
     def test_a_function_that_times_out(self, handler: str, app: Path) -> None:
         begun = time.monotonic()
 
@@ -176,6 +177,7 @@ class TestFailures:
         assert result.stderr.endswith("Status: timeout\n")
         assert time.monotonic() - begun < 30
 
+    @pytest.mark.slow
     def test_an_init_that_times_out(self, tmp_path: Path) -> None:
         code = zipped(tmp_path / "app.zip", {"app.py": "import time; time.sleep(600)"})
         log: list[str] = []
@@ -233,6 +235,7 @@ class TestMemory:
         assert failure(result)["errorType"] == "Runtime.OutOfMemory"
         assert re.search(r"signal: killed: out of memory: used \d+ MB of 128 MB", result.stderr)
 
+    @pytest.mark.slow
     def test_exceeding_lambdas_default_is_a_warning(self, app: Path) -> None:
         result = run(app, "app.holds", "--event", "200")
 
@@ -290,7 +293,7 @@ class TestChildren:
 
 class TestInterruption:
     @pytest.mark.parametrize(
-        ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+        ("number", "exit_code"), first_quick([(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
     )
     def test_nothing_is_left_behind(self, number: signal.Signals, exit_code: int, app: Path, temporary: Path) -> None:
         with _hanging(app) as process:
@@ -302,6 +305,7 @@ class TestInterruption:
         assert all(gone(pid) for pid in pids)
         assert not list(temporary.iterdir())
 
+    @pytest.mark.slow
     def test_killing_the_command_ends_the_function_and_the_next_run_cleans_up(self, app: Path, temporary: Path) -> None:
         with _hanging(app) as process:
             function, its_child = _pids(process)

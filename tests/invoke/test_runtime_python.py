@@ -161,6 +161,7 @@ class TestClient:
     def _not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(runtime_python, "_installed_files", lambda: ())
 
+    @pytest.mark.slow
     def test_it_is_downloaded_once_and_cached(self, app: Path, index: Path) -> None:
         wheel = make_wheel(
             index, "awslambdaric", "3.9", files={"awslambdaric/__init__.py": "", "awslambdaric/__main__.py": CLIENT}
@@ -181,6 +182,7 @@ class TestClient:
         )
         assert "Downloading" not in second.stderr
 
+    @pytest.mark.slow
     def test_a_failed_download_shows_pips_message(self, app: Path, index: Path, temporary: Path) -> None:
         make_wheel(index, "awslambdaric", "2.0")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.marks import first_quick
 from tests.support.projects import HOOK, NewProject, Project
 from tests.support.zips import make_zip
 
@@ -72,18 +73,23 @@ def test_a_build_that_fails_says_so_by_its_exit_code(two_zips: Project, shell: S
 
 @pytest.mark.parametrize(
     ("arguments", "redirections", "expected"),
-    [
-        # As pip, git and Hatch: without a stream, there is nothing to complain about.
-        *(("inspect f.zip", redirections, 0) for redirections in ("2>&-", ">&-", "<&-", "<&- >&- 2>&-", "2>/dev/full")),
-        ("inspect gone.zip", "2>&-", 2),
-        ("inspect broken.zip", "2>&-", 1),
-        ("inspect broken.zip", "2>&1 | true", 1),
-        ("inspect broken.zip", "2>/dev/full", 1),
-        ("inspect f.zip", ">/dev/full", 1),
-        ("cache clear", "<&-", 2),
-        ("invoke f.zip --handler app.handler --event -", "<&-", 2),
-        ("lock no-lock-file", "2>&-", 1),
-    ],
+    first_quick(
+        [
+            # As pip, git and Hatch: without a stream, there is nothing to complain about.
+            *(
+                ("inspect f.zip", redirections, 0)
+                for redirections in ("2>&-", ">&-", "<&-", "<&- >&- 2>&-", "2>/dev/full")
+            ),
+            ("inspect gone.zip", "2>&-", 2),
+            ("inspect broken.zip", "2>&-", 1),
+            ("inspect broken.zip", "2>&1 | true", 1),
+            ("inspect broken.zip", "2>/dev/full", 1),
+            ("inspect f.zip", ">/dev/full", 1),
+            ("cache clear", "<&-", 2),
+            ("invoke f.zip --handler app.handler --event -", "<&-", 2),
+            ("lock no-lock-file", "2>&-", 1),
+        ]
+    ),
 )
 def test_commands(shell: Shell, tmp_path: Path, arguments: str, redirections: str, expected: int) -> None:
     make_zip(tmp_path / "f.zip", {"app.py": "def handler(event, context): ..."})

@@ -336,6 +336,7 @@ def test_files_that_often_hold_secrets_are_named(new_project: NewProject) -> Non
     assert "hunter2" not in shown
 
 
+@pytest.mark.slow
 def test_the_zip_is_the_same_in_another_folder_under_another_umask_time_zone_and_hash_seed(tmp_path: Path) -> None:
     def build(place: str, *, umask: int, mode: int, **variables: str) -> str:
         folder = tmp_path / place

@@ -129,6 +129,7 @@ def test_clearing_is_refused_while_a_build_is_running(store: Store, tmp_path: Pa
         pass
 
 
+@pytest.mark.slow
 def test_builds_wait_until_the_cache_is_cleared(store: Store, tmp_path: Path) -> None:
     reports: list[str] = []
 

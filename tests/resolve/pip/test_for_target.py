@@ -19,6 +19,7 @@ from hatch_lambda.common.errors import ResolutionError, UnsupportedPipError
 from hatch_lambda.resolve.pip import for_target
 from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP
 from tests.support.lambda_runtime import pythons_at_hand
+from tests.support.marks import first_quick
 from tests.support.packages import make_sdist, make_wheel, source_files
 from tests.support.pip_for_target import RUNNING, Answer, Pip, ask, cache, environment_of, other_runtime, target_of
 from tests.support.simple_index import SimpleIndex, json_page
@@ -145,7 +146,9 @@ def assert_findings_are_whole(answer: Answer, folder: Path) -> None:
 
 class TestThePipAtHand:
     @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
-    @pytest.mark.parametrize("runtime", sorted({other_runtime(RUNNING), "python3.14"} - {f"python{RUNNING}"}))
+    @pytest.mark.parametrize(
+        "runtime", first_quick(sorted({other_runtime(RUNNING), "python3.14"} - {f"python{RUNNING}"}))
+    )
     def test_it_resolves_for_the_target_and_builds_for_this_machine(
         self, runtime: str, architecture: str, tmp_path: Path
     ) -> None:
@@ -333,7 +336,7 @@ WITHOUT_EFFECT = {
 
 
 class TestAnUnfitPip:
-    @pytest.mark.parametrize(("change", "missing"), MISSING.items(), ids=MISSING.values())
+    @pytest.mark.parametrize(("change", "missing"), first_quick(MISSING.items(), quick=4), ids=MISSING.values())
     def test_what_is_missing_is_named(
         self, change: str, missing: str, changed_pip: Callable[[str], Path], tmp_path: Path
     ) -> None:

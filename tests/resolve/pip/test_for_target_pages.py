@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.marks import first_quick
 from tests.support.packages import make_sdist, make_wheel
 from tests.support.pip_for_target import ask, findings_of, said_by_pip, target_of, without_shortcuts
 from tests.support.simple_index import SimpleIndex
@@ -36,18 +37,21 @@ class TestIndexPages:
 
     @pytest.mark.parametrize(
         ("requirements", "options"),
-        [
-            (["native-code"], {}),
-            (["native-code"], {"arguments": ["--prefer-binary"]}),
-            (["native-code==3.0"], {}),
-            (["foreign"], {}),
-            (["foreign", "native-code"], {"ignore_tags": ["foreign"]}),
-            (["native-code"], {"ignore_tags": ["native-code"]}),
-            (["native-code"], {"arguments": ["--no-binary=native-code"]}),
-            (["native-code<3"], {"arguments": ["--only-binary=:all:"]}),
-            (["yanked==1.0"], {}),
-            (["yanked==1.0"], {"ignore_tags": ["yanked"]}),
-        ],
+        first_quick(
+            [
+                (["native-code"], {}),
+                (["native-code"], {"arguments": ["--prefer-binary"]}),
+                (["native-code==3.0"], {}),
+                (["foreign"], {}),
+                (["foreign", "native-code"], {"ignore_tags": ["foreign"]}),
+                (["native-code"], {"ignore_tags": ["native-code"]}),
+                (["native-code"], {"arguments": ["--no-binary=native-code"]}),
+                (["native-code<3"], {"arguments": ["--only-binary=:all:"]}),
+                (["yanked==1.0"], {}),
+                (["yanked==1.0"], {"ignore_tags": ["yanked"]}),
+            ],
+            quick=2,
+        ),
     )
     def test_pip_finds_what_it_finds_with_all_of_the_page(
         self, requirements: list[str], options: dict[str, Any], files: Path, tmp_path: Path
@@ -78,7 +82,9 @@ class TestIndexPages:
             "native.code-9-b-c-d-cp313-cp313-win_amd64", ""
         )
 
-    @pytest.mark.parametrize("page", ["[]", '{"files": [{"url": "x"}]}', '{"files": null}', "{", '{"files": [7]}'])
+    @pytest.mark.parametrize(
+        "page", first_quick(["[]", '{"files": [{"url": "x"}]}', '{"files": null}', "{", '{"files": [7]}'])
+    )
     def test_a_page_that_makes_no_sense_is_left_to_pip(self, page: str, tmp_path: Path) -> None:
         with SimpleIndex(tmp_path, page=lambda _folder, _name: page) as index:
             sifted = ask(tmp_path, target_of("python3.13", "arm64"), ["native"], index_url=index.url)
