@@ -326,6 +326,13 @@ class TestTheVersionThatIsTaken:
         project_root.joinpath("two.txt").write_text("below!=1.5\nnever-asked-for==1\n", encoding="utf-8")
         assert versions(bundle_of("top", constraints=["one.txt", "two.txt"])) == {"top": "1.0", "below": "1.0"}
 
+    def test_pip_args_can_refuse_all_sdists(self, index: Path, bundle_of: BundleOf) -> None:
+        make_sdist(index, "sources-only")
+
+        assert versions(bundle_of("sources-only", runtime=HERE)) == {"sources-only": "1.0"}
+        with pytest.raises(ResolutionError, match="No matching distribution found for sources-only"):
+            bundle_of("sources-only", runtime=HERE, pip_args=["--only-binary=:all:"])
+
 
 class TestDirectReferences:
     def test_wheels_sdists_and_folders_by_url_are_taken_as_they_are(
