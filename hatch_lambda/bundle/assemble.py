@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.files import Bundle, LeftOut, union
 from hatch_lambda.common.files import read_regular, write_cache
+from hatch_lambda.config.patterns import unmatched
 from hatch_lambda.resolve.fingerprint import installed_version, is_no_source
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.members import BundleFile, Generated, Member
@@ -37,11 +38,12 @@ _OUTSIDE = re.compile(r"^/|(?:^|/)\.\.(?:/|$)", re.MULTILINE)
 
 
 class _FileList(NamedTuple):
-    """The files of a bundle, what was left out, and why other files were kept."""
+    """What assembling finds out: see `Bundle`."""
 
     files: tuple[BundleFile, ...]
-    left_out: dict[str, LeftOut]
-    kept: tuple[str, ...]
+    left_out: dict[str, LeftOut] = {}  # noqa: RUF012 - nobody changes it
+    kept: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 def assemble(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path, state: Path | None = None) -> Bundle:
@@ -56,7 +58,8 @@ def assemble(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Pat
         listed = _list_files(wheels, settings, sources)
         if state:
             _write_list(state / FILES_NAME, key, listed, wheels)
-    return Bundle(directory, listed.files, wheels, key, left_out=listed.left_out, kept=listed.kept)
+    files, left_out, kept, unused = listed
+    return Bundle(directory, files, wheels, key, left_out=left_out, kept=kept, unused=unused)
 
 
 def with_bytecode(bundle: Bundle, settings: Settings, store: Store, place: str) -> Bundle:
@@ -71,7 +74,7 @@ def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tu
     doubtful = settings.compatible  # the RECORD of these may be wrong
     layouts = [lay_out(wheel.path, settings.target, check_record=wheel.name in doubtful) for wheel in wheels]
     if not settings.exclude and not settings.prune:
-        return _FileList(union(layouts), {}, ())
+        return _FileList(union(layouts))
     from hatch_lambda.bundle.prune import decide
 
     excluded = [file for layout in layouts for file in layout if settings.is_excluded(file.path)]
@@ -86,7 +89,8 @@ def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tu
         for wheel, layout in zip(wheels, layouts, strict=True)
     ]
     left_out = {"exclude": LeftOut(len(excluded), sum(file.source.size for file in excluded)), **pruned.left_out}
-    return _FileList(union(left), left_out, pruned.kept)
+    unused = unmatched(settings.exclude, (file.path for layout in layouts for file in layout))
+    return _FileList(union(left), left_out, pruned.kept, unused)
 
 
 def _own_sources(settings: Settings) -> tuple[bytes, ...]:
@@ -125,7 +129,7 @@ def _read_list(path: Path, key: str, wheels: tuple[StoredWheel, ...]) -> _FileLi
         head, _, body = read_regular(path).partition(b"\n")
         if head.decode("ascii") != _head(key, body):
             return None
-        left_out, kept, owners, texts, columns = json.loads(body)
+        left_out, kept, unused, owners, texts, columns = json.loads(body)
         paths, modes, numbers, places, renamed, *facts = columns
         if any(len(column) != len(paths) for column in columns):
             return None
@@ -143,7 +147,7 @@ def _read_list(path: Path, key: str, wheels: tuple[StoredWheel, ...]) -> _FileLi
             ),
         ]
         sizes = {name: LeftOut(*facts) for name, facts in left_out.items()}
-        return _FileList(tuple(sorted(files)), sizes, tuple(map(str, kept)))
+        return _FileList(tuple(sorted(files)), sizes, tuple(map(str, kept)), tuple(map(str, unused)))
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
 
@@ -167,7 +171,7 @@ def _write_list(path: Path, key: str, listed: _FileList, wheels: tuple[StoredWhe
         for file in listed.files
         if isinstance(file.source, Generated)
     ]
-    facts = [listed.left_out, listed.kept, owners, texts, columns]
+    facts = [listed.left_out, listed.kept, listed.unused, owners, texts, columns]
     body = json.dumps(facts, separators=(",", ":")).encode("ascii")
     write_cache(path, _head(key, body).encode("ascii") + b"\n" + body)
 

@@ -40,6 +40,8 @@ class Bundle:
     """By `exclude` or the set of `prune`."""
     kept: tuple[str, ...] = ()
     """Lines on what else is in a set of `prune`, and why it stays."""
+    unused: tuple[str, ...] = ()
+    """The patterns of `exclude` that match no file of the wheels."""
     compiled: str = field(default="", compare=False)
     """A line on the bytecode."""
 

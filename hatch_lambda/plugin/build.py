@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -34,14 +35,15 @@ from hatch_lambda.config.settings import (
 )
 from hatch_lambda.config.validators import listed
 from hatch_lambda.inspect import output
-from hatch_lambda.plugin import HOOK, made_zips, project_wheel
+from hatch_lambda.plugin import HOOK, made_zips, project_wheel, unused_patterns
 from hatch_lambda.plugin.display import HatchUI
+from hatch_lambda.plugin.own_files import own_files
+from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared
 from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.closure import Origins
-from hatch_lambda.wheels import layout, locks
-from hatch_lambda.wheels.signatures import may_have_machine_code
+from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
-from hatch_lambda.zip import secrets, size, summary, variants, writer
+from hatch_lambda.zip import size, summary, variants, writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +52,6 @@ if TYPE_CHECKING:
     from hatchling.builders.plugin.interface import BuilderInterface
     from typing_extensions import Self
 
-    from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.resolve.pip.process import WaitingPip
     from hatch_lambda.wheels.members import BundleFile
 
@@ -59,24 +60,11 @@ _HATCH_OWN_KEYS = frozenset(
     {"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"}
 )
 
+# Of the project's files: what was made for it.
+_NOT_COUNTED = re.compile(r"\.dist-info/|__pycache__/")
+
 _REPORT, _SBOM = ".html", ".cdx.json"
 """The ends of the names of what is written next to a zip, in place of `.zip`."""
-
-_PREPARED_KEY = "lambda_prepared"
-"""Where Hatch's build data hold what the hook has prepared for the builder."""
-
-
-class Prepared(NamedTuple):
-    """What the hook prepares for one version of the target. `reporter` keeps the warnings given so far."""
-
-    version: str
-    request: Request
-    bundle: Bundle
-    reporter: Reporter
-
-    @property
-    def settings(self) -> Settings:
-        return self.request.settings
 
 
 class Build:
@@ -203,11 +191,11 @@ class Build:
         if not gitignore.exists():  # tools that select files by what git ignores package no bundle
             write_cache(gitignore, b"*\n")
         bundle = pipeline.run(request, reporter, self._waiting_pip)
-        build_data[_PREPARED_KEY] = Prepared(version, request, bundle, reporter)
+        build_data[PREPARED_KEY] = Prepared(version, request, bundle, reporter)
 
     def build_zip(self, directory: str, build_data: dict[str, Any]) -> str:
         """Write the zip of the version that was prepared, and report it. Raises `LambdaBuildError`."""
-        prepared: Prepared = build_data[_PREPARED_KEY]
+        prepared: Prepared = build_data[PREPARED_KEY]
         version, bundle, reporter = prepared.version, prepared.bundle, prepared.reporter
         former_warnings = [*reporter.warnings]  # those given from here on stand right above the summary
         # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
@@ -215,7 +203,11 @@ class Build:
         tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
         with ExitStack() as stack:
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)))
-            own = () if version == LAYER else self._own_files(Path(scratch), build_data)
+            wheel = None if version == LAYER else project_wheel.build_wheel(self.builder, Path(scratch), build_data)
+            own = own_files(self.builder, prepared, wheel) if wheel else ()
+            for warning in unused_patterns.warnings(self.builder, prepared, self.settings[FUNCTION], wheel):
+                if not any(warning in other.reporter.warnings for other, _made in self._made):
+                    reporter.warn(warning)
             self._check_handler(prepared, (*own, *dependencies))
             files = variants.compose(version, own, dependencies)
             size.check_size([*own, *dependencies])
@@ -227,7 +219,7 @@ class Build:
             files,
             distributions=None if version == CODE else len(bundle.wheels),
             origins=Origins() if version == CODE else bundle.origins,
-            has_project=version != LAYER,
+            own_files=None if version == LAYER else sum(not _NOT_COUNTED.search(file.path) for file in own),
             left_out={} if version == CODE else bundle.left_out,
             target=prepared.settings.target,
         )
@@ -281,41 +273,6 @@ class Build:
         project, project_version = self.builder.project_id.split("-", 1)
         target = self.settings[version].target
         return self.tables.zip.name_of(version, project=project, project_version=project_version, target=target)
-
-    def _own_files(self, scratch: Path, build_data: dict[str, Any]) -> tuple[BundleFile, ...]:
-        """The files that the project itself brings into the zip, checked and, if so set, compiled."""
-        prepared: Prepared = build_data[_PREPARED_KEY]
-        settings, reporter = prepared.settings, prepared.reporter
-        store = user_store(settings.fallback_store)
-        wheel = project_wheel.build_wheel(self.builder, scratch, build_data)
-        if may_have_machine_code(wheel):  # few projects do, and these imports take their time
-            from hatch_lambda.resolve.audit import scans_of, without
-            from hatch_lambda.wheels.loadable import check_loadable
-            from hatch_lambda.wheels.scan import scan_unchecked
-
-            # The project's libraries may depend on those of its dependencies, and the other way round.
-            scan = scan_unchecked(self._core.name, self.builder.metadata.version, wheel)
-            own = without(scan, settings.is_not_its_own)
-            others = scans_of(
-                [(kept.name, kept.version, kept.path) for kept in prepared.bundle.wheels], settings, store
-            )
-            check_loadable([own, *others], settings.target, trusted=settings.compatible, project=own)
-            if own.machine_code:
-                project_wheel.check_tags(wheel, settings.target)
-        files = layout.lay_out(wheel, settings.target, settings.is_not_its_own)
-        secrets.refuse_credentials_in_metadata(files)
-        if all(".dist-info/" in file.path for file in files):
-            reporter.warn("no files of the project itself are selected; the zip has only its metadata")
-        if likely := secrets.likely_secrets(files):
-            reporter.warn(f"these files often hold secrets, and anyone with the zip can read them: {', '.join(likely)}")
-        if not settings.compile_bytecode:
-            return files
-        from hatch_lambda.bundle.bytecode import compile_bundle
-
-        compiled = compile_bundle(files, (), settings, store)
-        for module in compiled.uncompiled:
-            reporter.warn(f"{settings.target.runtime.name} cannot compile {module}")
-        return compiled.added_to(files)
 
     def _check_handler(self, prepared: Prepared, files: tuple[BundleFile, ...]) -> None:
         """Check that Lambda will find the handler in these files, whether they go into one zip or into two."""

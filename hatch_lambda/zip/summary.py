@@ -41,7 +41,8 @@ _SCARCE = 0.75  # of a limit: the next dependency may exceed it
 class Made(NamedTuple):
     """A zip that was written.
 
-    `distributions`: how many, not counting the project; none if the zip contains only the project.
+    `distributions`: how many, not counting the project; none if the zip contains only the project. `own_files`: how
+    many the project brings, without its metadata; none if the zip contains only distributions.
     `left_out`: by the setting or set of files that removed them.
     """
 
@@ -49,14 +50,14 @@ class Made(NamedTuple):
     files: Sequence[BundleFile]
     distributions: int | None
     origins: Origins = Origins()
-    has_project: bool = True
+    own_files: int | None = None
     left_out: Mapping[str, LeftOut] = MappingProxyType({})
     target: Target | None = None
 
 
 def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]:
     """The summary of one zip. `warnings`: those that the build has printed already, repeated at the end."""
-    parts = ["the project"] if made.has_project else []
+    parts = [] if made.own_files is None else [f"the project ({counted(made.own_files, 'file')})"]
     if made.distributions is not None:
         parts.append(counted(made.distributions, "distribution"))
     told = [wrapped(f"{printable(made.archive.path.name)}: {' and '.join(parts)}", screen)]

@@ -98,7 +98,7 @@ def test_a_project_without_dependencies_is_zipped_alone_and_no_pip_is_started(
     shown = project.build("-t", "lambda", **trap.variables)
 
     assert project.zipped() == {*PACKAGE, *DIST_INFO}
-    assert "the project and 0 distributions" in shown
+    assert "the project (2 files) and 0 distributions" in shown
     assert [event for event in trap.caught if "pip" in event] == []
 
 
@@ -272,7 +272,7 @@ def test_the_target_comes_first_then_a_line_a_stage_then_the_sizes_beside_the_li
     assert lines[0] == "Bundle for python3.13 on x86_64 (Amazon Linux 2023, glibc 2.34)"
     stages = [re.fullmatch(r"  (\d) (.+?) {2,}(.+?) +\d+\.\d s|  (\d) (.+)", line) for line in lines[1:10]]
     assert [stage[1] for stage in stages if stage] == [*"123456789"]
-    assert f"{ZIP}: the project and 1 distribution" in lines
+    assert f"{ZIP}: the project (2 files) and 1 distribution" in lines
     zipped, unzipped = (next(line for line in lines if line.strip().startswith(word)) for word in ("zipped", "unzip"))
     assert f"{project.zip.stat().st_size / 1024:.1f} kB of 50.0 MB" in zipped
     with ZipFile(project.zip) as archive:

@@ -57,9 +57,9 @@ def test_extensions_of_other_pythons_are_counted(above: str) -> None:
 
 
 def test_sizes_are_compared_with_the_limits() -> None:
-    first, zipped, unzipped = lines(made(), PIPE)
+    first, zipped, unzipped = lines(made(own_files=2), PIPE)
 
-    assert first == "orders-1.0-python3.13-arm64.zip: the project and 5 distributions"
+    assert first == "orders-1.0-python3.13-arm64.zip: the project (2 files) and 5 distributions"
     assert zipped == "  zipped     10.0 MB of 50.0 MB for a direct upload  ####.................  20%"
     assert unzipped == "  unzipped  122.1 MB of 250.0 MB, layers included    ##########...........  49%"
 
@@ -190,11 +190,16 @@ def test_warnings_are_repeated_and_the_direct_upload_limit_is_reported() -> None
 
 
 @pytest.mark.parametrize(
-    ("has_project", "distributions", "expected"),
-    [(True, 0, "the project and 0 distributions"), (True, None, "the project"), (False, 1, "1 distribution")],
+    ("own_files", "distributions", "expected"),
+    [
+        (2, 0, "the project (2 files) and 0 distributions"),
+        (1, None, "the project (1 file)"),
+        (0, 1, "the project (0 files) and 1 distribution"),
+        (None, 1, "1 distribution"),
+    ],
 )
-def test_the_first_line_lists_the_contents(*, has_project: bool, distributions: int | None, expected: str) -> None:
-    what = made(name="o.zip", has_project=has_project, distributions=distributions)
+def test_the_first_line_lists_the_contents(own_files: int | None, distributions: int | None, expected: str) -> None:
+    what = made(name="o.zip", own_files=own_files, distributions=distributions)
 
     assert lines(what, PIPE)[0] == f"o.zip: {expected}"
 

@@ -1,0 +1,51 @@
+"""The files that the project itself brings into a zip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hatch_lambda.plugin.project_wheel import check_tags
+from hatch_lambda.wheels import layout
+from hatch_lambda.wheels.signatures import may_have_machine_code
+from hatch_lambda.wheels.store import user_store
+from hatch_lambda.zip import secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hatchling.builders.plugin.interface import BuilderInterface
+
+    from hatch_lambda.plugin.prepared import Prepared
+    from hatch_lambda.wheels.members import BundleFile
+
+
+def own_files(builder: BuilderInterface[Any, Any], prepared: Prepared, wheel: Path) -> tuple[BundleFile, ...]:
+    """The files of the project's wheel, checked and, if so set, compiled. Raises `LambdaBuildError`."""
+    settings, reporter = prepared.settings, prepared.reporter
+    store = user_store(settings.fallback_store)
+    if may_have_machine_code(wheel):  # few projects do, and these imports take their time
+        from hatch_lambda.resolve.audit import scans_of, without
+        from hatch_lambda.wheels.loadable import check_loadable
+        from hatch_lambda.wheels.scan import scan_unchecked
+
+        # The project's libraries may depend on those of its dependencies, and the other way round.
+        scan = scan_unchecked(builder.metadata.core.name, builder.metadata.version, wheel)
+        own = without(scan, settings.is_not_its_own)
+        others = scans_of([(kept.name, kept.version, kept.path) for kept in prepared.bundle.wheels], settings, store)
+        check_loadable([own, *others], settings.target, trusted=settings.compatible, project=own)
+        if own.machine_code:
+            check_tags(wheel, settings.target)
+    files = layout.lay_out(wheel, settings.target, settings.is_not_its_own)
+    secrets.refuse_credentials_in_metadata(files)
+    if all(".dist-info/" in file.path for file in files):
+        reporter.warn("no files of the project itself are selected; the zip has only its metadata")
+    if likely := secrets.likely_secrets(files):
+        reporter.warn(f"these files often hold secrets, and anyone with the zip can read them: {', '.join(likely)}")
+    if not settings.compile_bytecode:
+        return files
+    from hatch_lambda.bundle.bytecode import compile_bundle
+
+    compiled = compile_bundle(files, (), settings, store)
+    for module in compiled.uncompiled:
+        reporter.warn(f"{settings.target.runtime.name} cannot compile {module}")
+    return compiled.added_to(files)

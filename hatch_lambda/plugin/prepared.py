@@ -1,0 +1,27 @@
+"""What the hook hands to the builder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from hatch_lambda.bundle.files import Bundle
+    from hatch_lambda.common.ui import Reporter
+    from hatch_lambda.config.request import Request
+    from hatch_lambda.config.settings import Settings
+
+PREPARED_KEY = "lambda_prepared"
+"""Where Hatch's build data hold it."""
+
+
+class Prepared(NamedTuple):
+    """What the hook prepares for one version of the target. `reporter` keeps the warnings given so far."""
+
+    version: str
+    request: Request
+    bundle: Bundle
+    reporter: Reporter
+
+    @property
+    def settings(self) -> Settings:
+        return self.request.settings
