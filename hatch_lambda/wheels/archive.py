@@ -13,11 +13,10 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hatch_lambda.common.limits import UNZIPPED_LIMIT
-from hatch_lambda.wheels.members import LOCAL_HEADER, PIECE, USUAL_EXTRA, CorruptEntryError, Reader, inflate
+from hatch_lambda.wheels.members import LOCAL_HEADER, PIECE, USUAL_EXTRA, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 # A wheel larger than Lambda accepts may still fit, once it is pruned.
 _MOST_UNPACKED = 4 * UNZIPPED_LIMIT
-# RECORD and METADATA are read as a whole.
-_MOST_METADATA = 64 * 1024 * 1024
 
 ZIP_ERRORS = (zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError, struct.error, zlib.error)
 """What `zipfile` raises for archives that it cannot read; `NotImplementedError` for unknown versions and methods."""
@@ -36,13 +33,12 @@ class FaultError(Exception):
     """What is wrong with a wheel, as the reason of a `BrokenWheelError`."""
 
 
-def check_archive(file: BinaryIO, archive: zipfile.ZipFile) -> dict[str, Content]:
-    """Check everything but the contents, which are returned by name. Raises `FaultError`."""
-    entries = archive.infolist()
-    _check_names(entries)
-    _check_kinds(entries)
-    _check_sizes(entries)
-    return {content.name: content for content in _Archive(file, archive).contents()}
+def check_archive(file: BinaryIO, archive: zipfile.ZipFile) -> None:
+    """Check everything but the contents. Raises `FaultError`."""
+    _check_names(archive.infolist())
+    _check_kinds(archive.infolist())
+    _check_sizes(archive.infolist())
+    _check_layout(Reader(file), file.seek(0, io.SEEK_END), archive)
 
 
 # --- Names ---
@@ -173,141 +169,92 @@ _IN_ZIP64 = 0xFFFFFFFF
 _MANY_ENTRIES = 0xFFFF
 
 
-@dataclass(frozen=True)
-class Content:
-    """An entry whose headers agree."""
-
-    file: Reader
-    entry: zipfile.ZipInfo
-    start: int
-
-    @property
-    def name(self) -> str:
-        return self.entry.orig_filename
-
-    @property
-    def end(self) -> int:
-        return self.start + self.entry.compress_size
-
-    def chunks(self) -> Iterator[bytes]:
-        """The content, in pieces, checked against the headers."""
-        entry = self.entry
-        try:
-            yield from inflate(self._packed(), entry.compress_type, entry.file_size, entry.CRC)
-        except CorruptEntryError as error:
-            raise FaultError(f"its entry `{self.name}` {error}") from None
-
-    def _packed(self) -> Iterator[bytes]:
-        # Not the position of the file: another entry may be read between two pieces of this one.
-        position = self.start
-        while position < self.end:
-            data = self.file.at(position, min(PIECE, self.end - position))
-            if not data:
-                raise FaultError(f"its entry `{self.name}` is cut short")
-            position += len(data)
-            yield data
-
-    def read(self) -> bytes:
-        if self.entry.file_size > _MOST_METADATA:
-            raise FaultError(f"its entry `{self.name}` is too large for a metadata file")
-        return b"".join(self.chunks())
-
-
-class _Archive:
-    """The layout of the file: all entries, the directory, the end, and nothing before, between or after them.
+def _check_layout(file: Reader, size: int, archive: zipfile.ZipFile) -> None:
+    """The file must be all entries, the directory, the end, and nothing before, between or after them.
 
     Otherwise a tool that reads from the front finds another archive than one that reads from the end
     (https://blog.pypi.org/posts/2025-08-07-wheel-archive-confusion-attacks/).
     """
+    _check_end(file, size, archive)
+    position = 0
+    for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
+        if entry.header_offset < position:
+            raise FaultError(f"its entry `{entry.orig_filename}` overlaps with another")
+        if entry.header_offset > position:
+            raise FaultError(f"there is hidden data before its entry `{entry.orig_filename}`")
+        end = _start_of_data(file, entry) + entry.compress_size
+        position = end + _descriptor_size(file, entry, end)
+    if position > archive.start_dir:
+        raise FaultError("its last entry overlaps with its directory")
+    if position < archive.start_dir:
+        raise FaultError("there is hidden data between its entries and its directory")
 
-    def __init__(self, file: BinaryIO, archive: zipfile.ZipFile) -> None:
-        self.file = Reader(file)
-        self.size = file.seek(0, io.SEEK_END)
-        self.entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
-        self.directory = archive.start_dir
-        self._check_end(len(archive.comment))
 
-    def _read(self, offset: int, layout: struct.Struct) -> tuple[Any, ...]:
-        return layout.unpack(self.file.at(max(offset, 0), layout.size))
+def _check_end(file: Reader, size: int, archive: zipfile.ZipFile) -> None:
+    def read(offset: int, layout: struct.Struct) -> tuple[Any, ...]:
+        return layout.unpack(file.at(max(offset, 0), layout.size))
 
-    def _check_end(self, comment: int) -> None:
-        end = self.size - _END.size - comment
-        signature, *_disks, count, size, offset, comment_size = self._read(end, _END)
-        if signature != b"PK\x05\x06" or comment_size != comment:
-            raise FaultError("there is data after the end of its archive")
-        if _IN_ZIP64 in {size, offset} or count == _MANY_ENTRIES:
-            end, count, size, offset = self._end_64(end)
-        if offset != self.directory or offset + size != end:
-            raise FaultError("there is data before its archive, or between its directory and its end")
-        if count != len(self.entries):
-            raise FaultError(f"its directory has {len(self.entries)} entries, and says it has {count}")
-
-    def _end_64(self, end: int) -> tuple[int, int, int, int]:
-        locator, _disk, start, _disks = self._read(end - _LOCATOR_64.size, _LOCATOR_64)
-        signature, record_size, *_versions_and_disks, count, size, offset = self._read(start, _END_64)
+    end = size - _END.size - len(archive.comment)
+    signature, *_disks, count, size, start, comment_size = read(end, _END)
+    if signature != b"PK\x05\x06" or comment_size != len(archive.comment):
+        raise FaultError("there is data after the end of its archive")
+    if _IN_ZIP64 in {size, start} or count == _MANY_ENTRIES:
+        locator, _disk, end_64, _disks = read(end - _LOCATOR_64.size, _LOCATOR_64)
+        signature, record_size, *_versions_and_disks, count, size, start = read(end_64, _END_64)
         known = (b"PK\x06\x07", b"PK\x06\x06")
-        if (locator, signature) != known or start + 12 + record_size != end - _LOCATOR_64.size:
+        if (locator, signature) != known or end_64 + 12 + record_size != end - _LOCATOR_64.size:
             raise FaultError("the Zip64 record at its end contradicts itself")
-        return start, count, size, offset
+        end = end_64
+    if start != archive.start_dir or start + size != end:
+        raise FaultError("there is data before its archive, or between its directory and its end")
+    if count != len(archive.infolist()):
+        raise FaultError(f"its directory has {len(archive.infolist())} entries, and says it has {count}")
 
-    def contents(self) -> Iterator[Content]:
-        position = 0
-        for entry in self.entries:
-            if entry.header_offset < position:
-                raise FaultError(f"its entry `{entry.orig_filename}` overlaps with another")
-            if entry.header_offset > position:
-                raise FaultError(f"there is hidden data before its entry `{entry.orig_filename}`")
-            content = self._content(entry)
-            position = content.end + self._descriptor_size(content)
-            yield content
-        if position > self.directory:
-            raise FaultError("its last entry overlaps with its directory")
-        if position < self.directory:
-            raise FaultError("there is hidden data between its entries and its directory")
 
-    def _content(self, entry: zipfile.ZipInfo) -> Content:
-        # One read suffices for most: name and extra field are seldom longer than in the directory.
-        expected = len(entry.orig_filename) + USUAL_EXTRA
-        header = self.file.at(entry.header_offset, LOCAL_HEADER.size + expected)
-        signature, _version, flags, method, _time, _date, crc, packed, unpacked, name_size, extra_size = (
-            LOCAL_HEADER.unpack(header[: LOCAL_HEADER.size])
+def _start_of_data(file: Reader, entry: zipfile.ZipInfo) -> int:
+    """Check the header before an entry's data."""
+    # One read suffices for most: name and extra field are seldom longer than in the directory.
+    expected = len(entry.orig_filename) + USUAL_EXTRA
+    header = file.at(entry.header_offset, LOCAL_HEADER.size + expected)
+    signature, _version, flags, method, _time, _date, crc, packed, unpacked, name_size, extra_size = (
+        LOCAL_HEADER.unpack(header[: LOCAL_HEADER.size])
+    )
+    start: int = entry.header_offset + LOCAL_HEADER.size + name_size + extra_size
+    if name_size + extra_size > expected:
+        header = file.at(entry.header_offset, start - entry.header_offset)
+    name = header[LOCAL_HEADER.size :][:name_size]
+    extra = dict(_extra_fields(header[LOCAL_HEADER.size + name_size :][:extra_size]))
+    if signature != b"PK\x03\x04":
+        raise FaultError(f"its entry `{entry.orig_filename}` has no header")
+    if name != entry.orig_filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437"):
+        raise FaultError(f"its entry `{entry.orig_filename}` has another name in its header: {name!r}")
+    if _UNICODE_PATH in extra:
+        raise FaultError(f"its entry `{entry.orig_filename}` has a second name")
+    if (flags, method) != (entry.flag_bits, entry.compress_type):
+        raise FaultError(
+            f"its entry `{entry.orig_filename}` has another compression method or other flags in its header"
         )
-        start = entry.header_offset + LOCAL_HEADER.size + name_size + extra_size
-        if name_size + extra_size > expected:
-            header = self.file.at(entry.header_offset, start - entry.header_offset)
-        name = header[LOCAL_HEADER.size :][:name_size]
-        extra = dict(_extra_fields(header[LOCAL_HEADER.size + name_size :][:extra_size]))
-        if signature != b"PK\x03\x04":
-            raise FaultError(f"its entry `{entry.orig_filename}` has no header")
-        if name != entry.orig_filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437"):
-            raise FaultError(f"its entry `{entry.orig_filename}` has another name in its header: {name!r}")
-        if _UNICODE_PATH in extra:
-            raise FaultError(f"its entry `{entry.orig_filename}` has a second name")
-        if (flags, method) != (entry.flag_bits, entry.compress_type):
-            raise FaultError(
-                f"its entry `{entry.orig_filename}` has another compression method or other flags in its header"
-            )
-        if _IN_ZIP64 in {packed, unpacked} and len(extra.get(_ZIP64, b"")) >= 16:  # noqa: PLR2004 - two numbers of 8
-            unpacked, packed = struct.unpack_from("<2Q", extra[_ZIP64])
-        told = (crc, packed, unpacked)
-        # With a data descriptor, they are 0 here.
-        unknown = entry.flag_bits & _DATA_DESCRIPTOR and not any(told)
-        if not unknown and told != (entry.CRC, entry.compress_size, entry.file_size):
-            raise FaultError(f"its entry `{entry.orig_filename}` has another size or CRC in its header")
-        return Content(self.file, entry, start)
+    if _IN_ZIP64 in {packed, unpacked} and len(extra.get(_ZIP64, b"")) >= 16:  # noqa: PLR2004 - two numbers of 8
+        unpacked, packed = struct.unpack_from("<2Q", extra[_ZIP64])
+    told = (crc, packed, unpacked)
+    # With a data descriptor, they are 0 here.
+    unknown = entry.flag_bits & _DATA_DESCRIPTOR and not any(told)
+    if not unknown and told != (entry.CRC, entry.compress_size, entry.file_size):
+        raise FaultError(f"its entry `{entry.orig_filename}` has another size or CRC in its header")
+    return start
 
-    def _descriptor_size(self, content: Content) -> int:
-        """The length of the data descriptor: sizes and CRC after the data, unknown when the header was written.
 
-        The signature is optional, and sizes have 8 bytes with Zip64 (APPNOTE 4.3.9).
-        """
-        entry = content.entry
-        if not entry.flag_bits & _DATA_DESCRIPTOR:
-            return 0
-        found = self.file.at(content.end, 24)
-        for layout in ("<3I", "<I2Q"):
-            descriptor = struct.pack(layout, entry.CRC, entry.compress_size, entry.file_size)
-            for expected in (b"PK\x07\x08" + descriptor, descriptor):
-                if found.startswith(expected):
-                    return len(expected)
-        raise FaultError(f"its entry `{entry.orig_filename}` has another size or CRC in its data descriptor")
+def _descriptor_size(file: Reader, entry: zipfile.ZipInfo, end: int) -> int:
+    """The length of the data descriptor: sizes and CRC after the data, unknown when the header was written.
+
+    The signature is optional, and sizes have 8 bytes with Zip64 (APPNOTE 4.3.9).
+    """
+    if not entry.flag_bits & _DATA_DESCRIPTOR:
+        return 0
+    found = file.at(end, 24)
+    for layout in ("<3I", "<I2Q"):
+        descriptor = struct.pack(layout, entry.CRC, entry.compress_size, entry.file_size)
+        for expected in (b"PK\x07\x08" + descriptor, descriptor):
+            if found.startswith(expected):
+                return len(expected)
+    raise FaultError(f"its entry `{entry.orig_filename}` has another size or CRC in its data descriptor")

@@ -6,7 +6,6 @@ Its file name, its folders, METADATA and RECORD must agree, as tools differ in w
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import zipfile
 from collections import defaultdict
@@ -19,8 +18,8 @@ from packaging.version import InvalidVersion, Version
 
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import cores
-from hatch_lambda.wheels.archive import ZIP_ERRORS, Content, FaultError, check_archive
-from hatch_lambda.wheels.members import Reader
+from hatch_lambda.wheels.archive import ZIP_ERRORS, FaultError, check_archive
+from hatch_lambda.wheels.members import Member, OpenWheels, inflated
 from hatch_lambda.wheels.metadata import Metadata
 from hatch_lambda.wheels.record import UNRECORDED, Discrepancies, hash_of, normalized_hash, read_record, unmatched_rows
 
@@ -31,7 +30,10 @@ if TYPE_CHECKING:
 
 _LARGE = 256 * 1024  # worth a thread of its own
 
-Watch = Callable[[str, Iterator[bytes]], Iterable[bytes]]
+_MOST_METADATA = 64 * 1024 * 1024  # read as a whole
+
+Piece = bytes | memoryview
+Watch = Callable[[str, Iterator[Piece]], Iterable[Piece]]
 """Receives the path and the content of a file in pieces, and yields the same pieces."""
 
 
@@ -49,10 +51,11 @@ def check_wheel(path: Path, watch: Watch = lambda _name, content: content) -> Di
         raise BrokenWheelError(path.name, str(error)) from None
     try:
         with path.open("rb", buffering=0) as file, zipfile.ZipFile(file) as archive:
-            contents = check_archive(file, archive)
-            dist_info = _dist_info(contents, name, version)
-            _check_metadata(contents, dist_info, name, version)
-            return _check_content(path, contents, dist_info, watch)
+            check_archive(file, archive)
+            dist_info = _dist_info(archive.namelist(), name, version)
+            files = {entry.filename: Member.of(path, entry) for entry in archive.infolist() if not entry.is_dir()}
+        _check_metadata(files, dist_info, name, version)
+        return _check_content(files, dist_info, watch)
     except FaultError as fault:
         raise BrokenWheelError(path.name, str(fault)) from None
     except ZIP_ERRORS as error:
@@ -83,13 +86,15 @@ def _version(text: str) -> Version | None:
         return None
 
 
-def _check_metadata(contents: dict[str, Content], dist_info: str, name: NormalizedName, version: Version) -> None:
-    for filename in ("METADATA", "WHEEL", "RECORD"):
-        if f"{dist_info}/{filename}" not in contents:
-            raise FaultError(f"it has no `{dist_info}/{filename}`")
+def _check_metadata(files: dict[str, Member], dist_info: str, name: NormalizedName, version: Version) -> None:
+    for path in (f"{dist_info}/METADATA", f"{dist_info}/WHEEL", f"{dist_info}/RECORD"):
+        if path not in files:
+            raise FaultError(f"it has no `{path}`")
+        if files[path].size > _MOST_METADATA:
+            raise FaultError(f"its entry `{path}` is too large for a metadata file")
 
     def field(key: str, filename: str) -> str:
-        values = Metadata(contents[f"{dist_info}/{filename}"].read().decode("utf-8", "replace")).all(key)
+        values = Metadata(files[f"{dist_info}/{filename}"].read().decode("utf-8", "replace")).all(key)
         if len(values) != 1:
             raise FaultError(f"its {filename} has {len(values)} fields `{key}`, not one")
         return values[0]
@@ -109,36 +114,30 @@ def _check_metadata(contents: dict[str, Content], dist_info: str, name: Normaliz
 _STRONG = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"})
 
 
-def _check_content(path: Path, contents: dict[str, Content], dist_info: str, watch: Watch) -> Discrepancies:
+def _check_content(files: dict[str, Member], dist_info: str, watch: Watch) -> Discrepancies:
     exempt = {f"{dist_info}/{filename}" for filename in UNRECORDED}
-    files = {name: content for name, content in contents.items() if not content.entry.is_dir()}
-    rows = _record(contents[f"{dist_info}/RECORD"])
+    rows = _record(files[f"{dist_info}/RECORD"])
     record = {path.lstrip("/"): row for path, row in rows.items()}
     faults: dict[str, str] = {}
 
-    def check(content: Content) -> None:
-        pieces = watch(content.name, content.chunks())
-        if content.name in record and content.name not in exempt:
-            if fault := _hash_fault(content, *record[content.name], pieces):
-                faults[content.name] = fault
-            return
-        for _piece in pieces:
-            pass
-        if content.name not in exempt:
-            faults[content.name] = f"it has `{content.name}`, which its RECORD does not list"
-
-    def check_in_thread(content: Content) -> None:
-        with path.open("rb", buffering=0) as file:
-            check(dataclasses.replace(content, file=Reader(file)))
+    def check(members: Iterable[Member]) -> None:
+        with OpenWheels() as wheels:
+            for member in members:
+                pieces = watch(member.name, inflated(wheels, member))
+                if member.name in record and member.name not in exempt:
+                    if fault := _hash_fault(member, *record[member.name], pieces):
+                        faults[member.name] = fault
+                    continue
+                for _piece in pieces:
+                    pass
+                if member.name not in exempt:
+                    faults[member.name] = f"it has `{member.name}`, which its RECORD does not list"
 
     # Large files on other cores, as zlib and hashlib release the GIL; small ones would wait for it.
     pool = ThreadPoolExecutor(max(cores() - 1, 1))
     try:
-        large = [content for content in files.values() if content.entry.file_size >= _LARGE]
-        pending = [pool.submit(check_in_thread, content) for content in large]
-        for content in files.values():
-            if content.entry.file_size < _LARGE:
-                check(content)
+        pending = [pool.submit(check, [member]) for member in files.values() if member.size >= _LARGE]
+        check(member for member in files.values() if member.size < _LARGE)
         for done in pending:
             done.result()
     finally:
@@ -146,11 +145,10 @@ def _check_content(path: Path, contents: dict[str, Content], dist_info: str, wat
     return Discrepancies(unmatched_rows(rows, files, dist_info), tuple(faults[name] for name in sorted(faults)))
 
 
-def _record(content: Content) -> dict[str, tuple[str, str]]:
+def _record(member: Member) -> dict[str, tuple[str, str]]:
     """The hash and the size of each file, as written."""
-    text = content.read()
     try:
-        rows = read_record(text)
+        rows = read_record(member.read())
     except ValueError as error:
         raise FaultError(f"its RECORD cannot be read: {error}") from None
     found: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
@@ -164,17 +162,17 @@ def _record(content: Content) -> dict[str, tuple[str, str]]:
     return {path: (digest, size) for path, digest, size in rows}
 
 
-def _hash_fault(content: Content, expected: str, size: str, pieces: Iterable[bytes]) -> str | None:
+def _hash_fault(member: Member, expected: str, size: str, pieces: Iterable[Piece]) -> str | None:
     algorithm = expected.partition("=")[0]
     if not expected:
-        raise FaultError(f"its RECORD has no hash of `{content.name}`")
+        raise FaultError(f"its RECORD has no hash of `{member.name}`")
     if algorithm not in _STRONG:
-        raise FaultError(f"its RECORD has a hash of `{content.name}` by {algorithm}, and sha256 is the least allowed")
+        raise FaultError(f"its RECORD has a hash of `{member.name}` by {algorithm}, and sha256 is the least allowed")
     found = hashlib.new(algorithm)
     for piece in pieces:
         found.update(piece)
-    if size and size != str(content.entry.file_size):
-        return f"`{content.name}` has {content.entry.file_size} bytes, and {size} by its RECORD"
+    if size and size != str(member.size):
+        return f"`{member.name}` has {member.size} bytes, and {size} by its RECORD"
     if hash_of(found.digest(), algorithm) != normalized_hash(expected).rstrip("="):
-        return f"`{content.name}` is not what its RECORD says: its {algorithm} differs"
+        return f"`{member.name}` is not what its RECORD says: its {algorithm} differs"
     return None

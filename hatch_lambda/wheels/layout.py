@@ -99,15 +99,7 @@ class _WheelLayout:
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise self._broken(f"its entry {name!r} is a symbolic link")
         is_executable = bool(entry.external_attr >> 16 & stat.S_IXUSR)
-        source: Member | Generated = Member(
-            self.wheel,
-            name,
-            entry.compress_type,
-            entry.CRC,
-            entry.compress_size,
-            entry.file_size,
-            entry.header_offset,
-        )
+        source: Member | Generated = Member.of(self.wheel, entry)
         if parts[0].lower() == self.data.lower():
             if len(parts) < 3:  # noqa: PLR2004 - name.data/scheme/file
                 raise self._broken(f"{name} is in no scheme")

@@ -34,6 +34,11 @@ class Member(NamedTuple):
     offset: int
     """Of the local header."""
 
+    @classmethod
+    def of(cls, wheel: Path, entry: zipfile.ZipInfo) -> Member:
+        sizes = entry.compress_size, entry.file_size
+        return cls(wheel, entry.filename, entry.compress_type, entry.CRC, *sizes, entry.header_offset)
+
     def read(self) -> bytes:
         """Raises `BrokenWheelError`."""
         with OpenWheels() as wheels:

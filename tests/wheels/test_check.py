@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError
-from hatch_lambda.wheels import archive, members
+from hatch_lambda.wheels import archive, check, members
 from hatch_lambda.wheels.check import check_wheel
 from tests.support.packages import make_wheel, metadata
 
@@ -226,7 +226,7 @@ class TestLargeFiles:
     def test_all_of_their_content_is_seen(self, tmp_path: Path) -> None:
         seen: dict[str, bytes] = {}
 
-        def watch(name: str, content: Iterator[bytes]) -> Iterator[bytes]:
+        def watch(name: str, content: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
             for piece in content:
                 seen[name] = seen.get(name, b"") + piece
                 yield piece
@@ -390,7 +390,7 @@ class TestSizes:
         assert reason == "its entry `plain.txt` is stored, but its two sizes differ"
 
     def test_a_record_too_large_to_be_one(self, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(archive, "_MOST_METADATA", 10)
+        monkeypatch.setattr(check, "_MOST_METADATA", 10)
 
         assert refused(wheel) == f"its entry `{INFO}/METADATA` is too large for a metadata file"
 

@@ -136,8 +136,7 @@ def _compile(by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, s
             for module in modules:
                 name = bytecode_path(module.path, compilers.runtime)
                 if entry := opened.NameToInfo.get(name):
-                    figures = entry.compress_type, entry.CRC, entry.compress_size, entry.file_size, entry.header_offset
-                    files.append(BundleFile(name, FILE_MODE, Member(archive, name, *figures), module.owner))
+                    files.append(BundleFile(name, FILE_MODE, Member.of(archive, entry), module.owner))
                 else:
                     reason = opened.read(module.path).decode("utf-8")
                     uncompiled.append(Uncompiled(module.path, module.owner, reason))
