@@ -36,6 +36,9 @@ FUNCTION, LAYER, CODE = "function", "layer", "code"
 VERSIONS = (FUNCTION, LAYER, CODE)
 """The target's versions for the hook's own table; each table under `functions` adds one of its name."""
 
+COMPRESSION_LEVEL = 6
+"""zlib's default, by which wheels are deflated, those of Hatch, too."""
+
 Part = Literal["resolution", "audit", "bundle", "zip", "place"]
 """What a setting can affect: which distributions are chosen and built, whether they pass the audit, which of their
 files are packaged, what else the zip holds, or where files lie and what messages call them."""
@@ -206,7 +209,9 @@ class ZipSettings(_Facts):
         "string", validators.archive_name, default="{name}-{version}-{runtime}-{architecture}.zip", affects={"place"}
     )
     handler: str | None = setting("string", validators.handler, default=None, affects={"zip"})
-    compression_level: int = setting("0 to 9", validators.whole_number(0, 9), default=6, affects={"zip"})
+    compression_level: int = setting(
+        "0 to 9", validators.whole_number(0, 9), default=COMPRESSION_LEVEL, affects={"zip"}
+    )
     report: bool = setting("boolean", validators.boolean, default=False, affects={"zip"})
     sbom: bool = setting("boolean", validators.boolean, default=False, affects={"zip"})
 

@@ -212,8 +212,9 @@ class Build:
             files = variants.compose(version, own, dependencies)
             size.check_size([*own, *dependencies])
             path, level = Path(directory, self._zip_name(version)), self.tables.zip.compression_level
+            wheels = {kept.path for kept in bundle.wheels}
             with self._recorded(prepared, path), reporter.at_work("writing the zip"):
-                written = writer.write(path, files, level=level, when_read=stack.close)
+                written = writer.write(path, files, level=level, wheels=wheels, when_read=stack.close)
         made = summary.Made(
             written,
             files,

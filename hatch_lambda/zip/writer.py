@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError, naming
 from hatch_lambda.common.files import replacing
 from hatch_lambda.common.tempfiles import sweep
-from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member, OpenWheels, raw_pieces
+from hatch_lambda.config.settings import COMPRESSION_LEVEL
+from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member, OpenWheels, inflated, raw_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from typing_extensions import Self
@@ -61,12 +62,18 @@ class Archive(NamedTuple):
 
 
 def write(
-    path: Path, files: Iterable[BundleFile], *, level: int = 6, when_read: Callable[[], object] = lambda: None
+    path: Path,
+    files: Iterable[BundleFile],
+    *,
+    level: int = COMPRESSION_LEVEL,
+    wheels: Collection[Path] = (),
+    when_read: Callable[[], object] = lambda: None,
 ) -> Archive:
     """Write files into a zip: names sorted, one timestamp, deflated. A failure leaves the former zip.
 
-    `level`: zlib's, for files that are not compressed yet. `when_read`: called as soon as the sources are not needed
-    any more: removing them before the former zip is replaced spares waiting for the file system to free that.
+    `level`: zlib's; files that are deflated already are copied as they are, at another level than the default only
+    those of `wheels`. `when_read`: called as soon as the sources are not needed any more: removing them before the
+    former zip is replaced spares waiting for the file system to free that.
     Raises `ConfigurationError` for an invalid `SOURCE_DATE_EPOCH`.
     """
     date, moment = _dos_date_time()
@@ -74,7 +81,7 @@ def write(
     former = _open(path)
     try:
         with replacing(path, prefix=f".{path.name}-", mode=None) as temporary:
-            with naming(path), temporary.open("wb") as raw, _Writer(raw, date, moment, level) as writer:
+            with naming(path), temporary.open("wb") as raw, _Writer(raw, date, moment, level, wheels) as writer:
                 for file in sorted(files, key=attrgetter("path")):
                     writer.add(file)
                 writer.finish()
@@ -91,11 +98,12 @@ def write(
 class _Writer:
     """A zip that is being written, and the open wheels that it copies from."""
 
-    def __init__(self, raw: BinaryIO, date: int, moment: int, level: int) -> None:
+    def __init__(self, raw: BinaryIO, date: int, moment: int, level: int, copied: Collection[Path]) -> None:
         self.raw = raw
         self.date = date
         self.moment = moment
         self.level = level
+        self.copied = copied
         self.position = 0
         self.waiting: list[bytes] = []
         self.passed_on = 0
@@ -114,15 +122,13 @@ class _Writer:
         if not isinstance(source, Member):
             content = source.read()
             self._write_content(file, [content], zlib.crc32(content))
-        elif source.method == DEFLATED:
+        elif source.method == DEFLATED and (self.level == COMPRESSION_LEVEL or source.wheel in self.copied):
             pieces = raw_pieces(self.wheels, source)
             self._put_header(file, DEFLATED, source.crc, source.compressed_size, source.size)
             for piece in pieces:
                 self._put(piece)
-        elif source.method == STORED:
-            self._write_content(file, raw_pieces(self.wheels, source), source.crc)
-        else:
-            self._write_content(file, [source.read()], source.crc)  # Lambda supports only these two methods
+        else:  # also of other methods, of which Lambda supports none
+            self._write_content(file, inflated(self.wheels, source), source.crc)
 
     def finish(self) -> None:
         """Write the central directory and its end (4.3.6)."""

@@ -417,14 +417,16 @@ class TestWhatIsKept:
         assert str(first).startswith(f"2 modules compiled by Python {RUNNING}.")
         assert str(second) == "2 reused"
 
-    def test_cached_bytecode_is_not_compressed_again(self, kit: Kit, tmp_path: Path) -> None:
+    def test_cached_bytecode_is_compressed_again_only_at_another_level(self, kit: Kit, tmp_path: Path) -> None:
         laid = kit.lay({"orders.py": f"TEXT = {200 * 'again '!r}\n"})
         (kept,) = laid.compiled().files
 
-        made = writer.write(tmp_path / "function.zip", [kept], level=0)
+        usual, stored = (writer.write(tmp_path / f"{level}.zip", [kept], level=level) for level in (6, 0))
 
-        with zipfile.ZipFile(laid.kept[0]) as ours, zipfile.ZipFile(made.path) as zipped:
-            assert zipped.infolist()[0].compress_size == ours.infolist()[0].compress_size < made.unzipped
+        with zipfile.ZipFile(laid.kept[0]) as ours, zipfile.ZipFile(usual.path) as zipped:
+            assert zipped.infolist()[0].compress_size == ours.infolist()[0].compress_size < usual.unzipped
+        with zipfile.ZipFile(stored.path) as zipped:
+            assert zipped.infolist()[0].compress_type == zipfile.ZIP_STORED
 
     def test_the_projects_own_modules_are_compiled_each_time(self, kit: Kit) -> None:
         own, other = kit.lay({"own.py": "X = 1\n"}), kit.lay({"other.py": "X = 1\n"}, name="lib")

@@ -360,6 +360,39 @@ def test_the_zip_is_the_same_in_another_folder_under_another_umask_time_zone_and
     assert first == second
 
 
+def test_the_compression_level_holds_for_the_projects_files_and_bytecode_but_not_for_wheels(
+    new_project: NewProject, index: Path
+) -> None:
+    text = "".join(f"X{number % 97} = {number * number}\n" for number in range(4_000))
+    make_wheel(index, "foo", files={"foo.py": text})
+    runtime = "python{}.{}".format(*sys.version_info)
+    project = new_project(
+        f'[tool.hatch.build.hooks.lambda]\nruntime = "{runtime}"\ncompile-bytecode = true\n'
+        f'[tool.hatch.build.targets.lambda]\narchive-name = "{ZIP}"\n',
+        project='dependencies = ["foo"]',
+        files={**PACKAGE, "orders/data.py": text},
+    )
+    pyproject = project.root / "pyproject.toml"
+    without = pyproject.read_text()
+
+    def sizes(level: int | None) -> list[int]:
+        """Compressed, of: a dependency's module, the project's, the bytecode of either."""
+        pyproject.write_text(without + (f"compression-level = {level}\n" if level is not None else ""))
+        project.build()
+        tag = sys.implementation.cache_tag
+        names = ("foo.py", "orders/data.py", f"__pycache__/foo.{tag}.pyc", f"orders/__pycache__/data.{tag}.pyc")
+        with ZipFile(project.zip) as archive:
+            entries = [archive.getinfo(name) for name in names]
+        assert all(entry.compress_size == entry.file_size for entry in entries[1:]) == (level == 0)
+        return [entry.compress_size for entry in entries]
+
+    usual, best, none = sizes(6), sizes(9), sizes(0)
+
+    assert usual == sizes(None)
+    assert usual[0] == best[0] == none[0]
+    assert all(one != other for one, other in zip(usual[1:], best[1:], strict=True))
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_the_zip_has_the_mode_of_any_new_file(new_project: NewProject, umask: int) -> None:
     project = replace(new_project(), umask=umask)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tracemalloc
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -150,6 +151,22 @@ class TestNeverCompressTwice:
         raw_of_wheel, raw_of_zip = raw_entries(wheel), raw_entries(path)
         assert {name: raw_of_zip[name] for name in untouched} == {name: raw_of_wheel[name] for name in untouched}
         assert of_zip["odd/text.py"].compress_size < len(COMPRESSIBLE) / 20 or oddity.get("level") == 0
+
+    @pytest.mark.parametrize("level", [0, 1, 9])
+    def test_another_level_holds_for_all_but_the_wheels_that_are_named(self, level: int, tmp_path: Path) -> None:
+        wheel = odd_wheel(tmp_path / "odd-1.0-py3-none-any.whl", method=zipfile.ZIP_DEFLATED)
+        files = lay_out(wheel, TARGET)
+
+        copied = writer.write(tmp_path / "copied.zip", files, level=level, wheels={wheel}).path
+        again = writer.write(tmp_path / "again.zip", files, level=level).path
+
+        assert raw_entries(copied) == raw_entries(wheel)
+        assert_that_every_tool_is_content(again)
+        with zipfile.ZipFile(again) as zip_file:
+            assert {name: zip_file.read(name) for name in CONTENTS} == CONTENTS
+        expected = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+        text = COMPRESSIBLE if level == 0 else expected.compress(COMPRESSIBLE) + expected.flush()
+        assert raw_entries(again)["odd/text.py"] == text
 
     def test_stored_entries_are_deflated_where_that_is_smaller_and_only_there(self, tmp_path: Path) -> None:
         wheel = odd_wheel(tmp_path / "odd-1.0-py3-none-any.whl", zipfile.ZIP_STORED)

@@ -23,6 +23,7 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.common.ui import counted
 from hatch_lambda.config.request import TASK_ROOT
+from hatch_lambda.config.settings import COMPRESSION_LEVEL
 from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 # Increase it when the same source is compiled to other bytes.
 _FORMAT = 1
-_LEVEL = 6
 
 
 class Uncompiled(NamedTuple):
@@ -191,7 +191,7 @@ def _archive(key: str, compiled: Iterable[tuple[BundleFile, Compiled]], runtime:
     with zipfile.ZipFile(packed, "w") as archive:
         for module, (ok, content) in compiled:
             path = bytecode_path(module.path, runtime) if ok else module.path
-            archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, _LEVEL)
+            archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
     cached = store.bytecode / f"{key}-{hashlib.sha256(packed.getbuffer()).hexdigest()}.zip"
     store.write(cached, packed.getvalue())
     return cached
