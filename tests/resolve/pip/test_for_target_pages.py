@@ -31,7 +31,8 @@ class TestIndexPages:
             make_wheel(folder, "yanked", tag=tag)
         make_sdist(folder, "native.code", "2.5")
         pure = make_wheel(folder, "pure")
-        for no_name_for_a_wheel in ("native.code-9-win_amd64.whl", "native.code-9-b-c-d-cp313-cp313-win_amd64.whl"):
+        names = ("9-win_amd64", "9-b-c-d-cp313-cp313-win_amd64", "0.18-py36+-none-any", "0.19-cp313--any")
+        for no_name_for_a_wheel in (f"native.code-{rest}.whl" for rest in names):
             (folder / no_name_for_a_wheel).write_bytes(pure.read_bytes())
         return folder
 

@@ -72,5 +72,8 @@ class Filter:
         tags = "-".join(parts[-3:])
         if tags not in self.verdicts:
             supported = self.findings.finder.target_python.get_unsorted_tags()
-            self.verdicts[tags] = not parse_tag(tags).isdisjoint(supported)
+            try:
+                self.verdicts[tags] = not parse_tag(tags).isdisjoint(supported)
+            except ValueError:  # `pydantic-0.18-py36+-none-any.whl`: pip decides on it
+                self.verdicts[tags] = True
         return self.verdicts[tags]
