@@ -11,17 +11,19 @@ import hashlib
 import json
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.files import Bundle, LeftOut, union
+from hatch_lambda.common import source_trees
 from hatch_lambda.common.files import read_regular, write_cache
 from hatch_lambda.config.patterns import unmatched
-from hatch_lambda.resolve.fingerprint import installed_version, is_no_source
+from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.members import BundleFile, Generated, Member
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.wheels.store import Store, StoredWheel
 
@@ -98,17 +100,11 @@ def _own_sources(settings: Settings) -> tuple[bytes, ...]:
 
     Skips the build directory, and what is no readable file: the links that Emacs locks files with, FIFOs, devices.
     """
-    root, found = settings.root, []
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and not is_no_source(name, at_the_top=Path(folder) == root)
-            and Path(folder, name) != settings.build_directory
-        )
-        modules = [Path(folder, name) for name in sorted(names) if name.endswith(".py")]
-        found += [path.read_bytes() for path in modules if path.is_file() and os.access(path, os.R_OK)]
+    entries = source_trees.entries(
+        settings.root, lambda folder: folder.name.startswith(".") or folder == settings.build_directory
+    )
+    modules = (path for path in entries if path.name.endswith(".py") and path.is_file() and os.access(path, os.R_OK))
+    found = (path.read_bytes() for path in modules)
     return tuple(source for source in found if _TELLING_WORDS.search(source))
 
 

@@ -24,8 +24,9 @@ class Request(NamedTuple):
     files. `ignored`: warnings about settings of other tools that have no effect. `state`: the directory that saves a
     resolution for the next build; without one, every build resolves. `neighbours`: those of the project's other
     bundles, whose resolution is reused if it has the same inputs. `anew`: ignore cached builds. `place`: the directory
-    of the bundle in the runtime. `libraries`: lists the project's files that the loader searches (`SEARCHED`), by their
-    paths in the zip.
+    of the bundle in the runtime. `build`: a name for the build that several requests belong to, in which each local
+    project is built once. `libraries`: lists the project's files that the loader searches (`SEARCHED`), by their paths
+    in the zip.
     """
 
     settings: Settings
@@ -38,4 +39,5 @@ class Request(NamedTuple):
     neighbours: tuple[Path, ...] = ()
     anew: bool = False
     place: str = TASK_ROOT
+    build: str = ""
     libraries: Callable[[], Mapping[str, Path]] = dict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import uuid
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -75,6 +76,7 @@ class Build:
         self._made: list[tuple[Prepared, summary.Made]] = []
         self._waiting_pip: WaitingPip | None = None
         self._held = ExitStack()
+        self._id = uuid.uuid4().hex
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +139,7 @@ class Build:
             neighbours=tuple(dict.fromkeys(other.target_directory for other in others)),
             anew=bool(cleaned),
             place=LAYER_ROOT if version in {LAYER, CODE} else TASK_ROOT,
+            build=self._id,
             libraries=lambda: project_wheel.shared_libraries(self.builder, settings.is_not_its_own),
         )
 

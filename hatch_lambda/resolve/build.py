@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from hatch_lambda.common import source_trees
 from hatch_lambda.common.process import error_lines
+from hatch_lambda.common.toml import tomllib
 from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
-from hatch_lambda.resolve.fingerprint import build_facts, is_no_source, this_machine
+from hatch_lambda.resolve.fingerprint import build_facts, digest_of, this_machine
 from hatch_lambda.resolve.graph import parsed, required_names
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.wheels.compatibility import judge
 from hatch_lambda.wheels.metadata import metadata_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
     from hatch_lambda.common.process import Completed
     from hatch_lambda.resolve.closure import Closure, Distribution, SourceTree
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 def build(closure: Closure, job: Job, toolchain: Toolchain, store: Store) -> Closure:
     """Build each unmet distribution that has sources; a failed build is kept as an attempt.
 
-    The wheel of an sdist is cached in the store; directories and repositories are built every time.
+    The wheel of an sdist is cached in the store; directories and repositories are built once in each build.
     """
     to_build = [found for found in closure.unmet if found.source]
     progress = {
@@ -62,11 +65,12 @@ class _Build:
 
     def with_wheel(self, store: Store) -> Distribution:
         """The distribution with the wheel, from the cache or built, and the attempt."""
-        recipe = self._recipe()
+        recipe, is_sdist = self._recipe(), isinstance(self.source, Sdist)
         name, version = self.found.name, str(self.found.version)
-        cached = store.built(recipe, name, version) if recipe and not self.job.request.anew else None
+        cached = store.built(recipe, name, version) if recipe and not (is_sdist and self.job.request.anew) else None
         if cached and not self._fault_of(cached.path):
-            return self._after("cached from an earlier build", cached.path, "built by an earlier build")
+            by = "an earlier build" if is_sdist else "this build"
+            return self._after(f"cached from {by}", cached.path, f"built by {by}")
         self.job.reporter.now(f"building {self.label}")
         completed, path = self._run()
         if path is None:
@@ -112,14 +116,17 @@ class _Build:
         requirements = scratch / "requirements.txt"
         lines = [*self.closure.index_options, self._requirement(scratch)]
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        completed = process.pip_wheel(
-            self.job,
-            requirements,
-            scratch / "wheels",
-            interpreter=self.job.interpreter.path,
-            environment=self.toolchain.environment(_build_environment(self.job), scratch),
-            subject=self.label,
-        )
+        environment = self.toolchain.environment(_build_environment(self.job), scratch)
+        tree = None if isinstance(self.source, Sdist) else self.source.project
+        with source_trees.unlittered(tree) if tree else nullcontext():
+            completed = process.pip_wheel(
+                self.job,
+                requirements,
+                scratch / "wheels",
+                interpreter=self.job.interpreter.path,
+                environment={**environment, **source_trees.setuptools_aside(scratch)} if tree else environment,
+                subject=self.label,
+            )
         built = sorted((scratch / "wheels").glob("*.whl"))
         return completed, built[0] if built and completed.exit_code == 0 else None
 
@@ -131,20 +138,26 @@ class _Build:
             return f"{name} @ {source.path.as_uri()}{fragment} --hash=sha256:{source.sha256}"
         if source.folder is None:
             return f"{name} @ {source.url}"  # with its fragment
-        folder = source.folder
-        if self.toolchain.needs_fresh_tree:
-            folder = scratch / "source" / folder.name
-            shutil.copytree(source.folder, folder, symlinks=True, ignore=_not_sources_of(source.folder))
-        return f"{name} @ {folder.as_uri()}{fragment}"
+        options = _build_options(source.folder / (source.subdirectory or ""), scratch / "build")
+        return f"{name} @ {source.folder.as_uri()}{fragment}{options}"
 
     def _recipe(self) -> str | None:
-        """A hash of what the wheel of an sdist depends on; None if that is not known."""
+        """A hash of what the wheel depends on; None if that is not known.
+
+        A backend may look at more than the directory that it builds, so such a wheel serves only this one build.
+        """
         listened_to = build_facts(_build_environment(self.job), self.job.settings.root)
-        if not isinstance(self.source, Sdist) or listened_to is None:
+        if isinstance(self.source, Sdist):
+            sources = self.source.sha256
+        elif build := self.job.request.build:
+            sources = f"{build} {self.source.url} {digest_of(tree) if (tree := self.source.project) else ''}"
+        else:
+            return None
+        if listened_to is None:
             return None
         interpreter = self.job.interpreter
         facts = [
-            *(str(self.found), self.source.sha256, self.source.subdirectory, self.toolchain.stage),
+            *(str(self.found), sources, self.source.subdirectory, self.toolchain.stage),
             *(str(self.job.target), process.pip_version(), self.closure.index_options),
             *(os.path.realpath(interpreter.path), interpreter.python, *this_machine()),
             listened_to,
@@ -156,13 +169,21 @@ class _Build:
         return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()
 
 
-def _not_sources_of(root: Path) -> Callable[[str, list[str]], set[str]]:
-    """What `shutil.copytree` ignores; below the top, `build` may be a package."""
+def _build_options(project: Path, build_base: Path) -> str:
+    """Options of a requirement by which setuptools does not build in the project's `build` directory.
 
-    def ignored(folder: str, names: list[str]) -> set[str]:
-        return {name for name in names if is_no_source(name, at_the_top=Path(folder) == root)}
-
-    return ignored
+    With its configuration (see `source_trees.setuptools_aside`), what it requires would be built there, too.
+    """
+    try:
+        table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8")).get("build-system", {})
+    except (OSError, ValueError):
+        table = {}
+    backend = str(table.get("build-backend", "setuptools"))  # the default of PEP 517
+    is_wrapped = "backend-path" in table and "setuptools" in str(table.get("requires"))
+    if not (is_wrapped or backend.startswith("setuptools")):
+        return ""  # others may refuse options that they do not know
+    words = f"build --build-base={shlex.quote(build_base.as_posix())}"
+    return f" --config-settings={shlex.quote(f'--build-option={words}')}"
 
 
 def _build_environment(job: Job) -> dict[str, str]:

@@ -47,6 +47,11 @@ class SourceTree:
     subdirectory: str | None = None
 
     @property
+    def project(self) -> Path | None:
+        """The local directory that is built."""
+        return self.folder / (self.subdirectory or "") if self.folder else None
+
+    @property
     def label(self) -> str:
         return "its source directory" if self.folder else "its repository"
 

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import site_config_path, user_config_path
 
+from hatch_lambda.common import source_trees
 from hatch_lambda.common.files import path_of_url, read_regular
+from hatch_lambda.common.source_trees import is_no_source
 from hatch_lambda.config import requirements_files
 from hatch_lambda.config.requirements_files import CONSTRAINT, REQUIREMENT, Unread
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
@@ -38,7 +40,7 @@ _RELEVANT = {
     "where they find headers and libraries": "CPATH LIBRARY_PATH *_INCLUDE_PATH *_INCLUDE_DIR *_INCLUDE_DIRS "
     "*_LIBRARY_DIR *_LIBRARY_DIRS *_LIBS PKG_CONFIG*",
     "build systems": "CMAKE_* MESON* NINJA* MAKE* SKBUILD_* CARGO* RUST* PYO3_* MATURIN_* SETUPTOOLS_* DISTUTILS_* "
-    "CYTHON* NPY_* HATCH_BUILD_* PDM_BUILD_*",
+    "DIST_EXTRA_CONFIG CYTHON* NPY_* HATCH_BUILD_* PDM_BUILD_*",
     "the platform that a wheel is tagged for": "_PYTHON_HOST_PLATFORM MACOSX_DEPLOYMENT_TARGET",
     "optional extensions (frozenlist, yarl, aiohttp, sqlalchemy)": "*_NO_EXTENSIONS *_CEXT *_CEXTS",
 }
@@ -56,13 +58,6 @@ _NO_EFFECT = frozenset(
 _NO_EFFECT_KEYS = frozenset({"cache-dir", "log", "cert", "client-cert"})
 _NAMING_FILES = ("constraint", "build-constraint", "requirement")
 _BUILD_CONSTRAINT = ("--build-constraint",)
-
-# Directories of a source tree that are not sources: what builds and tools leave there.
-_NOT_SOURCES_ANYWHERE = frozenset({"__pycache__", ".git", ".hg"})
-_NOT_SOURCES_AT_THE_TOP = frozenset(
-    {"build", "dist", ".hatch", ".venv", "venv", ".tox", ".nox", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-    | {"node_modules"}
-)
 
 
 def fingerprint(settings: Settings, requirements: Sequence[str], constraints: Sequence[str] = ()) -> str | None:
@@ -229,39 +224,33 @@ def _pip_configuration_files(environment: Mapping[str, str]) -> Iterator[Path]:
     return (path for path in dict.fromkeys(candidates) if path.is_file())
 
 
-def is_no_source(name: str, *, at_the_top: bool) -> bool:
-    """Whether a directory of a source tree is not part of the sources; `build` below the top may be a package."""
-    if name in _NOT_SOURCES_ANYWHERE or name.endswith(".egg-info"):
-        return True
-    return at_the_top and name in _NOT_SOURCES_AT_THE_TOP
-
-
 def listing(path: Path) -> list[tuple[str, str]]:
     """What is at a path: for a source tree each file's hash; for other directories and files size and time."""
     if path.is_file():
         return [("", _size_and_time(path))]
     if not path.is_dir():
         return []  # a device, for example
-    if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        with os.scandir(path) as entries:
-            return sorted(
-                (entry.name, _size_and_time(entry))
-                for entry in entries
-                if not is_no_source(entry.name, at_the_top=True)
-            )
+    if any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        return _listing_of_tree(path)
+    with os.scandir(path) as entries:
+        return sorted(
+            (entry.name, _size_and_time(entry)) for entry in entries if not is_no_source(entry.name, at_the_top=True)
+        )
+
+
+def _listing_of_tree(root: Path) -> list[tuple[str, str]]:
     found = []
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not is_no_source(name, at_the_top=Path(folder) == path))
-        for name in sorted(names):
-            file = Path(folder, name)
-            digest = hashlib.sha256(_read(file) or b"").hexdigest()
-            executable = "x" if os.access(file, os.X_OK) else "-"
-            found.append((str(file.relative_to(path)), f"{executable} {digest}"))
+    for path in source_trees.entries(root):
+        content = _read(path)
+        executable = "x" if os.access(path, os.X_OK) else "-"
+        digest = hashlib.sha256(content).hexdigest() if content is not None else os.path.realpath(path)
+        found.append((str(path.relative_to(root)), f"{executable} {digest}"))
     return found
 
 
-def digest_of(path: Path) -> str:
-    return hashlib.sha256(json.dumps(listing(path)).encode("utf-8")).hexdigest()
+def digest_of(tree: Path) -> str:
+    """A hash of a source tree."""
+    return hashlib.sha256(json.dumps(_listing_of_tree(tree)).encode("utf-8")).hexdigest()
 
 
 def _size_and_time(path: Path | os.DirEntry[str]) -> str:

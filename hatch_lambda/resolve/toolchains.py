@@ -22,10 +22,6 @@ class Toolchain(Protocol):
     @property
     def description(self) -> str: ...
 
-    @property
-    def needs_fresh_tree(self) -> bool:
-        """Whether to build a copy of a source directory, without objects of an earlier build."""
-
     def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
         """The environment to build in; helper files may be written to `scratch`."""
 
@@ -36,7 +32,6 @@ class HostCompilers:
 
     stage: int = 4
     description: str = "with the compilers of this machine"
-    needs_fresh_tree: bool = False
 
     def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
         del scratch
@@ -53,7 +48,6 @@ class NoCompilers:
 
     stage: int = 5
     description: str = "without a compiler"
-    needs_fresh_tree: bool = True
 
     def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
         folder = scratch / "no-compilers"

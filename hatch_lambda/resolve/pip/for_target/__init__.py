@@ -22,7 +22,7 @@ The request:
 - `arrivals`: a file to which the path of each wheel is appended as soon as it is complete, a JSON string a line;
 - `early`: a folder for such wheels, as pip may still drop them;
 - `report`: where to write `Findings`;
-- `temporary`: the folder for temporary files.
+- `temporary`: the folder for temporary files, and for what setuptools would write into source trees.
 """
 
 from __future__ import annotations

@@ -9,12 +9,14 @@ import os
 import re
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pip._internal import build_env
 from pip._internal.cli import cmdoptions
 from pip._internal.cli.req_command import RequirementCommand
 from pip._internal.commands import download
+from pip._internal.distributions.sdist import SourceDistribution
 from pip._internal.exceptions import RequirementsFileParseError
 from pip._internal.index.package_finder import LinkEvaluator, PackageFinder
 from pip._internal.models.wheel import Wheel
@@ -25,6 +27,7 @@ from pip._internal.utils.compatibility_tags import get_supported
 from pip._vendor.packaging import markers
 from pip._vendor.packaging.utils import canonicalize_name
 
+from hatch_lambda.common.source_trees import unlittered
 from hatch_lambda.resolve.pip.for_target.patches import Findings, PatchError, original, patch
 
 pylock: Any = None
@@ -199,6 +202,17 @@ def save_in_separate_folders(findings: Findings) -> None:
             self.download_dir = folder
 
     patch(RequirementPreparer, "save_linked_requirement", save_by_name)
+
+
+def leave_source_trees_unlittered() -> None:
+    """Remove what backends leave in source trees when they make metadata."""
+    prepare = original(SourceDistribution, "prepare_distribution_metadata")
+
+    def prepare_unlittered(self: Any, *args: Any, **kwargs: Any) -> None:
+        with unlittered(Path(self.req.unpacked_source_directory)):
+            prepare(self, *args, **kwargs)
+
+    patch(SourceDistribution, "prepare_distribution_metadata", prepare_unlittered)
 
 
 def record_resolution(findings: Findings) -> None:

@@ -6,10 +6,12 @@ import json
 import os
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any, TextIO
 
 from pip._internal.cli.main import main as pip_main
 
+from hatch_lambda.common.source_trees import setuptools_aside
 from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP, TEMPORARY_FOLDER, cached, overrides, pages
 from hatch_lambda.resolve.pip.for_target.patches import Findings, PatchError
 
@@ -23,6 +25,7 @@ def main() -> int:
     with open(json.loads(line), encoding="utf-8") as file:  # noqa: PTH123
         request = json.load(file)
     os.environ.update(dict.fromkeys(TEMPORARY_FOLDER, request["temporary"]))
+    os.environ.update(setuptools_aside(Path(request["temporary"])))
     tempfile.tempdir = None  # it may have been determined already
     try:
         exit_code = run_pip(request, findings)
@@ -63,6 +66,7 @@ def apply_overrides(request: dict[str, Any], findings: Findings) -> None:
     overrides.record_offers(findings)
     overrides.save_in_separate_folders(findings)
     overrides.record_resolution(findings)
+    overrides.leave_source_trees_unlittered()
     overrides.UnreachableIndexes(findings)
 
 
