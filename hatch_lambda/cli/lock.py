@@ -21,6 +21,7 @@ from hatch_lambda.resolve.lock.download import in_store, members_of
 from hatch_lambda.resolve.lock.read import LockFileError, label, read
 from hatch_lambda.resolve.lock.select import packages_for, select, versions
 from hatch_lambda.resolve.lock.write import changes, machine_bound, write
+from hatch_lambda.resolve.pip.words import is_not_found, spellings_of
 from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
 
@@ -201,9 +202,5 @@ def _resolve_with(pins: Mapping[NormalizedName, Version], job: Job, store: Store
 
 def _is_blamed(name: NormalizedName, output: str) -> bool:
     """Whether pip reports that a pin conflicts, or that its version is no longer available."""
-    pattern = "[-_.]+".join(map(re.escape, name.split("-")))
-    return bool(
-        re.search(
-            rf"\(constraint\) {pattern}==|No matching distribution found for {pattern}(?![\w.-])", output, re.IGNORECASE
-        )
-    )
+    conflicts = re.search(rf"\(constraint\) {spellings_of(name)}==", output, re.IGNORECASE)
+    return bool(conflicts) or is_not_found(name, output)

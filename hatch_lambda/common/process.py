@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -102,62 +101,3 @@ def kill_session(process: subprocess.Popen[Any]) -> None:
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the latter once it has ended
             os.killpg(process.pid, signal.SIGKILL)
-
-
-def error_lines(output: str, limit: int = 12) -> tuple[str, ...]:
-    """The lines of a program's output that say why it failed: around the word `error`, else the last ones."""
-    lines = [line for line in output.splitlines() if line.strip(" |╰─>│")]
-    marked = [index for index, line in enumerate(lines) if _ERROR.search(line) and not _NOISE.search(line)]
-    if not marked:
-        return tuple(lines[-limit:])
-    return tuple(lines[index].strip() for index in marked[-limit:])
-
-
-def resolver_words(output: str, limit: int = 30) -> tuple[str, ...]:
-    """The output of pip's resolver from its first error on: the conflicting requirements.
-
-    If a build backend failed, or pip itself, its error and what pip was collecting. Trouble with an index comes before
-    the error that follows from it.
-    """
-    lines = output.splitlines()
-    first = next((index for index, line in enumerate(lines) if line.startswith("ERROR:")), len(lines))
-    if "subprocess-exited-with-error" in output:
-        return (*_at_work(lines[:first]), *error_lines(output))
-    if lines[first : first + 1] == ["ERROR: Exception:"]:
-        return (*_at_work(lines[:first]), lines[-1])
-    trouble = dict.fromkeys(_REPEATED.sub("", line) for line in lines[:first] if _INDEX_TROUBLE.match(line))
-    words = [line for line in lines[first:] if not _GENERAL_ADVICE.match(line)]
-    while words and not words[-1].strip():
-        words.pop()
-    return (*trouble, *words[:limit]) or error_lines(output)
-
-
-def _at_work(lines: list[str]) -> list[str]:
-    """The last distribution that pip collected."""
-    return [line.strip() for line in lines if line.lstrip().startswith(("Collecting", "Processing"))][-1:]
-
-
-_INDEX_TROUBLE = re.compile(
-    r"Discarding |WARNING: (?:Retrying|.*inconsistent|\d\d\d Error|.*(?:[Cc]redentials|[Cc]onnection|SSL|certificate))"
-)
-_REPEATED = re.compile(r"Retrying \(.*?\) after ")  # the retries left, which differ in each line
-_GENERAL_ADVICE = re.compile(
-    r"To fix this you could try to|\d\. (?:loosen|remove)|ERROR: ResolutionImpossible|hint: See above|\[notice\]|"
-    # of those that conflict, so it is wrong
-    r"Additionally, some packages in these conflicts have no matching"
-)
-_ERROR = re.compile(
-    r"error|fatal|exception|not found|no such|cannot|could not|unable|refused|failed|Expected \w+ |\bGot ",
-    re.IGNORECASE,
-)
-# What pip wraps around every failed build, whatever the cause.
-_NOISE = re.compile(
-    r"subprocess-exited-with-error|did not run successfully|This error originates from a subprocess|"
-    r"Failed to build one or more wheels|ERROR: Failed building wheel|"
-    r"Failed to build \S+$|metadata-generation-failed|Building wheel for .* error|See above|error: subprocess|"
-    r"^\s*raise |^\s*(?:copying|creating|adding|writing|running) |Command '\[|finished with status 'error'|"
-    r"Encountered error while generating package metadata|"
-    # a compiler's command line, for its flags and file names
-    r"^\s*(?:\S*/)?\S*(?:gcc|g\+\+|cc|c\+\+|clang\S*|rustc|ld)\s+-",
-    re.IGNORECASE,
-)

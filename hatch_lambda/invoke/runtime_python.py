@@ -23,6 +23,7 @@ from hatch_lambda.common.errors import LambdaBuildError, PipError
 from hatch_lambda.common.interpreters import interpreter_to_build_with
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
+from hatch_lambda.resolve.pip.words import error_lines
 from hatch_lambda.zip.reader import open_zip, readable
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ def _download(python: RuntimePython, directory: Path) -> None:
         if completed.exit_code:
             raise PipError(
                 f"{_CLIENT.name}, AWS's runtime client, could not be downloaded for {python}. pip says:\n  "
-                + "\n  ".join(process.error_lines(completed.output))
+                + "\n  ".join(error_lines(completed.output))
                 + f"\nWhat you can do: check that pip can reach an index, or install `hatch-lambda[invoke]` under "
                 f"{python} and run it there.",
                 output=completed.output,

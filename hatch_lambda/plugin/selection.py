@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import keyword
 import os
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,20 +78,21 @@ def packable(files: Iterable[IncludedFile], root: str) -> Iterator[IncludedFile]
     for file in files:
         file.distribution_path = os.path.normpath(file.distribution_path)  # `./app.py` by `only-include = ["."]`
         source = Path(file.path)
-        fault = _unpackable(source)
+        fault = _unpackable(source, file.distribution_path)
         if fault is None:
             yield file
         elif not (source.is_symlink() and source.name.startswith(".#")):
             path = os.path.relpath(source, root).replace(os.sep, "/")
+            exclude = f'exclude = ["/{_pattern(path)}"]'
             raise LambdaBuildError(
                 f"The project's file `{path}` cannot be packaged: {fault}.\n"
-                "Only regular files that can be read can go into the zip.\n"
-                f'What you can do: remove it, or leave it out (`exclude = ["/{path}"]` in `[{TARGET_TABLE}]`).'
+                "Only regular files that can be read, with names in UTF-8, can go into the zip.\n"
+                f"What you can do: remove it, or leave it out (`{exclude}` in `[{TARGET_TABLE}]`)."
             )
 
 
-def _unpackable(path: Path) -> str | None:
-    """Why a file cannot be packaged, as a predicate. Opening a FIFO or a device may wait forever."""
+def _unpackable(path: Path, name: str) -> str | None:
+    """Why a file cannot be packaged under a name, as a predicate. Opening a FIFO or a device may wait forever."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -100,4 +102,11 @@ def _unpackable(path: Path) -> str | None:
     kinds = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
     if not stat.S_ISREG(mode):
         return f"it is a {kinds.get(stat.S_IFMT(mode), 'special file')}"
-    return None if os.access(path, os.R_OK) else "it cannot be read (permission denied)"
+    if not os.access(path, os.R_OK):
+        return "it cannot be read (permission denied)"
+    return None if _pattern(name) == name else "its name is not valid UTF-8"
+
+
+def _pattern(path: str) -> str:
+    """A gitignore pattern in UTF-8 for a path, which may have bytes that are not."""
+    return re.sub("[\ud800-\udfff]", "?", path)

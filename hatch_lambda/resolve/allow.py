@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from hatch_lambda.resolve.closure import Attempt
 from hatch_lambda.resolve.curated import COMPATIBLE
 from hatch_lambda.wheels.compatibility import Verdict, fault_of_machine_code, machine_code_of, wheel_tags
+from hatch_lambda.wheels.loadable import find_faults
+from hatch_lambda.wheels.scan import scan_unchecked
 
 if TYPE_CHECKING:
+    from hatch_lambda.common.target import Target
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.closure import Closure, Distribution, Wheel
 
@@ -42,7 +45,7 @@ def allow(closure: Closure, settings: Settings) -> Closure:
 
 
 def _verdict(wheel: Wheel, found: Distribution, settings: Settings) -> Verdict:
-    if not any(tag.interpreter.startswith(("cp3", "py3")) for tag in wheel_tags(wheel.path.name)):
+    if not _is_for_python_3(wheel):
         return wheel.verdict
     if not machine_code_of(wheel.path):
         return Verdict(compatible=True, reason="it contains no machine code")
@@ -52,3 +55,15 @@ def _verdict(wheel: Wheel, found: Distribution, settings: Settings) -> Verdict:
     if listed_as_compatible(found, settings):
         return Verdict(compatible=True, reason=f"`{found.name}` is listed as compatible")
     return wheel.verdict
+
+
+def could_be_allowed(wheel: Wheel, found: Distribution, target: Target) -> bool:
+    """Whether a wheel would be packaged if the user listed it as compatible."""
+    if not _is_for_python_3(wheel) or fault_of_machine_code(wheel.path, target):
+        return False
+    scan = scan_unchecked(found.name, str(found.version), wheel.path)
+    return not find_faults([scan], target, trusted=frozenset({found.name}))
+
+
+def _is_for_python_3(wheel: Wheel) -> bool:
+    return any(tag.interpreter.startswith(("cp3", "py3")) for tag in wheel_tags(wheel.path.name))

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from hatch_lambda.common import source_trees
-from hatch_lambda.common.process import error_lines
 from hatch_lambda.common.toml import tomllib
 from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
 from hatch_lambda.resolve.fingerprint import build_facts, digest_of, this_machine
 from hatch_lambda.resolve.graph import parsed, required_names
 from hatch_lambda.resolve.pip import process
+from hatch_lambda.resolve.pip.words import error_lines
 from hatch_lambda.wheels.compatibility import judge
 from hatch_lambda.wheels.metadata import metadata_of
 

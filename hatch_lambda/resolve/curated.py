@@ -16,6 +16,8 @@ BINARY_SIBLINGS = {
 
 They are suggested, not used: under another name they do not satisfy requirements on the original.
 """
+SIBLINGS_WITH_OTHER_MODULES = frozenset({"cx-oracle", "psycopg-c", "uwsgi"})
+"""Those of them that only the code, or an extra, that uses them can be changed for."""
 
 COMPATIBLE = frozenset({"pyrsistent", "pyyaml", "sqlalchemy"})
 """Distributions that work on Lambda whatever the tags of their wheels.

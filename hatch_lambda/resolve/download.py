@@ -11,16 +11,18 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.errors import ResolutionError
-from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import redact
+from hatch_lambda.config import requirements_files
+from hatch_lambda.config.requirements_files import Unread
 from hatch_lambda.resolve.closure import Closure, IndexFile
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import distribution_of
+from hatch_lambda.resolve.pip.words import is_not_found, resolver_words, without_matches
 from hatch_lambda.resolve.prefetch import Prefetch
-from hatch_lambda.resolve.report_unmet import failed_metadata_message, no_candidate_message
+from hatch_lambda.resolve.report_unmet import failed_metadata_message, no_candidate_message, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from packaging.utils import NormalizedName
@@ -116,24 +118,50 @@ def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:
 def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
     output = _by_name(answer.completed.output, job)
     words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
-    subject, target, offers = job.request.subject, job.target.description, _offers(answer)
-    message = f"The dependencies of {subject} cannot be resolved for {target}. pip says:\n\n{words}"
-    for url, reason in dict.fromkeys(map(tuple, answer.findings.get("unreachable", ()))):
-        project = url.rstrip("/").rpartition("/")[2]
-        # That one of several indexes lacks a project is normal. It matters where none of them has it.
-        has_files = any("-" in file.filename for file in offers.get(canonicalize_name(project), ()))
-        is_nowhere = not has_files and f"No matching distribution found for {project}" in output
-        if is_nowhere or not reason.startswith(_NO_SUCH_PROJECT):
-            message += f"\n\nCould not fetch {redact(url)}: {redact(reason)}"
+    head = f"The dependencies of {job.request.subject} cannot be resolved for {job.target.description}. pip says:"
+    return ResolutionError("\n\n".join((head, words, *_explanations(job, answer, output, words))), output=output)
+
+
+def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Iterator[str]:
+    """What else is known about a failed resolution, and what to do. `words`: what pip's output says about it."""
+    offers, target = _offers(answer), job.target
+    yield from _not_found(answer, offers, output)
     if "subprocess-exited-with-error" in output:  # in a build for metadata, of what pip has collected last
-        at_work = re.findall(r"^\s*(?:Collecting|Processing) .*", output, flags=re.MULTILINE)[-1:]
+        at_work = re.findall(r"^\s*(?:Collecting|Processing) .*", answer.completed.output, flags=re.MULTILINE)[-1:]
         if match := _SDIST_AT_WORK.match("".join(at_work)):
-            name = canonicalize_name(match[1] or match[2])
-            message += f"\n\n{failed_metadata_message(name, offers.get(name, ()), job.target)}"
+            name, is_requested = canonicalize_name(match[1] or match[2]), "(from -r " in at_work[0]
+            yield failed_metadata_message(name, offers.get(name, ()), target, requested=is_requested)
+    for path in (*job.settings.requirements, *job.settings.constraints):
+        for file in requirements_files.walk(str(path), job.settings.root):
+            if isinstance(file, Unread) and file.reason and file.name not in words:
+                yield f"{file.name} cannot be read: {file.reason}"
+    if "surrogates not allowed" in words:
+        yield (
+            "pip has read the name of a file or directory that is not valid UTF-8.\n"
+            "What you can do: rename it; directories of `--find-links` are the likely place."
+        )
     for name in map(canonicalize_name, answer.findings.get("no_candidates", ())):
-        if more := no_candidate_message(name, offers.get(name, ()), job.target):
-            message += f"\n\n{more}"
-    return ResolutionError(message, output=output)
+        if more := no_candidate_message(name, offers.get(name, ()), target):
+            yield more
+
+
+def _not_found(answer: PipAnswer, offers: Mapping[NormalizedName, tuple[IndexFile, ...]], output: str) -> Iterator[str]:
+    """Index pages that could not be read, and projects that no index has."""
+    with_files = {name for name, files in offers.items() if any(map(version_of, files))}
+    nowhere = [name for name in map(canonicalize_name, without_matches(output)) if name not in with_files]
+    if nowhere:
+        yield f"No files were found of: {', '.join(nowhere)}"
+    reached = True
+    for url, reason in dict.fromkeys(map(tuple, answer.findings.get("unreachable", ()))):
+        project = canonicalize_name(url.rstrip("/").rpartition("/")[2])
+        # That one of several indexes lacks a project is normal. It matters where none of them has it.
+        is_lack = reason.startswith(_NO_SUCH_PROJECT)
+        is_nowhere = project not in with_files and (project in nowhere or is_not_found(project, output))
+        if is_nowhere or not is_lack:
+            yield f"Could not fetch {redact(url)}: {redact(reason)}"
+            reached = reached and is_lack
+    if not reached:
+        yield "What you can do: check the index's URL and your credentials for it, or try again later."
 
 
 def _by_name(output: str, job: Job) -> str:

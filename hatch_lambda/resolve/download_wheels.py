@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.common.process import error_lines
 from hatch_lambda.resolve.allow import listed_as_compatible
 from hatch_lambda.resolve.closure import Attempt
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import wheel_of
+from hatch_lambda.resolve.pip.words import error_lines
 from hatch_lambda.resolve.report_unmet import wheels_of_version
 from hatch_lambda.wheels.compatibility import judge, wheel_tags
 

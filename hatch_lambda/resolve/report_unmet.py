@@ -13,10 +13,11 @@ from packaging.utils import (
 )
 
 from hatch_lambda.common.target import Target, all_targets
+from hatch_lambda.resolve.allow import could_be_allowed
 from hatch_lambda.resolve.closure import MissingDependency, MissingDependencyError
-from hatch_lambda.resolve.curated import BINARY_SIBLINGS
+from hatch_lambda.resolve.curated import BINARY_SIBLINGS, SIBLINGS_WITH_OTHER_MODULES
 from hatch_lambda.resolve.graph import chains_in
-from hatch_lambda.wheels.compatibility import compressed_tags, fault_of_machine_code, wheel_tags
+from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +48,7 @@ def report_unmet(closure: Closure, job: Job) -> Closure:
             verdict=_verdict(found, wheels_of_version(found, closure), job.target),
             offers=_shown([file.filename for file in files_of_version(found, closure)]),
             attempts=found.attempts,
-            remedies=tuple(_remedies(found, closure.offers.get(found.name, ()), job)),
+            remedies=tuple(_remedies(found, closure, job)),
         )
         for found in closure.unmet
     )
@@ -94,14 +95,15 @@ def _shown(names: list[str]) -> tuple[str, ...]:
 
 
 def files_of_version(found: Distribution, closure: Closure) -> tuple[IndexFile, ...]:
-    return tuple(file for file in closure.offers.get(found.name, ()) if _version(file) == found.version)
+    return tuple(file for file in closure.offers.get(found.name, ()) if version_of(file) == found.version)
 
 
 def wheels_of_version(found: Distribution, closure: Closure) -> tuple[IndexFile, ...]:
     return tuple(file for file in files_of_version(found, closure) if file.filename.endswith(".whl"))
 
 
-def _version(file: IndexFile) -> Version | None:
+def version_of(file: IndexFile) -> Version | None:
+    """None if it is neither a wheel nor an sdist; pip evaluates other links, too."""
     try:
         if file.filename.endswith(".whl"):
             return parse_wheel_filename(file.filename)[1]
@@ -110,27 +112,37 @@ def _version(file: IndexFile) -> Version | None:
         return None
 
 
-def _remedies(found: Distribution, offers: Iterable[IndexFile], job: Job) -> Iterator[str]:
-    offers, target = tuple(offers), job.target
+def _remedies(found: Distribution, closure: Closure, job: Job) -> Iterator[str]:
+    offers, target = closure.offers.get(found.name, ()), job.target
     if (fitting := _versions_that_fit(offers, target)) and not found.direct:
         yield _other_version(found.name, fitting, found.version)
-    of_version = tuple(file for file in offers if _version(file) == found.version)
+    of_version = files_of_version(found, closure)
     yield from _other_targets(of_version, target)
     if offers and not any(_could_serve_linux(file) for file in offers):
         yield f"it does not support Linux: require it only elsewhere: `{found.name}; sys_platform != 'linux'`"
         return
-    if sibling := BINARY_SIBLINGS.get(found.name):
-        yield f"depend on `{sibling}` instead, which has wheels"
+    yield from _sibling_remedy(found, closure)
     if any(file.refused_by_user for file in of_version):
         yield f"remove `--no-binary` or `--only-binary` for {found.name}: it excludes some of its files"
     if job.settings.lock_file:
         yield f"lock another version: `hatch-lambda lock --upgrade-package {found.name}`"
         return
-    yield (
-        f'build a wheel of {found} on the target\'s platform, and add its directory: `pip-args = ["--find-links", "…"]`'
-    )
-    if any(fault_of_machine_code(wheel.path, target) is None for wheel in found.wheels):
+    and_then = "require that by its path" if found.direct else 'add its directory: `pip-args = ["--find-links", "…"]`'
+    yield f"build a wheel of {found} on the target's platform, and {and_then}"
+    if any(could_be_allowed(wheel, found, target) for wheel in found.wheels):
         yield f'if you know that its wheel works on Lambda, allow it: `compatible = ["{found.name}"]`'
+
+
+def _sibling_remedy(found: Distribution, closure: Closure) -> Iterator[str]:
+    """What to do with a related distribution that has wheels: that depends on whose requirement it is."""
+    name, sibling = found.name, BINARY_SIBLINGS.get(found.name)
+    if sibling and any(other.name == sibling for other in closure.distributions):
+        way = "remove it from the dependencies" if found.requested else f'leave it out: `provided = ["{name}"]`'
+        yield f"{way}; `{sibling}`, which has the same modules, is packaged, too"
+    elif sibling and found.requested:
+        yield f"depend on `{sibling}` instead, which has wheels"
+    elif sibling and name not in SIBLINGS_WITH_OTHER_MODULES:
+        yield f'depend on `{sibling}`, which has wheels and the same modules, and leave it out: `provided = ["{name}"]`'
 
 
 def _could_serve_linux(file: IndexFile) -> bool:
@@ -157,7 +169,7 @@ def _other_targets(files: tuple[IndexFile, ...], target: Target) -> Iterator[str
 
 
 def _versions_that_fit(files: Iterable[IndexFile], target: Target) -> list[Version]:
-    versions = {version for file in files if _fits(file, target) and (version := _version(file))}
+    versions = {version for file in files if _fits(file, target) and (version := version_of(file))}
     finals = {version for version in versions if not version.is_prerelease}
     return sorted(finals or versions)
 
@@ -171,8 +183,10 @@ def _fits(file: IndexFile, target: Target) -> bool:
         return False
 
 
-def failed_metadata_message(name: NormalizedName, offers: tuple[IndexFile, ...], target: Target) -> str:
-    """What to do about an sdist whose metadata could not be made in stage 1."""
+def failed_metadata_message(
+    name: NormalizedName, offers: tuple[IndexFile, ...], target: Target, *, requested: bool
+) -> str:
+    """What to do about an sdist whose metadata could not be made in stage 1. `requested`: by the project itself."""
     runtime, running = target.runtime, sys.version_info[:2]
     lines = [f"pip could not make the metadata of {name} from its sources."]
     if running != runtime.python:
@@ -183,7 +197,7 @@ def failed_metadata_message(name: NormalizedName, offers: tuple[IndexFile, ...],
         lines.append(f"- run the build with Python {runtime.python[0]}.{runtime.python[1]}")
     if fitting := _versions_that_fit(offers, target):
         lines.append(f"- use a version that has a compatible wheel: `{name}=={fitting[-1]}`")
-    if sibling := BINARY_SIBLINGS.get(name):
+    if requested and (sibling := BINARY_SIBLINGS.get(name)):
         lines.append(f"- depend on `{sibling}` instead of `{name}`; it has wheels")
     lines.append(f'- build a wheel of {name} elsewhere, and add its directory: `pip-args = ["--find-links", "…"]`')
     return "\n".join(lines)
@@ -191,8 +205,8 @@ def failed_metadata_message(name: NormalizedName, offers: tuple[IndexFile, ...],
 
 def no_candidate_message(name: NormalizedName, offers: tuple[IndexFile, ...], target: Target) -> str:
     """What is known about a project for which pip found no usable file; empty if nothing is."""
-    newest = max((version for file in offers if (version := _version(file))), default=None)
-    of_newest = [file for file in offers if _version(file) == newest]
+    newest = max((version for file in offers if (version := version_of(file))), default=None)
+    of_newest = [file for file in offers if version_of(file) == newest]
     wheels = [file for file in of_newest if file.filename.endswith(".whl")]
     if newest is None or not wheels or len(wheels) < len(of_newest) or any(_fits(file, target) for file in wheels):
         return ""  # pip has other reasons

@@ -278,11 +278,11 @@ def is_never_imported(path: str, target: Target) -> bool:
 
 # By the distribution that lacks a library, or by the library.
 _REMEDIES = {
-    "opencv-contrib-python": "depend on `opencv-contrib-python-headless` instead: it needs no display",
-    "opencv-python": "depend on `opencv-python-headless` instead: it needs no display",
-    "libmariadb.so.3": "depend on `pymysql`, which needs no library",
-    "libmysqlclient.so.21": "depend on `pymysql`, which needs no library",
-    "libpq.so.5": "depend on `psycopg2-binary` or `psycopg[binary]`, which include it",
+    "opencv-contrib-python": "use `opencv-contrib-python-headless` instead: it needs no display",
+    "opencv-python": "use `opencv-python-headless` instead: it needs no display",
+    "libmariadb.so.3": "use `pymysql`, which needs no library",
+    "libmysqlclient.so.21": "use `pymysql`, which needs no library",
+    "libpq.so.5": "use `psycopg2-binary` or `psycopg[binary]`, which include it",
 }
 _SYSTEM_OF = {"ELF": "Linux", "Mach-O": "macOS", "PE": "Windows"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tarfile
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
@@ -11,7 +12,7 @@ from zipfile import ZipFile
 import pytest
 
 from tests.support.packages import make_wheel
-from tests.support.projects import DIST_INFO, FOO, HOOK, PACKAGE, SDIST, WHEEL, NewProject
+from tests.support.projects import DIST_INFO, FOO, HOOK, PACKAGE, SDIST, WHEEL, NewProject, Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +92,27 @@ def test_a_file_that_is_not_regular_stops_the_build(
 
     assert f"The project's file `orders/{name}` cannot be packaged: it is {said}." in shown
     assert f'exclude = ["/orders/{name}"]' in shown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+@pytest.mark.quick
+def test_a_file_name_that_is_not_utf_8_stops_the_build(new_project: NewProject) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    project = new_project(files={**PACKAGE, f"orders/{name}": "x"})
+
+    shown = project.fail()
+
+    assert "The project's file `orders/caf\\udce9.txt` cannot be packaged: its name is not valid UTF-8." in shown
+    pattern = shown.partition('exclude = ["')[2].partition('"]')[0]
+    project.add_to_pyproject(f'[tool.hatch.build.targets.lambda]\nexclude = ["{pattern}"]\n')
+    project.build()
+    assert project.zipped() == {*PACKAGE, *DIST_INFO}
+
+
+def test_a_directory_above_may_have_such_a_name(new_project: NewProject, tmp_path: Path) -> None:
+    root = new_project().root.rename(tmp_path / (os.fsdecode(b"caf\xe9") if sys.platform == "linux" else "café"))
+
+    Project(root).build()
 
 
 @posix

@@ -27,7 +27,7 @@ class SimpleIndex:
 
     `credentials`: user name and password as a URL has them, quoted; `index.url` has them in it. `as_json`: the pages
     of PEP 691, with the metadata of PEP 658; `yanked`: which of its files are, and why (PEP 592). `page`: what else a
-    project's page is, by folder and name.
+    project's page is, by folder and name; `Location: …` redirects.
     """
 
     def __init__(
@@ -84,8 +84,7 @@ def _handler(
             place, _, name = self.path.strip("/").partition("/")
             file = folder / name
             if place == "simple" and (page := project_page(folder, name)):
-                kind = "application/vnd.pypi.simple.v1+json" if page.startswith(("{", "[")) else "text/html"
-                self.answer(200, page.encode(), kind)
+                self.answer(200, page.encode(), _content_type(page))
             elif place == "files" and file.is_file():
                 self.answer(200, file.read_bytes(), "application/octet-stream")
             elif place == "files" and file.suffix == ".metadata":
@@ -94,7 +93,9 @@ def _handler(
                 self.answer(404, b"")
 
         def answer(self, status: int, body: bytes, content_type: str = "text/html") -> None:
-            self.send_response(status)
+            location = body.decode().removeprefix("Location: ") if body.startswith(b"Location: ") else None
+            self.send_response(302 if location else status)
+            self.send_header("Location", location or self.path)
             self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             if status == 401:
@@ -106,6 +107,10 @@ def _handler(
             """Keep the tests' output clean."""
 
     return Handler
+
+
+def _content_type(page: str) -> str:
+    return "application/vnd.pypi.simple.v1+json" if page.startswith(("{", "[")) else "text/html"
 
 
 def project_page(folder: Path, name: str) -> str:

@@ -283,7 +283,7 @@ class TestLibraries:
 
         assert str(fault) == (
             "psycopg2 1.0: psycopg2/_psycopg.so needs the library libpq.so.5; neither the bundle nor the runtime "
-            "(Amazon Linux 2023) has it. To do: depend on `psycopg2-binary` or `psycopg[binary]`, which include it; or "
+            "(Amazon Linux 2023) has it. To do: use `psycopg2-binary` or `psycopg[binary]`, which include it; or "
             "ship it under this name in `lib/` of the zip (`force-include` in "
             '`tool.hatch.build.targets.lambda`); if one of your layers has it, set `compatible = ["psycopg2"]`.'
         )

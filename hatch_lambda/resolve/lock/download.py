@@ -12,7 +12,6 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from hatch_lambda.common.errors import ResolutionError
-from hatch_lambda.common.process import resolver_words
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
 from hatch_lambda.resolve.graph import parsed
@@ -21,6 +20,7 @@ from hatch_lambda.resolve.lock.read import LockFileError, how_to_lock, label, re
 from hatch_lambda.resolve.lock.select import filename, fits, select
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import NOT_JUDGED_YET, distribution_of, place_of
+from hatch_lambda.resolve.pip.words import resolver_words
 from hatch_lambda.wheels.metadata import metadata_of
 from hatch_lambda.wheels.store import WantedWheel, user_store
 

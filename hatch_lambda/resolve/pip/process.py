@@ -188,6 +188,7 @@ def _environment() -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_US}
     environment["PYTHONIOENCODING"] = "utf-8"
     environment["PYTHONUNBUFFERED"] = "1"  # lines are shown as they come
+    environment["_PIP_RUNNING_IN_SUBPROCESS"] = "1"  # else `python` in pip.conf makes pip run itself in another Python
     return environment
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import logging
 import os
 import re
 import shlex
@@ -163,22 +162,6 @@ def record_offers(findings: Findings) -> None:
     patch(LinkEvaluator, "evaluate_link", evaluate_and_record)
     patch(PackageFinder, "find_best_candidate", find_and_record)
     patch(Factory, "_fail_if_link_is_unsupported_wheel", refuse_and_record)
-
-
-class UnreachableIndexes(logging.Handler):
-    """Records indexes that pip cannot reach: pip goes on without them and only logs that at debug level."""
-
-    def __init__(self, findings: Findings) -> None:
-        super().__init__(logging.DEBUG)
-        self.findings = findings
-        logger = logging.getLogger("pip._internal.index.collector")
-        logger.setLevel(logging.DEBUG)
-        logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if str(record.msg).startswith("Could not fetch URL") and isinstance(record.args, tuple):
-            link, reason = record.args[:2]
-            self.findings.unreachable.append((getattr(link, "url", str(link)), str(reason)))
 
 
 def save_in_separate_folders(findings: Findings) -> None:

@@ -12,7 +12,14 @@ from typing import Any, TextIO
 from pip._internal.cli.main import main as pip_main
 
 from hatch_lambda.common.source_trees import setuptools_aside
-from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP, TEMPORARY_FOLDER, cached, overrides, pages
+from hatch_lambda.resolve.pip.for_target import (
+    EXIT_UNSUPPORTED_PIP,
+    TEMPORARY_FOLDER,
+    cached,
+    overrides,
+    pages,
+    unreachable,
+)
 from hatch_lambda.resolve.pip.for_target.patches import Findings, PatchError
 
 
@@ -67,7 +74,8 @@ def apply_overrides(request: dict[str, Any], findings: Findings) -> None:
     overrides.save_in_separate_folders(findings)
     overrides.record_resolution(findings)
     overrides.leave_source_trees_unlittered()
-    overrides.UnreachableIndexes(findings)
+    unreachable.UnreachableIndexes(findings)
+    unreachable.record_broken_pages(findings)
 
 
 def apply_shortcuts(request: dict[str, Any], findings: Findings) -> None:
