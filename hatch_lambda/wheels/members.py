@@ -126,9 +126,9 @@ class OpenWheels(ExitStack):
             self._latest = wheel, reader
         return reader
 
-    def read(self, member: Member) -> bytes:
-        """The content of a member. Raises `BrokenWheelError`."""
-        return b"".join(inflated(self, member))
+    def read(self, source: Member | Generated) -> bytes:
+        """The content of a file. Raises `BrokenWheelError`."""
+        return b"".join(inflated(self, source)) if isinstance(source, Member) else source.content
 
 
 def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[bytes | memoryview]:

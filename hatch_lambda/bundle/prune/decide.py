@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hatch_lambda.bundle.files import LeftOut
-from hatch_lambda.bundle.prune.headers import headers
+from hatch_lambda.bundle.prune.declarations import headers, stubs
 from hatch_lambda.bundle.prune.idle_tests import idle_tests
 from hatch_lambda.bundle.prune.search import Contents, Found, Search
-from hatch_lambda.bundle.prune.stubs import stubs
 from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.wheels.loadable import is_never_imported
 
@@ -33,7 +32,7 @@ class Pruned:
 
 
 def decide(
-    layouts: Iterable[Sequence[BundleFile]], sets: frozenset[str], target: Target, also: Iterable[bytes] = ()
+    layouts: Iterable[Sequence[BundleFile]], sets: frozenset[str], target: Target, also: Sequence[bytes] = ()
 ) -> Pruned:
     """Decide for a bundle, given as the layouts of its wheels.
 
@@ -47,7 +46,7 @@ def decide(
     with Contents() as contents:
         for name in (name for name in PRUNABLE if name in sets):
             left = {path: file for path, file in files.items() if path not in gone}
-            found = _SETS[name](Search.over(left, target, contents, tuple(also)))
+            found = _SETS[name](Search(left, target, contents, also))
             left_out[name] = LeftOut(len(found.paths), sum(files[path].source.size for path in found.paths))
             kept += sorted(found.kept)
             gone |= found.paths

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.utils import canonicalize_name
-
-from hatch_lambda.wheels.members import BundleFile, Member, OpenWheels
+from hatch_lambda.wheels.members import OpenWheels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from hatch_lambda.common.target import Target
+    from hatch_lambda.wheels.members import BundleFile
 
 
 class Found(NamedTuple):
@@ -22,45 +20,25 @@ class Found(NamedTuple):
     kept: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
 class Search:
-    """The files in which a set is searched: all except `.dist-info`, which stays.
+    """The files in which a set is searched: all except `.dist-info`, which stays. `also`: sources of the project."""
 
-    `also`: sources of the project.
-    """
-
-    files: Mapping[str, BundleFile]
-    entry_points: Mapping[str, BundleFile]
-    target: Target
-    contents: Contents
-    also: tuple[bytes, ...]
-
-    @classmethod
-    def over(
-        cls, files: Mapping[str, BundleFile], target: Target, contents: Contents, also: tuple[bytes, ...]
-    ) -> Search:
-        metadata = {path: file for path, file in files.items() if path.partition("/")[0].endswith(".dist-info")}
-        return cls(
-            {path: file for path, file in files.items() if path not in metadata},
-            {path: file for path, file in metadata.items() if path.endswith("/entry_points.txt")},
-            target,
-            contents,
-            also,
-        )
-
-    @property
-    def distributions(self) -> list[str]:
-        """Normalized names."""
-        return sorted({canonicalize_name(file.owner.partition(" ")[0]) for file in self.files.values()})
+    def __init__(
+        self, files: Mapping[str, BundleFile], target: Target, contents: Contents, also: Iterable[bytes]
+    ) -> None:
+        self.files: dict[str, BundleFile] = {}
+        self.entry_points: dict[str, BundleFile] = {}
+        for path, file in files.items():
+            if not path.partition("/")[0].endswith(".dist-info"):
+                self.files[path] = file
+            elif path.endswith("/entry_points.txt"):
+                self.entry_points[path] = file
+        self.target = target
+        self.also = tuple(also)
+        self._contents = contents
 
     def read(self, path: str) -> bytes:
-        return self.contents.of(self.files[path])
-
-    def sources(self, owners: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-        """The Python sources of some distributions."""
-        for path, file in self.files.items():
-            if path.endswith(".py") and file.owner in owners:
-                yield path, self.contents.of(file)
+        return self._contents.of(self.files[path])
 
 
 class Contents(OpenWheels):
@@ -73,7 +51,7 @@ class Contents(OpenWheels):
     def of(self, file: BundleFile) -> bytes:
         if file.path in self._sources:
             return self._sources[file.path]
-        content = self.read(file.source) if isinstance(file.source, Member) else file.source.content
+        content = self.read(file.source)
         if file.path.endswith(".py"):
             self._sources[file.path] = content
         return content

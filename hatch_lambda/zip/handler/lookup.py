@@ -5,18 +5,13 @@ from __future__ import annotations
 import ast
 import difflib
 import sys
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
-from zipfile import ZipFile
 
-from hatch_lambda.wheels.members import Member
+from hatch_lambda.wheels.members import OpenWheels
 from hatch_lambda.zip.handler.modules import Unreadable, parsed
 from hatch_lambda.zip.handler.names import CALLABLE, NOTHING, UNBOUND, ModuleNames, Value, may_have_handlers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from hatch_lambda.common.target import Target
     from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.zip.handler.modules import Modules
@@ -191,13 +186,15 @@ def suggested(handler: str, own: str, lookup: Lookup) -> list[str]:
 def _candidates(wanted: str, modules: dict[str, BundleFile], lookup: Lookup) -> set[str]:
     name = wanted.rpartition(".")[2]
     found: set[str] = set()
-    for module, content in _contents(modules):
-        if may_have_handlers(content) or name.lower().encode() in content.lower():
-            names = lookup.names_of(module)
-            if isinstance(names, ModuleNames):
-                near = [each for each in names.ever if _likeness(each, name) >= _NEAR]
-                likely = {*names.likely_handlers, *near}
-                found.update(f"{module}.{each}" for each in likely if _is_callable(lookup.of(module, each)))
+    with OpenWheels() as wheels:
+        for module, file in modules.items():
+            content = wheels.read(file.source)
+            if may_have_handlers(content) or name.lower().encode() in content.lower():
+                names = lookup.names_of(module)
+                if isinstance(names, ModuleNames):
+                    near = [each for each in names.ever if _likeness(each, name) >= _NEAR]
+                    likely = {*names.likely_handlers, *near}
+                    found.update(f"{module}.{each}" for each in likely if _is_callable(lookup.of(module, each)))
     return found
 
 
@@ -207,17 +204,3 @@ def _is_callable(values: Values) -> bool:
 
 def _likeness(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
-
-
-def _contents(modules: dict[str, BundleFile]) -> Iterator[tuple[str, bytes]]:
-    """The files of modules, with each wheel opened but once."""
-    with ExitStack() as stack:
-        wheels: dict[Path, ZipFile] = {}
-        for module, file in modules.items():
-            source = file.source
-            if not isinstance(source, Member):
-                yield module, source.read()
-                continue
-            if source.wheel not in wheels:
-                wheels[source.wheel] = stack.enter_context(ZipFile(source.wheel))
-            yield module, wheels[source.wheel].read(source.name)
