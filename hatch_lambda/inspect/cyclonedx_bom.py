@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 # A random namespace for serial numbers that depend on the content alone (RFC 9562, 5.5).
 _NAMESPACE = UUID("7d2c9c0e-52f7-4b0c-9a57-3f6f1b0d8a41")
 _SHA256_LENGTH = 64
+_LONGEST_VERSION = 1024
+"""`maxLength` of `version` in https://cyclonedx.org/schema/bom-1.6.schema.json"""
 
 
 def document(contents: Contents, target: Target | None, hashes: Mapping[str, str]) -> str:
@@ -74,7 +76,7 @@ def _root(contents: Contents, target: Target | None) -> Component:
     sha256 = None if contents.zipped is None else sha256_of(contents.path)
     return Component(
         name=_encodable(contents.path.name),
-        version=_encodable(contents.project.version) if contents.project else None,
+        version=_version(contents.project.version) if contents.project else None,
         type=ComponentType.LIBRARY if contents.kind == "layer" else ComponentType.APPLICATION,
         bom_ref=f"lambda:{_encodable(contents.path.name)}",
         hashes=_hashes(sha256),
@@ -83,12 +85,11 @@ def _root(contents: Contents, target: Target | None) -> Component:
 
 
 def _component(contents: Contents, found: Installed, hashes: Mapping[str, str]) -> Component:
-    version = _encodable(found.version)
-    purl = PackageURL("pypi", None, found.normalized_name, version)
+    purl = PackageURL("pypi", None, found.normalized_name, _encodable(found.version))
     summary = found.metadata.get("Summary")
     return Component(
         name=_encodable(found.name),
-        version=version,
+        version=_version(found.version),
         type=ComponentType.LIBRARY,
         bom_ref=purl.to_string(),
         purl=purl,
@@ -96,6 +97,12 @@ def _component(contents: Contents, found: Installed, hashes: Mapping[str, str]) 
         licenses=_licences(licence_of(found.metadata)),
         hashes=_hashes(hashes.get(found.normalized_name) or _recorded_sha256(contents, found)),
     )
+
+
+def _version(text: str) -> str | None:
+    """None for one that is longer than CycloneDX allows; a part of it would be another version. The purl has it."""
+    version = _encodable(text)
+    return version if len(version) <= _LONGEST_VERSION else None
 
 
 def _hashes(sha256: str | None) -> list[HashType]:

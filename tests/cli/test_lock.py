@@ -225,6 +225,11 @@ class TestChecking:
         shown = project.lock("--check", HATCH_LAMBDA_CACHE_DIR=str(project.root / "empty"))
         assert "2 of them are not cached, so only a build can check what they require" in shown
 
+    def test_of_one_it_is_told_in_the_singular(self, project: Project, cache: Path) -> None:
+        project.lock()
+        next(cache.rglob("foo-*.whl")).unlink()
+        assert "(1 of them is not cached, so only a build can check what it requires.)" in project.lock("--check")
+
     def test_it_upgrades_nothing(self, project: Project) -> None:
         ended = project.command("--check", "--upgrade")
         assert ended.returncode == 2

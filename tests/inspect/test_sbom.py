@@ -7,6 +7,7 @@ import hashlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
@@ -98,6 +99,21 @@ def test_dependency_graph_depends_on_the_runtime(tmp_path: Path) -> None:
         ),
         ("License: Ask Fred <fred@example.org>", [{"license": {"name": "Ask Fred <fred@example.org>"}}]),
         ("Summary: nothing said", None),
+        *(
+            (f"{field}: {text}", [{"license": {"name": text}}])
+            for field in ("License-Expression", "License")
+            for text in (
+                "MIT OR",
+                "MIT AND OR MIT",
+                "MIT WITH nothing",
+                "LicenseRef-",
+                "GPL v3+",
+                "(MIT",
+                "MIT/X11",
+                "\x07",
+            )
+        ),
+        (f"License-Expression: {'(' * 9999}MIT{')' * 9999}", None),
     ],
 )
 def test_licences(tmp_path: Path, fields: str, expected: list[object] | None) -> None:
@@ -202,6 +218,20 @@ def test_cycles(tmp_path: Path) -> None:
         "pkg:pypi/a@1.0": ["pkg:pypi/b@1.0"],
         "pkg:pypi/b@1.0": ["pkg:pypi/a@1.0"],
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "kept"),
+    [("1" * 1024, True), ("1" * 1025, False), ("1." * 5000 + "1", False), ("\U0001f40d" * 1024, True)],
+    ids=["as long as allowed", "longer", "much longer", "of several bytes"],
+)
+def test_a_version_that_is_too_long_is_in_the_purl_alone(tmp_path: Path, version: str, kept: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
+    text = metadata("foo", version)
+    content = document(make_zip(tmp_path / "f.zip", files={"foo-1.0.dist-info/METADATA": text}))
+
+    for component in (components(content)["foo"], content["metadata"]["component"]):
+        assert component.get("version") == (version if kept else None)
+    assert unquote(components(content)["foo"]["purl"]) == f"pkg:pypi/foo@{version}"
 
 
 def test_hostile_metadata_gives_a_valid_sbom(tmp_path: Path) -> None:
