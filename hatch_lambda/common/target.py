@@ -5,6 +5,7 @@ The tables are data with their sources; nothing here depends on the building mac
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -31,6 +32,10 @@ class Runtime(NamedTuple):
     """The end of support. AWS moves these dates, so they only lead to a warning."""
     magic_number: int
     """The first two bytes of its bytecode; pre-releases of the same Python have others."""
+    new_modules: str = ""
+    """The top-level modules that its standard library has since this Python."""
+    last_modules: str = ""
+    """Those that the next Python has no longer."""
 
     @property
     def python(self) -> tuple[int, int]:
@@ -41,6 +46,17 @@ class Runtime(NamedTuple):
     def cache_tag(self) -> str:
         """The tag in the names of its bytecode and extension modules (PEP 3147, PEP 3149)."""
         return "cpython-{}{}".format(*self.python)
+
+    @property
+    def standard_library(self) -> frozenset[str]:
+        """Its top-level modules, the public ones the same whichever Python builds."""
+        first = {name: runtime.python for runtime in RUNTIMES.values() for name in runtime.new_modules.split()}
+        last = {name: runtime.python for runtime in RUNTIMES.values() for name in runtime.last_modules.split()}
+        return frozenset(
+            name
+            for name in (sys.stdlib_module_names - _NOT_ON_LINUX) | first.keys() | last.keys()
+            if first.get(name, self.python) <= self.python <= last.get(name, self.python)
+        )
 
 
 class Architecture(NamedTuple):
@@ -62,16 +78,51 @@ _AMAZON_LINUX_2023 = ("Amazon Linux 2023", (2, 34))
 # Magic numbers: https://github.com/python/cpython/blob/main/Include/internal/pycore_magic_number.h
 # Patch releases, each seen in the runtime or its image: 3.10.14 on 2024-11-07, 3.11.10 on 2025-01-21, 3.12.12 on
 # 2025-11-30, 3.13.9 on 2026-01-02 (aws/aws-lambda-base-images#364), 3.14.3 on 2026-05-21.
+# Modules: `sys.stdlib_module_names`; https://docs.python.org/3/whatsnew/ ("Removed", "New Modules")
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
-        Runtime("python3.10", "3.10.14", *_AMAZON_LINUX_2, date(2026, 10, 31), 3439),
-        Runtime("python3.11", "3.11.10", *_AMAZON_LINUX_2, date(2027, 6, 30), 3495),
-        Runtime("python3.12", "3.12.12", *_AMAZON_LINUX_2023, date(2028, 10, 31), 3531),
+        Runtime("python3.10", "3.10.14", *_AMAZON_LINUX_2, date(2026, 10, 31), 3439, last_modules="binhex"),
+        Runtime(
+            *("python3.11", "3.11.10", *_AMAZON_LINUX_2, date(2027, 6, 30), 3495),
+            new_modules="tomllib",
+            last_modules="asynchat asyncore distutils imp smtpd",
+        ),
+        Runtime(
+            *("python3.12", "3.12.12", *_AMAZON_LINUX_2023, date(2028, 10, 31), 3531),
+            last_modules="aifc audioop cgi cgitb chunk crypt imghdr lib2to3 mailcap nis nntplib ossaudiodev pipes "
+            "sndhdr spwd sunau telnetlib uu xdrlib",
+        ),
         Runtime("python3.13", "3.13.9", *_AMAZON_LINUX_2023, date(2029, 6, 30), 3571),
-        Runtime("python3.14", "3.14.3", *_AMAZON_LINUX_2023, date(2029, 6, 30), 3627),
+        Runtime(
+            *("python3.14", "3.14.3", *_AMAZON_LINUX_2023, date(2029, 6, 30), 3627),
+            new_modules="annotationlib compression",
+        ),
     )
 }
+
+# `sys.stdlib_module_names` has them everywhere.
+_NOT_ON_LINUX = frozenset({"msilib", "msvcrt", "nt", "winreg", "winsound"})
+
+# Modules that are part of the interpreter in every build of CPython 3.10 to 3.14: `sys.builtin_module_names`.
+BUILT_IN_MODULES = frozenset(
+    """
+    _abc _ast _codecs _collections _functools _imp _io _locale _operator _signal _sre _stat _string _symtable
+    _thread _tracemalloc _warnings _weakref atexit builtins errno faulthandler gc itertools marshal posix pwd sys
+    time
+    """.split()  # noqa: SIM905 - a list of its own would be a screen long
+)
+# What the interpreter's start and awslambdaric 4.2.2 import on every Python from 3.10 on, seen in `sys.modules`. The
+# runtime puts the bundle on `sys.path` only then.
+LOADED_MODULES = frozenset(
+    """
+    __main__ abc awslambdaric codecs collections copyreg decimal encodings enum functools genericpath importlib io
+    json keyword linecache logging math numbers operator os posixpath re reprlib site stat string threading
+    traceback types warnings weakref zipimport
+    """.split()  # noqa: SIM905 - a list of its own would be a screen long
+)
+RUNTIME_MODULES = frozenset({"awslambdaric", "bootstrap"})
+"""Those of Lambda in `/var/runtime` with names of their own."""
 
 PYTHON_OF_MAGIC_NUMBER: dict[int, str] = {
     3413: "3.8",  # a former runtime, as the next one

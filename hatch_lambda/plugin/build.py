@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 import uuid
 from collections import Counter
@@ -35,16 +34,15 @@ from hatch_lambda.config.settings import (
     missing_table_message,
 )
 from hatch_lambda.config.validators import listed
-from hatch_lambda.inspect import output
-from hatch_lambda.plugin import HOOK, made_zips, project_wheel, unused_patterns
+from hatch_lambda.plugin import HOOK, made_zips, project_wheel, reports, unused_patterns
 from hatch_lambda.plugin.display import HatchUI
-from hatch_lambda.plugin.own_files import own_files
+from hatch_lambda.plugin.own_files import Own, own_files
 from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared
 from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
-from hatch_lambda.zip import size, summary, variants, writer
+from hatch_lambda.zip import root_names, size, summary, variants, writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,12 +58,6 @@ if TYPE_CHECKING:
 _HATCH_OWN_KEYS = frozenset(
     {"dependencies", "enable-by-default", "require-runtime-dependencies", "require-runtime-features"}
 )
-
-# Of the project's files: what was made for it.
-_NOT_COUNTED = re.compile(r"\.dist-info/|__pycache__/")
-
-_REPORT, _SBOM = ".html", ".cdx.json"
-"""The ends of the names of what is written next to a zip, in place of `.zip`."""
 
 
 class Build:
@@ -206,14 +198,20 @@ class Build:
         tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
         with ExitStack() as stack:
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)))
-            wheel = None if version == LAYER else project_wheel.build_wheel(self.builder, Path(scratch), build_data)
-            own = own_files(self.builder, prepared, wheel) if wheel else ()
-            for warning in unused_patterns.warnings(self.builder, prepared, self.settings[FUNCTION], wheel):
+            own = Own() if version == LAYER else own_files(self.builder, prepared, Path(scratch), build_data)
+            everything = (*own.files, *dependencies)
+            for warning in (
+                *own.warnings,
+                *unused_patterns.warnings(self.builder, prepared, self.settings[FUNCTION], own),
+                *root_names.warnings(
+                    own.files if version == CODE else everything, prepared.settings.target, own=self._owner
+                ),
+            ):
                 if not any(warning in other.reporter.warnings for other, _made in self._made):
                     reporter.warn(warning)
-            self._check_handler(prepared, (*own, *dependencies))
-            files = variants.compose(version, own, dependencies)
-            size.check_size([*own, *dependencies])
+            self._check_handler(prepared, everything)
+            files = variants.compose(version, own.files, dependencies)
+            size.check_size(everything)
             path, level = Path(directory, self._zip_name(version)), self.tables.zip.compression_level
             wheels = {kept.path for kept in bundle.wheels}
             with self._recorded(prepared, path), reporter.at_work("writing the zip"):
@@ -223,11 +221,11 @@ class Build:
             files,
             distributions=None if version == CODE else len(bundle.wheels),
             origins=Origins() if version == CODE else bundle.origins,
-            own_files=None if version == LAYER else sum(not _NOT_COUNTED.search(file.path) for file in own),
+            own_files=None if version == LAYER else sum(".dist-info/" not in path for path in own.selected),
             left_out={} if version == CODE else bundle.left_out,
             target=prepared.settings.target,
         )
-        self._write_reports(prepared, written.path)
+        reports.write(written.path, self.tables.zip, prepared)
         self._made.append((prepared, made))
         for line in summary.lines(made, reporter.screen, former_warnings):
             reporter.coloured_line(line)
@@ -292,22 +290,7 @@ class Build:
 
     def _recorded(self, prepared: Prepared, path: Path) -> AbstractContextManager[None]:
         """Record the zip, and the report and SBOM next to it if set."""
-        settings, zips = prepared.settings, self.tables.zip
-        suffixes = [suffix for suffix, is_set in ((_REPORT, zips.report), (_SBOM, zips.sbom)) if is_set]
-        files = (path, *(output.next_to(path, suffix) for suffix in suffixes))
-        root = Path(self.builder.root).resolve()
+        settings, root = prepared.settings, Path(self.builder.root).resolve()
+        files = (path, *reports.paths(path, self.tables.zip))
         version, target = prepared.version, str(settings.target)
         return made_zips.note(settings.build_directory, root, files, version=version, target=target)
-
-    def _write_reports(self, prepared: Prepared, path: Path) -> None:
-        """Write the HTML report and the SBOM next to the zip, if set."""
-        zips, target = self.tables.zip, prepared.settings.target
-        if not (zips.report or zips.sbom):
-            return
-        from hatch_lambda.inspect import report, sbom
-
-        if zips.report:
-            report.write(path, output.next_to(path, _REPORT), target)
-        if zips.sbom:
-            hashes = {wheel.distribution.partition(" ")[0]: wheel.sha256 for wheel in prepared.bundle.wheels}
-            sbom.write(path, output.next_to(path, _SBOM), target, hashes)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hatch_lambda.plugin.project_wheel import check_tags
+from hatch_lambda.bundle.files import parents
+from hatch_lambda.plugin.project_wheel import build_wheel, check_tags
 from hatch_lambda.wheels import layout
 from hatch_lambda.wheels.signatures import may_have_machine_code
 from hatch_lambda.wheels.store import user_store
 from hatch_lambda.zip import secrets
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from hatchling.builders.plugin.interface import BuilderInterface
 
@@ -19,10 +22,25 @@ if TYPE_CHECKING:
     from hatch_lambda.wheels.members import BundleFile
 
 
-def own_files(builder: BuilderInterface[Any, Any], prepared: Prepared, wheel: Path) -> tuple[BundleFile, ...]:
+class Own(NamedTuple):
+    """What the project brings.
+
+    `selected`: the paths in the zip, without bytecode. `unfiltered`: before a function's patterns are applied.
+    """
+
+    files: tuple[BundleFile, ...] = ()
+    selected: tuple[str, ...] = ()
+    unfiltered: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def own_files(
+    builder: BuilderInterface[Any, Any], prepared: Prepared, scratch: Path, build_data: dict[str, Any]
+) -> Own:
     """The files of the project's wheel, checked and, if so set, compiled. Raises `LambdaBuildError`."""
     settings, reporter = prepared.settings, prepared.reporter
     store = user_store(settings.fallback_store)
+    wheel, sources = build_wheel(builder, scratch, build_data)
     if may_have_machine_code(wheel):  # few projects do, and these imports take their time
         from hatch_lambda.resolve.audit import scans_of, without
         from hatch_lambda.wheels.loadable import check_loadable
@@ -41,11 +59,30 @@ def own_files(builder: BuilderInterface[Any, Any], prepared: Prepared, wheel: Pa
         reporter.warn("no files of the project itself are selected; the zip has only its metadata")
     if likely := secrets.likely_secrets(files):
         reporter.warn(f"these files often hold secrets, and anyone with the zip can read them: {', '.join(likely)}")
+    selected = tuple(file.path for file in files)
+    everything = layout.lay_out(wheel, settings.target) if settings.function else files
+    unfiltered = tuple(file.path for file in everything)
+    links = _links_out(sources, settings.root)
+    warning = f"these links lead out of the project, and what they lead to is packaged: {', '.join(links)}"
+    brought = Own(files, selected, unfiltered, (warning,) if links else ())
     if not settings.compile_bytecode:
-        return files
+        return brought
     from hatch_lambda.bundle.bytecode import compile_bundle
 
     compiled = compile_bundle(files, (), settings, store)
     for module in compiled.uncompiled:
         reporter.warn(f"{settings.target.runtime.name} cannot compile {module}")
-    return compiled.added_to(files)
+    return brought._replace(files=compiled.added_to(files))
+
+
+def _links_out(sources: Iterable[str], root: Path) -> list[str]:
+    """The links by which files that are packaged are not in the project, as `link -> where`."""
+    inside, out, prefix = root.resolve(), dict[str, Path](), f"{root}{os.sep}"
+    below = [source.removeprefix(prefix).replace(os.sep, "/") for source in sources if source.startswith(prefix)]
+    for path in sorted({each for source in below for each in (source, *parents(source))}):
+        link = root / path
+        if link.is_symlink() and out.keys().isdisjoint(parents(path)):
+            target = link.resolve()
+            if not target.is_relative_to(inside):
+                out[path] = target
+    return [f"{path} -> {target}" for path, target in out.items()]

@@ -40,8 +40,10 @@ HATCH_KEYS = (
 )
 
 
-def build_wheel(builder: BuilderInterface[Any, Any], directory: Path, build_data: dict[str, Any]) -> Path:
-    """Build the project's wheel into a directory: what the wheel ships, the zip ships.
+def build_wheel(
+    builder: BuilderInterface[Any, Any], directory: Path, build_data: dict[str, Any]
+) -> tuple[Path, list[str]]:
+    """Build the project's wheel into a directory: what the wheel ships, the zip ships. Also lists the files on disk.
 
     Hooks of the wheel target run as for any wheel. `build_data`: of the target `lambda`, whose hooks may add files.
     Raises `LambdaBuildError` for faults in the configuration.
@@ -51,7 +53,7 @@ def build_wheel(builder: BuilderInterface[Any, Any], directory: Path, build_data
         (wheel,) = wheel_builder.build(
             directory=str(directory), versions=["standard"], hooks_only=False, clean=False, clean_hooks_after=False
         )
-    return Path(wheel)
+    return Path(wheel), wheel_builder.packaged
 
 
 def check_selection(builder: BuilderInterface[Any, Any]) -> None:
@@ -104,6 +106,8 @@ class ProjectWheelBuilder(WheelBuilder):
 
     overriding: dict[str, Any]
     contributed: dict[str, Any]
+    packaged: list[str]
+    """The paths of the files that were selected so far."""
 
     @classmethod
     def of(cls, builder: BuilderInterface[Any, Any], contributed: dict[str, Any]) -> ProjectWheelBuilder:
@@ -111,6 +115,7 @@ class ProjectWheelBuilder(WheelBuilder):
         self = cls(builder.root, plugin_manager=builder.plugin_manager, metadata=builder.metadata, app=builder.app)
         self.overriding = {key: builder.target_config[key] for key in FILE_SELECTION if key in builder.target_config}
         self.contributed = contributed
+        self.packaged = []
         leave_out_build_directory(self, builder.config.hook_config.get(HOOK, {}))
         return self
 
@@ -121,13 +126,18 @@ class ProjectWheelBuilder(WheelBuilder):
     # All that Hatch packages comes from these three.
 
     def recurse_project_files(self) -> Iterable[IncludedFile]:
-        return packable(super().recurse_project_files(), self.root)
+        return self._packable(super().recurse_project_files())
 
     def recurse_explicit_files(self, inclusion_map: dict[str, str]) -> Iterable[IncludedFile]:
-        return packable(super().recurse_explicit_files(inclusion_map), self.root)
+        return self._packable(super().recurse_explicit_files(inclusion_map))
 
     def recurse_forced_files(self, inclusion_map: dict[str, str]) -> Iterable[IncludedFile]:
-        return packable(super().recurse_forced_files(inclusion_map), self.root)
+        return self._packable(super().recurse_forced_files(inclusion_map))
+
+    def _packable(self, files: Iterable[IncludedFile]) -> Iterator[IncludedFile]:
+        for file in packable(files, self.root):
+            self.packaged.append(file.path)
+            yield file
 
     def set_build_data_defaults(self, build_data: dict[str, Any]) -> None:
         super().set_build_data_defaults(build_data)

@@ -12,28 +12,24 @@ from hatchling.builders.utils import normalize_relative_path, safe_walk
 from hatch_lambda.config.patterns import unmatched
 from hatch_lambda.config.settings import TARGET_TABLE, Settings
 from hatch_lambda.plugin.project_wheel import ProjectWheelBuilder
-from hatch_lambda.wheels.layout import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from hatchling.builders.plugin.interface import BuilderInterface
 
+    from hatch_lambda.plugin.own_files import Own
     from hatch_lambda.plugin.prepared import Prepared
 
 
-def warnings(
-    builder: BuilderInterface[Any, Any], prepared: Prepared, hook: Settings, wheel: Path | None
-) -> Iterator[str]:
-    """Of the tables that a zip was made by. `hook`: of the hook's own. `wheel`: the project's, if it is packaged."""
+def warnings(builder: BuilderInterface[Any, Any], prepared: Prepared, hook: Settings, own: Own) -> Iterator[str]:
+    """Of the tables that a zip was made by. `hook`: of the hook's own."""
     settings, bundle = prepared.settings, prepared.bundle
-    if wheel:
+    if own.files:
         yield from _in_target_table(ProjectWheelBuilder.of(builder, {}), hook, [file.path for file in bundle.files])
     # What a function inherits is for other functions, too.
     unused = () if settings.function and settings.exclude == hook.exclude else bundle.unused
-    if settings.include or unused:
-        own = [file.path for file in lay_out(wheel, settings.target)] if wheel else []
-        yield from _in_hook_table(settings, unused, own)
+    yield from _in_hook_table(settings, unused, own.unfiltered)
 
 
 def _in_target_table(builder: ProjectWheelBuilder, hook: Settings, dependencies: Collection[str]) -> Iterator[str]:

@@ -16,7 +16,15 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
+from hatch_lambda.common.target import (
+    ARCHITECTURES,
+    BUILT_IN_MODULES,
+    LOADED_MODULES,
+    RUNTIMES,
+    Runtime,
+    Target,
+    all_targets,
+)
 from tests.support.lambda_runtime import pythons_at_hand
 
 if TYPE_CHECKING:
@@ -30,6 +38,7 @@ SYSTEMS = {
     "python3.13": ("Amazon Linux 2023", 34),
     "python3.14": ("Amazon Linux 2023", 34),
 }
+NOT_ON_LINUX = {"msilib", "msvcrt", "nt", "winreg", "winsound"}
 MACHINES = {"x86_64": ("x86_64", 5), "arm64": ("aarch64", 17)}
 
 every_target = pytest.mark.parametrize("target", all_targets(), ids=str)
@@ -89,6 +98,31 @@ class TestTables:
     @every_target
     def test_scripts_are_run_by_the_runtimes_own_interpreter(self, target: Target) -> None:
         assert target.python_executable == f"/var/lang/bin/{target.runtime.name}"
+
+
+class TestModules:
+    def test_those_that_are_loaded_early_are_the_running_pythons(self) -> None:
+        assert set(sys.builtin_module_names) >= BUILT_IN_MODULES
+        assert LOADED_MODULES - {"__main__", "awslambdaric"} <= sys.stdlib_module_names
+
+    @pytest.mark.parametrize("runtime", RUNTIMES.values(), ids=lambda runtime: runtime.name)
+    def test_the_standard_library_is_that_of_the_runtimes_python(self, runtime: Runtime) -> None:
+        version = runtime.name.removeprefix("python")
+        if version not in pythons_at_hand():
+            pytest.skip(f"no CPython {version} at hand")
+        ask = "import sys; print(*sys.stdlib_module_names)"
+        told = subprocess.run([pythons_at_hand()[version], "-c", ask], capture_output=True, text=True, check=True)
+
+        public = {name for name in told.stdout.split() if not name.startswith("_")}
+        assert {name for name in runtime.standard_library if not name.startswith("_")} == public - NOT_ON_LINUX
+
+    def test_what_changes_between_pythons(self) -> None:
+        has = {name: runtime.standard_library for name, runtime in RUNTIMES.items()}
+
+        assert [name for name in has if "imp" in has[name]] == ["python3.10", "python3.11"]
+        assert [name for name in has if "tomllib" in has[name]] == [*RUNTIMES][1:]
+        assert [name for name in has if "compression" in has[name]] == ["python3.14"]
+        assert all({"json", "queue", "email"} <= modules for modules in has.values())
 
 
 class TestPlatforms:

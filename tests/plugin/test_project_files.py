@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import tarfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
@@ -144,3 +145,40 @@ def test_special_files_that_are_not_selected_do_no_harm(new_project: NewProject)
     project.build()
 
     assert project.zipped() == {*PACKAGE, *DIST_INFO}
+
+
+@posix
+def test_links_that_lead_out_of_the_project_are_named(new_project: NewProject, tmp_path: Path) -> None:
+    project = new_project(
+        f"{HOOK}[tool.hatch.build.targets.lambda.force-include]\n'../shared/lone.py' = 'orders/lone.py'\n"
+    )
+    shared = tmp_path / "shared"
+    shared.joinpath("deep").mkdir(parents=True)
+    for name in ("lone.py", "deep/x.py"):
+        shared.joinpath(name).write_text("")
+    shared.joinpath("deep/y.py").symlink_to("x.py")
+    package = project.root / "orders"
+    package.joinpath("out.py").symlink_to(shared / "lone.py")
+    package.joinpath("common").symlink_to("../../shared/deep")
+    package.joinpath("inner.py").symlink_to("app.py")
+    project.root.joinpath("unselected.py").symlink_to(shared / "lone.py")
+
+    shown = project.build()
+
+    assert {"orders/common/x.py", "orders/common/y.py", "orders/out.py", "orders/inner.py"} < project.zipped()
+    assert (
+        shown.splitlines().count(
+            "Warning: these links lead out of the project, and what they lead to is packaged: "
+            f"orders/common -> {shared}/deep, orders/out.py -> {shared}/lone.py"
+        )
+        == 1
+    )
+
+
+@posix
+def test_a_project_below_a_link_is_no_link_out(new_project: NewProject, tmp_path: Path) -> None:
+    project = new_project()
+    link = tmp_path / "link"
+    link.symlink_to(project.root)
+
+    assert "links" not in replace(project, root=link).build()

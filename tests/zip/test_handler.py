@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import pytest
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.members import Generated
-from hatch_lambda.zip.handler import _BUILT_IN, _LOADED_BEFORE, _STANDARD_LIBRARY, HandlerError, check_handler
+from hatch_lambda.zip.handler import HandlerError, check_handler
 from tests.support.handlers import GOOD, OWN, RUNNING, TARGET, bundle_files, error, module_note, note
 from tests.support.packages import make_wheel
 
@@ -118,28 +117,6 @@ def test_names_reserved_by_python() -> None:
     assert "rather than the folder `code`" in str(error("code.app.handler", {"code/app.py": GOOD}))
     assert note("code.app.handler", {"code/__init__.py": "", "code/app.py": GOOD}) is None
     assert "hides the standard library's module" in str(note("queue.handler", {"queue.py": GOOD}))
-
-
-def test_the_tables_of_names_hold_for_the_running_python() -> None:
-    assert set(sys.builtin_module_names) >= _BUILT_IN
-    assert _LOADED_BEFORE - {"__main__", "awslambdaric"} <= sys.stdlib_module_names
-    for name in _STANDARD_LIBRARY & {"code", "queue", "tkinter", "email"}:
-        assert importlib.util.find_spec(name) or name == "tkinter"
-
-
-def test_the_standard_library_is_the_same_whichever_python_builds() -> None:
-    later_or_gone = {
-        "tomllib",
-        "compression",
-        "annotationlib",
-        "imp",
-        "distutils",
-        "asynchat",
-        "cgi",
-        "telnetlib",
-        "nt",
-    }
-    assert _STANDARD_LIBRARY.isdisjoint(later_or_gone)
 
 
 # --- Source ---

@@ -7,10 +7,10 @@ An error is certain; whatever only running the code could decide is a note.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.target import BUILT_IN_MODULES, LOADED_MODULES
 from hatch_lambda.zip.handler.lookup import Lookup, suggested
 from hatch_lambda.zip.handler.modules import Modules
 from hatch_lambda.zip.handler.names import NOTHING, ModuleNames, Value
@@ -103,15 +103,15 @@ def _split(handler: str) -> tuple[str, str]:
 def _looked_up(module: str, name: str, lookup: Lookup) -> Values:
     """What the name may be once Lambda has imported the module; raises `_FaultError`."""
     modules, top = lookup.modules, module.partition(".")[0]
-    if top in _BUILT_IN:
+    if top in BUILT_IN_MODULES:
         raise _FaultError(
             f"Python has a built-in module `{top}`, and Lambda refuses a handler in a module of that name"
         )
-    if top in _LOADED_BEFORE:
+    if top in LOADED_MODULES:
         raise _FaultError(f"Lambda's runtime has already loaded its own `{top}`, and never looks for the bundle's")
     place = modules.find(top)
     # A folder without `__init__.py` loses against a module anywhere on `sys.path` (PEP 420).
-    if place and place.kind == "namespace" and top in _STANDARD_LIBRARY:
+    if place and place.kind == "namespace" and top in lookup.standard_library:
         raise _FaultError(
             f"Python imports the standard library's module `{top}` rather than the folder `{top}`, which has no "
             "`__init__.py`"
@@ -135,7 +135,7 @@ def _looked_up(module: str, name: str, lookup: Lookup) -> Values:
             fault.reason or f"it is the module `{fault.module}`, which cannot be called" for fault in faults
         ) or [f"importing `{module}` always fails"]
         raise _FaultError(reasons[0], misnamed=any(fault.kind == "module" for fault in faults))
-    if module == top and top in _STANDARD_LIBRARY and all(value.kind == "callable" for value in values):
+    if module == top and top in lookup.standard_library and all(value.kind == "callable" for value in values):
         hides = f"`{top}` hides the standard library's module of that name from all other code"
         return frozenset({Value("unknown", hides)})
     return values
@@ -151,31 +151,3 @@ def _about_undefined(module: str, name: str, lookup: Lookup) -> str:
     if isinstance(names, ModuleNames) and name in names.skipped:
         hint = f"; it is defined only under the condition in line {names.skipped[name]}, which is false on Lambda"
     return f"{lookup.modules.described(module)} does not define `{name}`{hint}"
-
-
-# Modules that are part of the interpreter in every build of CPython 3.10 to 3.14: `sys.builtin_module_names`.
-_BUILT_IN = frozenset(
-    """
-    _abc _ast _codecs _collections _functools _imp _io _locale _operator _signal _sre _stat _string _symtable
-    _thread _tracemalloc _warnings _weakref atexit builtins errno faulthandler gc itertools marshal posix pwd sys
-    time
-    """.split()  # noqa: SIM905 - a list of its own would be a screen long
-)
-# What the interpreter's start and awslambdaric 4.2.2 import on every Python from 3.10 on, seen in `sys.modules`. The
-# runtime puts the bundle on `sys.path` only then.
-_LOADED_BEFORE = frozenset(
-    """
-    __main__ abc awslambdaric codecs collections copyreg decimal encodings enum functools genericpath importlib io
-    json keyword linecache logging math numbers operator os posixpath re reprlib site stat string threading
-    traceback types warnings weakref zipimport
-    """.split()  # noqa: SIM905 - a list of its own would be a screen long
-)
-# Not in every Python from 3.10 to 3.14, or not on Linux; so the verdict is the same whichever Python builds.
-_NOT_IN_EVERY_PYTHON = frozenset(
-    """
-    aifc annotationlib asynchat asyncore audioop binhex cgi cgitb chunk compression crypt distutils imghdr imp
-    lib2to3 mailcap msilib msvcrt nis nntplib nt ossaudiodev pipes smtpd sndhdr spwd sunau
-    telnetlib tomllib uu winreg winsound xdrlib
-    """.split()  # noqa: SIM905 - a list of its own would be a screen long
-)
-_STANDARD_LIBRARY = sys.stdlib_module_names - _NOT_IN_EVERY_PYTHON

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import sys
 from typing import TYPE_CHECKING
 
 from hatch_lambda.wheels.members import OpenWheels
@@ -27,6 +26,7 @@ class Lookup:
     def __init__(self, modules: Modules, target: Target) -> None:
         self.modules = modules
         self._target = target
+        self.standard_library = target.runtime.standard_library
         self._read: dict[str, ModuleNames | Unreadable] = {}
         self._known: dict[tuple[str, str], Values] = {}
 
@@ -124,7 +124,7 @@ class Lookup:
         module = value.module
         top, parent = module.partition(".")[0], self.modules.find(module.rpartition(".")[0])
         if self.modules.find(top) is None:
-            where = "the standard library" if top in sys.stdlib_module_names else "a layer or the runtime"
+            where = "the standard library" if top in self.standard_library else "a layer or the runtime"
             return frozenset({Value("unknown", f"it comes from `{module}`, which is not in the bundle but in {where}")})
         reached = self.import_(module)
         if reached and reached.kind == "fails" and parent and parent.kind == "namespace":

@@ -1,0 +1,35 @@
+"""What is written next to a zip, if set: the HTML report and the SBOM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hatch_lambda.inspect import output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hatch_lambda.config.settings import ZipSettings
+    from hatch_lambda.plugin.prepared import Prepared
+
+_REPORT, _SBOM = ".html", ".cdx.json"
+"""The ends of their names, in place of `.zip`."""
+
+
+def paths(path: Path, zips: ZipSettings) -> tuple[Path, ...]:
+    """`path`: of the zip."""
+    suffixes = [suffix for suffix, is_set in ((_REPORT, zips.report), (_SBOM, zips.sbom)) if is_set]
+    return tuple(output.next_to(path, suffix) for suffix in suffixes)
+
+
+def write(path: Path, zips: ZipSettings, prepared: Prepared) -> None:
+    target = prepared.settings.target
+    if not (zips.report or zips.sbom):
+        return
+    from hatch_lambda.inspect import report, sbom
+
+    if zips.report:
+        report.write(path, output.next_to(path, _REPORT), target)
+    if zips.sbom:
+        hashes = {wheel.distribution.partition(" ")[0]: wheel.sha256 for wheel in prepared.bundle.wheels}
+        sbom.write(path, output.next_to(path, _SBOM), target, hashes)
