@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda.resolve.closure import Attempt
 from hatch_lambda.resolve.curated import COMPATIBLE
-from hatch_lambda.wheels.compatibility import Verdict, fault_of_machine_code, machine_code_of, wheel_tags
+from hatch_lambda.wheels.compatibility import Verdict, fault_of_machine_code, wheel_tags
 from hatch_lambda.wheels.loadable import find_faults
+from hatch_lambda.wheels.machine_code import scan_wheel
 from hatch_lambda.wheels.scan import scan_unchecked
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def allow(closure: Closure, settings: Settings) -> Closure:
 def _verdict(wheel: Wheel, found: Distribution, settings: Settings) -> Verdict:
     if not _is_for_python_3(wheel):
         return wheel.verdict
-    if not machine_code_of(wheel.path):
+    if not scan_wheel(wheel.path):
         return Verdict(compatible=True, reason="it contains no machine code")
     fault = fault_of_machine_code(wheel.path, settings.target)
     if fault:

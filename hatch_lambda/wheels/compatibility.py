@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,17 +50,9 @@ def promises_no_glibc(tags: Iterable[Tag]) -> bool:
 
 def fault_of_machine_code(wheel: Path, target: Target) -> str | None:
     """Why the target cannot load a file of a wheel, if any. Raises `BrokenWheelError`."""
-    return next((fault for code in machine_code_of(wheel) if (fault := _fault(code, target))), None)
+    from hatch_lambda.wheels.machine_code import scan_wheel
 
-
-def machine_code_of(wheel: Path) -> tuple[MachineCode, ...]:
-    """All machine code in a wheel. Raises `BrokenWheelError`."""
-    from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, scan_wheel
-
-    try:
-        return scan_wheel(wheel)
-    except (BrokenMachineCodeError, zipfile.BadZipFile, zlib.error) as error:
-        raise BrokenWheelError(wheel.name, str(error)) from None
+    return next((fault for code in scan_wheel(wheel) if (fault := _fault(code, target))), None)
 
 
 # glibc has the feature of the symbol from this version on.

@@ -6,23 +6,23 @@ import functools
 import os
 import re
 import struct
+import zlib
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
-from zipfile import ZipFile
+from typing import TYPE_CHECKING, Any, Literal, cast
+from zipfile import BadZipFile, ZipFile
 
 from packaging.version import Version
 
+from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.wheels.signatures import (
     DOS_SIGNATURE,
     ELF_SIGNATURE,
     FAT_MACH_O_SIGNATURES,
     MACH_O_BYTE_ORDER_AND_BITS,
     SIGNATURE_LENGTH,
-    begins_as_machine_code,
+    native_files,
 )
 
 if TYPE_CHECKING:
@@ -69,15 +69,12 @@ class MachineCode:
 
 
 def scan_wheel(wheel: Path) -> tuple[MachineCode, ...]:
-    """All machine code in a wheel, sorted by path."""
-    found = []
-    with ZipFile(wheel) as archive:
-        for member in archive.infolist():
-            with archive.open(member) as file:
-                start = file.read(SIGNATURE_LENGTH)
-                if begins_as_machine_code(start):
-                    found.append(read_stream(member.filename, chain([start], iter(partial(file.read, 1 << 20), b""))))
-    return _sorted(found)
+    """All machine code in a wheel, sorted by path. Raises `BrokenWheelError`."""
+    try:
+        with ZipFile(wheel) as archive:
+            return _sorted(read_stream(name, content) for name, content in native_files(archive))
+    except (BrokenMachineCodeError, BadZipFile, zlib.error) as error:
+        raise BrokenWheelError(wheel.name, str(error)) from None
 
 
 def scan_directory(root: Path) -> tuple[MachineCode, ...]:
@@ -157,29 +154,17 @@ _VER_FLG_WEAK = 2
 _STRING_LIMIT = 1 << 16
 
 
-class _Record(NamedTuple):
-    """How a record is read. `size`: in bytes."""
-
-    parse: Callable[[bytes], Any]
-    size: int
-
-
 @functools.cache
-def _layouts_of(bits: int, byte_order: str, machine: tuple[Any, Any, Any] | None = None) -> Mapping[str, _Record]:
-    """By pyelftools' names. `machine`: type, machine and ABI, for all records except the header.
-
-    Cached, as making them is slow and the files of a wheel are for one machine.
-    """
+def _layouts_of(bits: int, byte_order: str) -> Mapping[str, tuple[Callable[[bytes], Any], int]]:
+    """How a record is parsed, and its size in bytes, by pyelftools' names. Cached, as making them is slow."""
     # Imported here, as most wheels have no machine code. Not `ELFFile`, which reads the section headers.
     from elftools.elf.structs import ELFStructs
 
-    layouts = ELFStructs(little_endian=byte_order == "<", elfclass=bits)
-    layouts.create_basic_structs()
-    names = ["Elf_Ehdr"]
-    if machine:
-        layouts.create_advanced_structs(*machine)
-        names = ["Elf_Phdr", "Elf_Dyn", "Elf_Verneed", "Elf_Vernaux"]
-    return {name: _Record(layout.parse, layout.sizeof()) for name in names for layout in [getattr(layouts, name)]}
+    structs = ELFStructs(little_endian=byte_order == "<", elfclass=bits)
+    structs.create_basic_structs()
+    structs.create_advanced_structs()
+    names = ("Elf_Ehdr", "Elf_Phdr", "Elf_Dyn", "Elf_Verneed", "Elf_Vernaux")
+    return {name: (layout.parse, layout.sizeof()) for name in names for layout in [getattr(structs, name)]}
 
 
 class _Elf:
@@ -195,17 +180,13 @@ class _Elf:
             raise ValueError(f"word size {ei_class} or byte order {ei_data} is none of ELF's")
         self.bits, self.byte_order = _EI_CLASS[ei_class], _EI_DATA[ei_data]
         self._layouts = _layouts_of(self.bits, self.byte_order)
-        header = self.record("Elf_Ehdr", 0)
-        self._layouts = _layouts_of(
-            self.bits, self.byte_order, (header["e_type"], header["e_machine"], header["e_ident"]["EI_OSABI"])
-        )
-        self.segments = [self.record("Elf_Phdr", offset) for offset in self._program_headers(header)]
-
-    def _program_headers(self, header: Any) -> Iterable[int]:
+        header = self._record("Elf_Ehdr", 0)
         start, count, size = header["e_phoff"], header["e_phnum"], header["e_phentsize"]
-        if count and size != self._layouts["Elf_Phdr"].size:
+        if count and size != self._layouts["Elf_Phdr"][1]:
             raise ValueError(f"program headers of {size} bytes")
-        return range(start, start + count * size, size or 1)
+        self._segments = [self._record("Elf_Phdr", start + number * size) for number in range(count)]
+        self._dynamic = tuple(self._dynamic_section())
+        self._values = dict(self._dynamic)
 
     @property
     def architecture(self) -> str:
@@ -215,37 +196,65 @@ class _Elf:
 
     @property
     def interpreter(self) -> str | None:
-        return next((self.string(s["p_offset"]) for s in self.segments if s["p_type"] == "PT_INTERP"), None)
+        return next((self._string(s["p_offset"]) for s in self._segments if s["p_type"] == "PT_INTERP"), None)
 
-    @property
-    def dynamic(self) -> Iterator[tuple[str | int, int]]:
+    def strings(self, tag: str) -> tuple[str, ...]:
+        """The strings in the dynamic section with a tag."""
+        return tuple(self._name(value) for name, value in self._dynamic if name == tag)
+
+    def needed_versions(self) -> Iterator[tuple[str, str]]:
+        """Libraries and the versions of their symbols."""
+        if "DT_VERNEED" not in self._values:
+            return
+        for offset, library in self._chain("Elf_Verneed", self._offset(self._values["DT_VERNEED"]), "vn_next"):
+            for _, version in self._chain("Elf_Vernaux", offset + library["vn_aux"], "vna_next"):
+                if not version["vna_flags"] & _VER_FLG_WEAK:
+                    yield self._name(library["vn_file"]), self._name(version["vna_name"])
+
+    def _dynamic_section(self) -> Iterator[tuple[str | int, int]]:
         """The tags and values of the dynamic section; unknown tags are numbers."""
-        for segment in self.segments:
+        for segment in self._segments:
             # Files with debugging symbols only have the headers of the stripped file, but not its content.
             if segment["p_type"] == "PT_DYNAMIC" and segment["p_filesz"]:
-                yield from self._dynamic_at(segment["p_offset"])
+                offset = segment["p_offset"]
+                while (entry := self._record("Elf_Dyn", offset))["d_tag"] != "DT_NULL":
+                    yield entry["d_tag"], entry["d_val"]
+                    offset += self._layouts["Elf_Dyn"][1]
 
-    def _dynamic_at(self, offset: int) -> Iterator[tuple[str | int, int]]:
-        while (entry := self.record("Elf_Dyn", offset))["d_tag"] != "DT_NULL":
-            yield entry["d_tag"], entry["d_val"]
-            offset += self._layouts["Elf_Dyn"].size
+    @functools.cached_property
+    def _string_table(self) -> int:
+        if "DT_STRTAB" not in self._values:
+            raise ValueError("the dynamic section has no DT_STRTAB")
+        return self._offset(self._values["DT_STRTAB"])
 
-    def offset(self, address: int) -> int:
+    def _name(self, place: int) -> str:
+        return self._string(self._string_table + place)
+
+    def _chain(self, layout: str, offset: int, link: str) -> Iterator[tuple[int, Any]]:
+        """Records with the distance to the next one, 0 in the last. ld.so follows these and ignores the counts, too."""
+        while True:
+            record = self._record(layout, offset)
+            yield offset, record
+            if not record[link]:
+                return
+            offset += record[link]
+
+    def _offset(self, address: int) -> int:
         """The offset in the file of a loaded address."""
-        for segment in self.segments:
+        for segment in self._segments:
             start = segment["p_vaddr"]
             if segment["p_type"] == "PT_LOAD" and start <= address < start + segment["p_filesz"]:
                 return int(segment["p_offset"] + address - start)
         raise ValueError(f"no segment holds the address {address:#x}")
 
-    def record(self, layout: str, offset: int) -> Any:
+    def _record(self, layout: str, offset: int) -> Any:
         parse, size = self._layouts[layout]
         content = _bytes_at(self._file, offset, size)
         if len(content) < size:
             raise ValueError(f"it ends before or within the {layout} at {offset:#x}")
         return parse(content)
 
-    def string(self, offset: int) -> str:
+    def _string(self, offset: int) -> str:
         text, end, _ = _bytes_at(self._file, offset, _STRING_LIMIT).partition(b"\0")
         if not end:
             raise ValueError(f"it has no string at {offset:#x}")
@@ -255,53 +264,21 @@ class _Elf:
 def _read_elf(path: str, file: BinaryIO) -> MachineCode:
     try:
         elf = _Elf(file)
-        dynamic = tuple(elf.dynamic)
-        values = dict(dynamic)
-
-        def strings(tag: str) -> tuple[str, ...]:
-            return tuple(elf.string(_string_table(elf, values) + value) for name, value in dynamic if name == tag)
-
         # ld.so(8): DT_RPATH counts only without DT_RUNPATH.
-        search_path = strings("DT_RUNPATH") or strings("DT_RPATH")
+        search_path = elf.strings("DT_RUNPATH") or elf.strings("DT_RPATH")
         return MachineCode(
             path=path,
             kind="ELF",
             architecture=elf.architecture,
             bits=elf.bits,
-            needs=tuple(sorted(set(_needed_versions(elf, values)))),
-            libraries=strings("DT_NEEDED"),
+            needs=tuple(sorted(set(elf.needed_versions()))),
+            libraries=elf.strings("DT_NEEDED"),
             search_path=tuple(search_path[-1].split(":")) if any(search_path) else (),
             interpreter=elf.interpreter,
-            soname=next(iter(strings("DT_SONAME")), None),
+            soname=next(iter(elf.strings("DT_SONAME")), None),
         )
     except ValueError as cause:
         raise BrokenMachineCodeError(path, str(cause)) from cause
-
-
-def _needed_versions(elf: _Elf, values: Mapping[str | int, int]) -> Iterator[tuple[str, str]]:
-    if "DT_VERNEED" not in values:
-        return
-    names = _string_table(elf, values)
-    for offset, library in _chain(elf, "Elf_Verneed", elf.offset(values["DT_VERNEED"]), "vn_next"):
-        for _, version in _chain(elf, "Elf_Vernaux", offset + library["vn_aux"], "vna_next"):
-            if not version["vna_flags"] & _VER_FLG_WEAK:
-                yield elf.string(names + library["vn_file"]), elf.string(names + version["vna_name"])
-
-
-def _string_table(elf: _Elf, values: Mapping[str | int, int]) -> int:
-    if "DT_STRTAB" not in values:
-        raise ValueError("the dynamic section has no DT_STRTAB")
-    return elf.offset(values["DT_STRTAB"])
-
-
-def _chain(elf: _Elf, layout: str, offset: int, link: str) -> Iterator[tuple[int, Any]]:
-    """Records with the distance to the next one, 0 in the last. ld.so follows these and ignores the counts, too."""
-    while True:
-        record = elf.record(layout, offset)
-        yield offset, record
-        if not record[link]:
-            return
-        offset += record[link]
 
 
 # --- Mach-O: mach-o/loader.h, mach-o/fat.h and mach/machine.h of XNU ---

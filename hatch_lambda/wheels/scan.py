@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.wheels.check import Piece, check_wheel
-from hatch_lambda.wheels.compatibility import machine_code_of
-from hatch_lambda.wheels.machine_code import HELD_IN_MEMORY, BrokenMachineCodeError, MachineCode, read_machine_code
+from hatch_lambda.wheels.machine_code import (
+    HELD_IN_MEMORY,
+    BrokenMachineCodeError,
+    MachineCode,
+    read_machine_code,
+    scan_wheel,
+)
 from hatch_lambda.wheels.record import Discrepancies
 from hatch_lambda.wheels.signatures import SIGNATURE_LENGTH, begins_as_machine_code
 
@@ -62,7 +67,7 @@ def prescan(wheel: Path, store: Store) -> None:
 
 def scan_unchecked(name: str, version: str, wheel: Path) -> Scan:
     """Scan a wheel that was built here. Raises `BrokenWheelError`."""
-    found = machine_code_of(wheel)
+    found = scan_wheel(wheel)
     if not found:
         return Scan(name, version, (), frozenset())
     with zipfile.ZipFile(wheel) as archive:
@@ -124,27 +129,19 @@ def _from_json(text: str | None, of: str) -> tuple[tuple[MachineCode, ...], froz
         note: dict[str, Any] = json.loads(text or "")
         if note.pop("digest") != _digest(note) or (note["format"], note["of"]) != (_FORMAT, of):
             return None
-        return (
-            tuple(map(_machine_code, note["machine_code"])),
-            frozenset(note["names"]),
-            Discrepancies(*map(tuple, note["record"])),
+        code = tuple(
+            MachineCode(**{name: _as_tuples(value) for name, value in facts.items()}) for facts in note["machine_code"]
         )
+        return code, frozenset(note["names"]), Discrepancies(*_as_tuples(note["record"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _as_tuples(value: Any) -> Any:
+    """JSON has only lists."""
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _digest(content: dict[str, Any]) -> str:
     """Against damage only: whoever can write to the store can forge it."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()
-
-
-def _machine_code(facts: dict[str, Any]) -> MachineCode:
-    """JSON knows no tuples."""
-    return MachineCode(
-        **{
-            **facts,
-            "needs": tuple((library, symbol) for library, symbol in facts["needs"]),
-            "libraries": tuple(facts["libraries"]),
-            "search_path": tuple(facts["search_path"]),
-        }
-    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SIGNATURE_LENGTH = 4
@@ -33,11 +36,16 @@ def begins_as_machine_code(content: bytes) -> bool:
     )
 
 
+def native_files(archive: ZipFile) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """The files in a zip that may be machine code: their names, and their content in pieces, to be read at once."""
+    for member in archive.infolist():
+        with archive.open(member) as file:
+            start = file.read(SIGNATURE_LENGTH)
+            if begins_as_machine_code(start):
+                yield member.filename, chain([start], iter(partial(file.read, 1 << 20), b""))
+
+
 def may_have_machine_code(wheel: Path) -> bool:
     """Whether any file of a wheel may be machine code."""
     with ZipFile(wheel) as archive:
-        for member in archive.infolist():
-            with archive.open(member) as content:
-                if begins_as_machine_code(content.read(SIGNATURE_LENGTH)):
-                    return True
-    return False
+        return any(True for _ in native_files(archive))

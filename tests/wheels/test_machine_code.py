@@ -11,6 +11,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from packaging.version import Version
 
+from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.wheels import machine_code
 from hatch_lambda.wheels.machine_code import (
     BrokenMachineCodeError,
@@ -378,10 +379,8 @@ class TestScanWheel:
     def test_a_broken_member_is_named(self, tmp_path: Path) -> None:
         wheel = make_wheel(tmp_path, {"sample/a.so": make_elf()[:100]})
 
-        with pytest.raises(BrokenMachineCodeError) as error:
+        with pytest.raises(BrokenWheelError, match=r"sample/a\.so starts as machine code but cannot be read"):
             scan_wheel(wheel)
-
-        assert error.value.path == "sample/a.so"
 
     def test_a_member_too_large_for_memory_gives_the_same_result(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
