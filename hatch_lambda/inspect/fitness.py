@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from hatch_lambda.common.target import Target
     from hatch_lambda.inspect.contents import Contents, Entry
 
-# The advice to exclude one file is a setting of a build, and would keep files with the same fault apart.
-_SETTING = re.compile(r": `exclude = .*`$")
+# Settings of a build change nothing in a finished zip, which may be another tool's. And as `exclude` names one file, it
+# would keep files with the same fault apart.
+_EXCLUDE = re.compile(r": `exclude = .*`$")
+_FORCE_INCLUDE = re.compile(r" \(`force-include` in .*?\)")
+_COMPATIBLE = re.compile(r"set `compatible = .*`$")
 
 
 def faults_by_target(contents: Contents, layers: Sequence[Contents] = ()) -> dict[Target, tuple[Fault, ...]]:
@@ -50,13 +53,18 @@ def faults(contents: Contents, target: Target, layers: Sequence[Contents] = ()) 
         dataclasses.replace(
             fault,
             path=paths.get((fault.distribution, fault.path), fault.path),
-            advice=_SETTING.sub("", fault.advice),
+            advice=_without_settings(fault.advice),
         )
         for fault in loadable.find_faults(scans, target, project=project)
     ]
     for whole in (contents, *layers):
         found_faults += _other_faults(whole, target)
     return tuple(found_faults)
+
+
+def _without_settings(advice: str) -> str:
+    advice = _FORCE_INCLUDE.sub("", _EXCLUDE.sub("", advice))
+    return _COMPATIBLE.sub("inspect them together (`hatch-lambda inspect --layer`)", advice)
 
 
 def _is_ignored(path: str, contents: Contents, target: Target) -> bool:

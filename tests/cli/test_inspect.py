@@ -268,6 +268,15 @@ class TestCompatibility:
         assert self.why_not(path) == [("own code", "tool.so", "the library libpq.so.5")]
         assert self.of(path, layer) == {name for name in EVERYWHERE if name.endswith("x86_64")}
 
+    def test_no_setting_of_a_build_is_advised(self, tmp_path: Path) -> None:
+        files = {"app/native.so": make_elf(needed=("libpq.so.5",)), "other/native.so": make_elf("aarch64")}
+        result = inspect(make_zip(tmp_path / "function.zip", files), "--runtime", "python3.13")
+        assert (
+            "ship it under this name in `lib/` of the zip; if one of your layers has it, inspect them" in result.stderr
+        )
+        assert "(`hatch-lambda inspect --layer`)" in result.stderr
+        assert not {word for word in ("compatible =", "exclude =", "force-include") if word in result.stderr}
+
     def test_layer_directory_of_one_runtime(self, tmp_path: Path) -> None:
         extension: dict[str, str | bytes] = {
             "fast/__init__.py": "",
