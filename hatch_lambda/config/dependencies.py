@@ -77,6 +77,11 @@ def with_local_sources(requirements: tuple[str, ...], settings: Settings, projec
     return Dependencies(tuple(direct), constraints, ignored)
 
 
+def declared_in(folder: Path, extras: Iterable[str], settings: Settings) -> Iterator[str]:
+    """The requirements in a project's pyproject.toml, with those of extras, whose markers match the target."""
+    return _LocalProjects(Workspace(folder, ""), settings).dependencies(folder, extras)
+
+
 def _constraints(workspace: Workspace) -> tuple[str, ...]:
     """Raises `ConfigurationError`."""
     found = []
@@ -130,7 +135,7 @@ class _LocalProjects:
             return
         if place in seen or not self._applies(requirement.marker):
             return
-        for inner in self._dependencies(place, requirement.extras):
+        for inner in self.dependencies(place, requirement.extras):
             yield from self.packages(under(requirement.marker, inner), place, seen | {place})
 
     def direct(self, text: str, folder: Path) -> str:
@@ -162,7 +167,7 @@ class _LocalProjects:
         folder = _folder_of(requirement.url)
         if folder is None or not self._applies(requirement.marker):
             return
-        for text in self._dependencies(folder, requirement.extras):
+        for text in self.dependencies(folder, requirement.extras):
             direct = Requirement(self.direct(text, folder))
             if direct.url and not Requirement(text).url:
                 place = _folder_of(direct.url)
@@ -175,7 +180,7 @@ class _LocalProjects:
                 direct.marker = None
                 yield str(direct)
 
-    def _dependencies(self, folder: Path, extras: Iterable[str]) -> Iterator[str]:
+    def dependencies(self, folder: Path, extras: Iterable[str]) -> Iterator[str]:
         """The requirements in a project's pyproject.toml whose markers match the target."""
         project = self.workspace.pyproject(folder).get("project", {})
         optional = {canonicalize_name(name): texts for name, texts in project.get("optional-dependencies", {}).items()}

@@ -14,6 +14,7 @@ from hatch_lambda.common.errors import ResolutionError
 from hatch_lambda.common.redact import redact
 from hatch_lambda.config import requirements_files
 from hatch_lambda.config.requirements_files import Unread
+from hatch_lambda.resolve import hashes
 from hatch_lambda.resolve.closure import Closure, IndexFile
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import distribution_of
@@ -81,6 +82,8 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
     found = sorted(
         (distribution_of(entry, destination) for entry in answer.findings["resolved"]), key=attrgetter("name")
     )
+    if (extras := answer.findings.get("project_extras")) is not None:
+        hashes.check_without_project(extras, found, job)
     unreachable = tuple(_found_elsewhere(answer, found))
     for warning in unreachable:
         job.reporter.warn(warning)
@@ -126,6 +129,7 @@ def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Itera
     """What else is known about a failed resolution, and what to do. `words`: what pip's output says about it."""
     offers, target = _offers(answer), job.target
     yield from _not_found(answer, offers, output)
+    yield from hashes.ways_out(words, job)
     if "subprocess-exited-with-error" in output:  # in a build for metadata, of what pip has collected last
         at_work = re.findall(r"^\s*(?:Collecting|Processing) .*", answer.completed.output, flags=re.MULTILINE)[-1:]
         if match := _SDIST_AT_WORK.match("".join(at_work)):

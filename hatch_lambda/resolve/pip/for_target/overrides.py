@@ -96,6 +96,23 @@ def evaluate_markers_of_editables() -> None:
     patch(req_file, "get_line_parser", make_parser)
 
 
+def leave_out_project(root: Path, findings: Findings) -> None:
+    """Leave out the project itself where hashes are required: a directory has none, and its own wheel is packaged."""
+    get_requirements = original(RequirementCommand, "get_requirements")
+
+    def get_others(self: Any, args: Any, options: Any, *more: Any) -> Any:
+        others = []
+        for requirement in get_requirements(self, args, options, *more):
+            link = requirement.link
+            if options.require_hashes and link and link.is_existing_dir() and root.samefile(link.file_path):
+                findings.project_extras = sorted(requirement.extras)
+            else:
+                others.append(requirement)
+        return others
+
+    patch(RequirementCommand, "get_requirements", get_others)
+
+
 def allow_sdists_for_other_platforms() -> None:
     """Lift pip's restriction: pip would build them for this machine, stages 4 and 5 build and check them."""
     if original(download, "cmdoptions") is not cmdoptions:

@@ -25,6 +25,8 @@ class Findings:
         """Projects that have wheels with incompatible tags."""
         self.no_candidates: set[str] = set()
         """Those of them for which pip found no file to use."""
+        self.project_extras: list[str] | None = None
+        """The extras of the project itself, if it was left out."""
         self.unreachable: list[tuple[str, str]] = []
         """URLs of index pages that could not be fetched, and why."""
         self.errors: list[PatchError] = []
@@ -40,6 +42,7 @@ class Findings:
             "index_options": self.index_options,
             "offers": {name: list(files.values()) for name, files in self.offers.items()},
             "no_candidates": sorted(self.no_candidates),
+            "project_extras": self.project_extras,
             "unreachable": self.unreachable,
         }
 

@@ -73,6 +73,7 @@ def apply_overrides(request: dict[str, Any], findings: Findings) -> None:
     overrides.record_offers(findings)
     overrides.save_in_separate_folders(findings)
     overrides.record_resolution(findings)
+    overrides.leave_out_project(Path.cwd(), findings)
     overrides.leave_source_trees_unlittered()
     unreachable.UnreachableIndexes(findings)
     unreachable.record_broken_pages(findings)
