@@ -17,11 +17,13 @@ from hatch_lambda.bundle.files import Bundle, LeftOut, union
 from hatch_lambda.common import source_trees
 from hatch_lambda.common.files import read_regular, write_cache
 from hatch_lambda.config.patterns import unmatched
+from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.members import BundleFile, Generated, Member
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from hatch_lambda.config.settings import Settings
@@ -93,6 +95,14 @@ def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tu
     left_out = {"exclude": LeftOut(len(excluded), sum(file.source.size for file in excluded)), **pruned.left_out}
     unused = unmatched(settings.exclude, (file.path for layout in layouts for file in layout))
     return _FileList(union(left), left_out, pruned.kept, unused)
+
+
+def prunable(files: Iterable[BundleFile], settings: Settings) -> Mapping[str, LeftOut]:
+    """What each set that `prune` does not name would leave out of a bundle's files."""
+    from hatch_lambda.bundle.prune import decide
+
+    sets = {*PRUNABLE} - settings.prune - ({"bytecode"} if settings.compile_bytecode else set())
+    return decide([tuple(files)], frozenset(sets), settings.target, _own_sources(settings)).left_out
 
 
 def _own_sources(settings: Settings) -> tuple[bytes, ...]:

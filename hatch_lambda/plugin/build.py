@@ -211,7 +211,7 @@ class Build:
                     reporter.warn(warning)
             self._check_handler(prepared, everything)
             files = variants.compose(version, own.files, dependencies)
-            size.check_size(everything)
+            size.check_size(version, own.files, dependencies, prepared.settings)
             path, level = Path(directory, self._zip_name(version)), self.tables.zip.compression_level
             wheels = {kept.path for kept in bundle.wheels}
             with self._recorded(prepared, path), reporter.at_work("writing the zip"):

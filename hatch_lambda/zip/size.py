@@ -2,35 +2,71 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from hatch_lambda.bundle.assemble import prunable
 from hatch_lambda.common.errors import TooLargeError
 from hatch_lambda.common.limits import UNZIPPED_LIMIT
 from hatch_lambda.common.ui import megabytes
+from hatch_lambda.config.settings import CODE, LAYER, PRUNABLE
+from hatch_lambda.resolve.curated import AWS_SDK, AWS_SDK_DEPENDENCIES, AWS_SDK_PACKAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.wheels.members import BundleFile
 
 _SHOWN = 10
 
 
-def check_size(files: Sequence[BundleFile]) -> None:
-    """Refuse what Lambda would refuse after the upload. Raises `TooLargeError`."""
-    sizes: Counter[str] = Counter()
-    for file in files:
-        sizes[file.owner] += file.source.size
-    total = sum(sizes.values())
+def check_size(version: str, own: Sequence[BundleFile], dependencies: Sequence[BundleFile], settings: Settings) -> None:
+    """Refuse what Lambda would refuse after the upload, code and layer together. Raises `TooLargeError`."""
+    code, layer = (sum(file.source.size for file in files) for files in (own, dependencies))
+    total = code + layer
     if total <= UNZIPPED_LIMIT:
         return
-    largest = sizes.most_common()
+    sizes: Counter[str] = Counter()
+    for file in (*own, *dependencies):
+        sizes[file.owner] += file.source.size
+    what = {LAYER: "The layer", CODE: "The function's code and its layer together"}.get(version, "The zip")
+    parts = f": code {megabytes(code)}, layer {megabytes(layer)}" if version == CODE else ""
     has, limit = megabytes(total), megabytes(UNZIPPED_LIMIT)
     lines = [
-        f"The zip would have {has} unzipped ({total:,} bytes); Lambda's limit is {limit}, layers included.",
-        "The largest distributions in it:",
-        *(f"  {megabytes(size):>9}  {owner}" for owner, size in largest[:_SHOWN]),
-        "What you can do: leave out what the function does not need, with `exclude` or fewer dependencies.",
+        f"{what} would have {has} unzipped ({total:,} bytes{parts}); Lambda's limit is {limit}, layers included.",
+        "The largest distributions:",
+        *(f"  {megabytes(size):>9}  {owner}" for owner, size in sizes.most_common(_SHOWN)),
+        "What you can do:",
+        *(f"- {remedy}" for remedy in _remedies(sizes, dependencies, settings)),
     ]
-    raise TooLargeError("\n".join(lines), largest)
+    raise TooLargeError("\n".join(lines), sizes.most_common())
+
+
+def _remedies(sizes: Mapping[str, int], dependencies: Sequence[BundleFile], settings: Settings) -> Iterator[str]:
+    """What can be left out, and how much that would save."""
+    useless = []
+    if saved := {name: left.size for name, left in prunable(dependencies, settings).items() if left.size}:
+        sets = json.dumps([name for name in PRUNABLE if name in saved or name in settings.prune])
+        parts = ", ".join(f"{name} {megabytes(size)}" for name, size in saved.items())
+        yield f"set `prune = {sets}`, which leaves out {megabytes(sum(saved.values()))}: {parts}"
+    else:
+        useless.append("`prune`")
+    by_name = {owner.partition(" ")[0]: size for owner, size in sizes.items()}
+    sdk = sorted(by_name.keys() & (AWS_SDK_PACKAGES | AWS_SDK_DEPENDENCIES))
+    if AWS_SDK_PACKAGES & by_name.keys():
+        size = megabytes(sum(by_name[name] for name in sdk))
+        yield f"add `{AWS_SDK}` to `provided`, which leaves out what the runtime has, up to {size}: {', '.join(sdk)}"
+    else:
+        useless.append("`provided`")
+    if settings.compile_bytecode:
+        bytecode = sum(file.source.size for file in dependencies if "__pycache__/" in file.path)
+        yield f"set `compile-bytecode = false`, which leaves out {megabytes(bytecode)}"
+    yield "leave out what the function does not need, with `exclude` or fewer dependencies; their sizes are above"
+    if not settings.function:
+        yield "split the project into `functions`, each with its own dependencies"
+    if useless:
+        yield f"{' and '.join(useless)} would leave out nothing more"
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    yield "a layer does not help, as it counts, too; a function that is a container image may have 10 GB"

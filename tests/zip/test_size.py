@@ -1,0 +1,115 @@
+"""Lambda's limit on the unzipped size: of what the message speaks, and what it advises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hatch_lambda.common.errors import TooLargeError
+from hatch_lambda.config.settings import load
+from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Generated
+from hatch_lambda.zip import size
+from tests.support.packages import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+OWN = [BundleFile("orders/app.py", FILE_MODE, Generated(b"x" * 2048), "orders 1.0")]
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """The lines of the message where the limit is 1 kB. `wheels`: files by distribution."""
+    monkeypatch.setattr(size, "UNZIPPED_LIMIT", 1024)
+
+    def ask(
+        version: str = "function", *, own: list[BundleFile] = OWN, wheels: dict[str, dict[str, str]], **table: object
+    ) -> list[str]:
+        table = {key.replace("_", "-"): value for key, value in table.items()}
+        settings = load({"runtime": "python3.13", **table}, tmp_path, environ={})
+        files = [
+            file
+            for name, contents in wheels.items()
+            for file in lay_out(make_wheel(tmp_path / "wheels", name, files=contents), settings.target)
+        ]
+        with pytest.raises(TooLargeError) as error:
+            size.check_size(version, own, files, settings)
+        return str(error.value).splitlines()
+
+    return ask
+
+
+def kilobytes(number: float) -> str:
+    return "#" * int(number * 1024)
+
+
+PLAIN = {"foo": {"foo.py": kilobytes(400)}}
+
+
+@pytest.mark.parametrize(
+    ("version", "own", "said"),
+    [
+        ("function", OWN, "The zip would have 402."),
+        ("code", OWN, "The function's code and its layer together would have 402."),
+        ("layer", [], "The layer would have 400."),
+    ],
+)
+def test_it_says_of_what(refused: Callable[..., list[str]], version: str, own: list[BundleFile], said: str) -> None:
+    first, *rest = refused(version, own=own, wheels=PLAIN)
+
+    assert first.startswith(said)
+    assert first.endswith("; Lambda's limit is 1.0 kB, layers included.")
+    assert ("bytes: code 2.0 kB, layer 400." in first) == (version == "code")
+    assert rest[1].split()[1:] == ["kB", "foo", "1.0"]
+
+
+def test_what_prune_would_leave_out_is_told_by_set(refused: Callable[..., list[str]]) -> None:
+    wheels = {
+        "foo": {
+            "foo/__init__.py": kilobytes(1),
+            "foo/tests/__init__.py": "",
+            "foo/tests/test_x.py": "def test_x(): ...\n" + kilobytes(30),
+            "foo/x.pyi": kilobytes(5),
+            "foo/y.cpython-310-x86_64-linux-gnu.so": kilobytes(2),
+        }
+    }
+
+    lines = refused(wheels=wheels)
+    assert (
+        '- set `prune = ["bytecode", "tests", "stubs", "extensions"]`, which leaves out 37.0 kB: '
+        "tests 30.0 kB, stubs 5.0 kB, extensions 2.0 kB" in lines
+    )
+    lines = refused(wheels=wheels, prune=["tests", "stubs"])
+    assert '- set `prune = ["tests", "stubs", "extensions"]`, which leaves out 2.0 kB: extensions 2.0 kB' in lines
+
+
+def test_what_the_runtime_provides_is_told(refused: Callable[..., list[str]]) -> None:
+    wheels = {name: {f"{name}.py": kilobytes(100)} for name in ("boto3", "botocore", "six", "foo")}
+
+    (line,) = [line for line in refused(wheels=wheels) if "provided" in line]
+
+    assert line.startswith("- add `aws-sdk` to `provided`, which leaves out what the runtime has, up to 301.")
+    assert line.endswith("kB: boto3, botocore, six")
+
+
+def test_bytecode_that_is_compiled_here_is_told(refused: Callable[..., list[str]]) -> None:
+    wheels = {"foo": {"foo.py": "", "__pycache__/foo.cpython-313.pyc": kilobytes(50)}}
+
+    lines = refused(wheels=wheels, compile_bytecode=True, prune=[])
+
+    assert "- set `compile-bytecode = false`, which leaves out 50.0 kB" in lines
+    assert not any('"bytecode"' in line for line in lines)
+
+
+def test_all_ways_out_are_named_where_nothing_is_known(refused: Callable[..., list[str]]) -> None:
+    lines = refused(wheels={**PLAIN, "six": {"six.py": ""}})
+
+    assert lines[lines.index("What you can do:") + 1 :] == [
+        "- leave out what the function does not need, with `exclude` or fewer dependencies; their sizes are above",
+        "- split the project into `functions`, each with its own dependencies",
+        "- `prune` and `provided` would leave out nothing more",
+        "- a layer does not help, as it counts, too; a function that is a container image may have 10 GB",
+    ]
