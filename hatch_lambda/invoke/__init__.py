@@ -1,8 +1,8 @@
 """Run a Lambda function locally: AWS's runtime client on one side, a Runtime API on the other. Requires Linux.
 
 `invocation`: what is asked for and what comes of it. `execution_environment`: the directories and variables of a
-function, filled by `task_root` and `runtime_python`. `supervisor`: one process of a runtime (`runtime_process`), which
-is started by `start_as_lambda`, becomes `run_in_lambda` and talks to `runtime_api`.
+function, filled by `task_root` and `runtime_python`. `supervisor`: a runtime (`runtime_process`), which is the child
+of `start_as_lambda`, executes `run_in_lambda` and talks to `runtime_api`.
 """
 
 from hatch_lambda.invoke.execution_environment import ExecutionEnvironment, invoke, prepare
