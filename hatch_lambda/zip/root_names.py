@@ -21,7 +21,9 @@ def warnings(files: Iterable[BundleFile], target: Target, *, own: str) -> Iterat
     suffixes = (*target.extension_suffixes, ".py", ".pyc")
     twins, run_early = set(), set()
     for file in files:
-        top, slash, _ = file.path.partition("/")
+        top, slash, rest = file.path.partition("/")
+        if "/" in rest:
+            continue
         stem = next((file.path.removesuffix(suffix) for suffix in suffixes if file.path.endswith(suffix)), "")
         module = stem.removesuffix("/__init__")
         shown = f"{top}{slash} ({'the project' if file.owner == own else file.owner})"
