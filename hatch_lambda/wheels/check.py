@@ -32,8 +32,7 @@ _LARGE = 256 * 1024  # worth a thread of its own
 
 _MOST_METADATA = 64 * 1024 * 1024  # read as a whole
 
-Piece = bytes | memoryview
-Watch = Callable[[str, Iterator[Piece]], Iterable[Piece]]
+Watch = Callable[[str, Iterator[bytes]], Iterable[bytes]]
 """Receives the path and the content of a file in pieces, and yields the same pieces."""
 
 
@@ -162,7 +161,7 @@ def _record(member: Member) -> dict[str, tuple[str, str]]:
     return {path: (digest, size) for path, digest, size in rows}
 
 
-def _hash_fault(member: Member, expected: str, size: str, pieces: Iterable[Piece]) -> str | None:
+def _hash_fault(member: Member, expected: str, size: str, pieces: Iterable[bytes]) -> str | None:
     algorithm = expected.partition("=")[0]
     if not expected:
         raise FaultError(f"its RECORD has no hash of `{member.name}`")

@@ -8,7 +8,7 @@ import sys
 import zipfile
 import zlib
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hatch_lambda.common.errors import BrokenWheelError
 
@@ -68,14 +68,11 @@ class BundleFile(NamedTuple):
 
 
 LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")  # APPNOTE 4.3.7
-_LENGTHS, _PLACE_OF_LENGTHS = struct.Struct("<HH"), 26  # the end of it: of the name, of the extra field
 PIECE = 256 * 1024
 """Bytes that stay in the processor's cache while they are inflated, summed and written."""
 USUAL_EXTRA = 64
 """Bytes; few extra fields are longer."""
 _READ_AHEAD = 256 * 1024
-_SMALL = 16 * 1024
-"""Bytes up to which a copy is faster than a view."""
 
 
 class Reader:
@@ -88,18 +85,13 @@ class Reader:
 
     def at(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from an offset."""
-        ahead, begin = self.around(offset, size)
-        return ahead[begin : begin + size]
-
-    def around(self, offset: int, size: int) -> tuple[bytes, int]:
-        """The bytes read ahead, which include those asked for if the file does, and where in them the offset is."""
         begin = offset - self._start
         left = len(self._ahead) - begin
         if begin < 0 or left < size:
             goes_on = begin >= 0 and left > -_READ_AHEAD and size < _READ_AHEAD
             self._start, begin = offset, 0
             self._ahead = self._read(offset, _READ_AHEAD if goes_on else size)
-        return self._ahead, begin
+        return self._ahead[begin : begin + size]
 
     def _read(self, offset: int, size: int) -> bytes:
         if sys.platform == "win32":
@@ -115,105 +107,82 @@ class OpenWheels(ExitStack):
     def __init__(self) -> None:
         super().__init__()
         self._readers: dict[Path, Reader] = {}
-        self._latest: tuple[Path | None, Reader | None] = (None, None)
 
     def reader(self, wheel: Path) -> Reader:
-        latest, reader = self._latest
-        if reader is None or wheel is not latest:  # hashing a path takes longer than most reads
-            if wheel not in self._readers:
-                self._readers[wheel] = Reader(self.enter_context(wheel.open("rb", buffering=0)))
-            reader = self._readers[wheel]
-            self._latest = wheel, reader
-        return reader
+        if wheel not in self._readers:
+            self._readers[wheel] = Reader(self.enter_context(wheel.open("rb", buffering=0)))
+        return self._readers[wheel]
 
     def read(self, source: Member | Generated) -> bytes:
         """The content of a file. Raises `BrokenWheelError`."""
         return b"".join(inflated(self, source)) if isinstance(source, Member) else source.content
 
 
-def raw_pieces(wheels: OpenWheels, member: Member) -> Iterable[bytes | memoryview]:
-    """The data of a member as it is in the wheel, compressed or not, in pieces. Raises `BrokenWheelError`.
-
-    Most are small, so the header is read together with the data.
-    """
-    wheel = wheels.reader(member.wheel)
-    size = member.compressed_size
-    expected = LOCAL_HEADER.size + len(member.name) + USUAL_EXTRA + size
-    ahead, header = wheel.around(member.offset, min(PIECE, expected))
-    if not ahead.startswith(b"PK\3\4", header) or len(ahead) < header + LOCAL_HEADER.size:
-        raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is not where its directory says")
+def raw_pieces(wheels: OpenWheels, member: Member) -> Iterator[bytes]:
+    """The data of a member as it is in the wheel, compressed or not, in pieces. Raises `BrokenWheelError`."""
+    wheel, left = wheels.reader(member.wheel), member.compressed_size
+    expected = LOCAL_HEADER.size + len(member.name) + USUAL_EXTRA
+    # Most are small, so the header is read together with the data.
+    header = wheel.at(member.offset, expected + left if left < PIECE else expected)
+    if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
+        raise _broken(member, "is not where its directory says")
+    *_facts, name_length, extra_length = LOCAL_HEADER.unpack_from(header)
     # The extra field may differ from the one in the central directory (4.3.7).
-    name_length, extra_length = _LENGTHS.unpack_from(ahead, header + _PLACE_OF_LENGTHS)
-    start = header + LOCAL_HEADER.size + name_length + extra_length
-    if size <= _SMALL and start + size <= len(ahead):
-        return (ahead[start : start + size],)
-    piece = memoryview(ahead)[start : start + size]
-    return (piece,) if len(piece) == size else _pieces(wheel, member, start - header, piece)
-
-
-def _pieces(wheel: Reader, member: Member, start: int, piece: memoryview) -> Iterator[memoryview]:
-    place = member.offset + start + len(piece)
-    left = member.compressed_size
+    place = member.offset + LOCAL_HEADER.size + name_length + extra_length
     while left:
+        piece = wheel.at(place, min(left, PIECE))
         if not piece:
-            piece = memoryview(wheel.at(place, min(left, PIECE)))
-            place += len(piece)
-        if not piece:
-            raise BrokenWheelError(member.wheel.name, f"its entry {member.name!r} is cut off")
+            raise _broken(member, "is cut off")
         yield piece
+        place += len(piece)
         left -= len(piece)
-        piece = piece[:0]
 
 
-def inflated(wheels: OpenWheels, member: Member) -> Iterator[bytes | memoryview]:
+def inflated(wheels: OpenWheels, member: Member) -> Iterator[bytes]:
     """The content of a member in pieces, checked. Raises `BrokenWheelError`."""
+    if member.method in {STORED, DEFLATED}:
+        yield from inflate(raw_pieces(wheels, member), member)
+        return
     try:
-        if member.method in {STORED, DEFLATED}:
-            yield from inflate(raw_pieces(wheels, member), member.method, member.size, member.crc)
-        else:
-            with zipfile.ZipFile(member.wheel) as archive:
-                yield archive.read(member.name)
-    except (CorruptEntryError, zipfile.BadZipFile) as error:
-        raise BrokenWheelError(member.wheel.name, f"its entry `{member.name}` {error}") from None
+        with zipfile.ZipFile(member.wheel) as archive:
+            yield archive.read(member.name)
+    except zipfile.BadZipFile as error:
+        raise _broken(member, str(error)) from None
 
 
-class CorruptEntryError(Exception):
-    """How an entry differs from its headers, as in `is damaged`."""
+def inflate(raw: Iterable[bytes], member: Member) -> Iterator[bytes]:
+    """The content of a stored or deflated member, in pieces of at most `PIECE` bytes.
 
-
-_Piece = TypeVar("_Piece", bytes, bytes | memoryview)
-
-
-def inflate(raw: Iterable[_Piece], method: int, expected_size: int, expected_crc: int) -> Iterator[_Piece]:
-    """The content of an entry, stored or deflated, in pieces of at most `PIECE` bytes.
-
-    Raises `CorruptEntryError`, at the latest after the last piece.
+    Raises `BrokenWheelError`, at the latest after the last piece.
     """
     size, crc = 0, 0
-    pieces: Iterable[_Piece] = raw if method == STORED else _inflated(raw)
-    for piece in pieces:
+    for piece in raw if member.method == STORED else _inflated(raw, member):
         size += len(piece)
-        if size > expected_size:
-            raise CorruptEntryError(f"unpacks to more than the {expected_size} bytes it says")
+        if size > member.size:
+            raise _broken(member, f"unpacks to more than the {member.size} bytes it says")
         crc = zlib.crc32(piece, crc)
         yield piece
-    if size < expected_size:
-        raise CorruptEntryError(f"unpacks to {size} bytes, not the {expected_size} it says")
-    if crc != expected_crc:
-        raise CorruptEntryError("is damaged: its CRC is not the one it says")
+    if size < member.size:
+        raise _broken(member, f"unpacks to {size} bytes, not the {member.size} it says")
+    if crc != member.crc:
+        raise _broken(member, "is damaged: its CRC is not the one it says")
 
 
-def _inflated(raw: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+def _inflated(raw: Iterable[bytes], member: Member) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         for piece in raw:
-            left: bytes | memoryview = piece
+            left = piece
             while left and not inflater.eof:
                 yield inflater.decompress(left, PIECE)
                 left = inflater.unconsumed_tail
         while not inflater.eof and (rest := inflater.decompress(b"", PIECE)):
             yield rest
     except zlib.error as error:
-        raise CorruptEntryError(f"is damaged: {error}") from None
+        raise _broken(member, f"is damaged: {error}") from None
     if not inflater.eof or inflater.unused_data:
-        raise CorruptEntryError("is damaged: its compressed data ends elsewhere than it says")
+        raise _broken(member, "is damaged: its compressed data ends elsewhere than it says")
+
+
+def _broken(member: Member, what: str) -> BrokenWheelError:
+    return BrokenWheelError(member.wheel.name, f"its entry `{member.name}` {what}")

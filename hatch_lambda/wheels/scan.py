@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import sha256_of
-from hatch_lambda.wheels.check import Piece, check_wheel
+from hatch_lambda.wheels.check import check_wheel
 from hatch_lambda.wheels.machine_code import (
     HELD_IN_MEMORY,
     BrokenMachineCodeError,
@@ -83,7 +83,7 @@ def _check_and_scan(name: str, version: str, wheel: Path, store: Store) -> Scan:
     found: dict[str, MachineCode | None] = {}
     broken: dict[str, BrokenMachineCodeError] = {}
 
-    def watch(path: str, content: Iterator[Piece]) -> Iterator[Piece]:
+    def watch(path: str, content: Iterator[bytes]) -> Iterator[bytes]:
         paths.append(path)
         start = b""  # pieces have any length
         while len(start) < SIGNATURE_LENGTH and (piece := next(content, None)) is not None:

@@ -143,7 +143,7 @@ class _Writer:
         self._put(_END.pack(b"PK\5\6", 0, 0, plain_count, plain_count, min(size, 0xFFFFFFFF), plain_start, 0))
         self._pass_on()
 
-    def _write_content(self, file: BundleFile, pieces: Iterable[bytes | memoryview], crc: int) -> None:
+    def _write_content(self, file: BundleFile, pieces: Iterable[bytes], crc: int) -> None:
         """Deflate content, or store it if that is smaller."""
         compressor = zlib.compressobj(self.level, zlib.DEFLATED, -zlib.MAX_WBITS)
         size = 0
@@ -172,7 +172,7 @@ class _Writer:
         self._put(_LOCAL_HEADER + facts + name)
         self.unzipped += size
 
-    def _put(self, data: bytes | memoryview) -> None:
+    def _put(self, data: bytes) -> None:
         """Collect thousands of small pieces into few system calls."""
         self.position += len(data)
         if len(data) >= _LARGE:
@@ -180,7 +180,7 @@ class _Writer:
             self.raw.write(data)
             self.passed_on = self.position
             return
-        self.waiting.append(bytes(data))  # a view would keep the whole buffer alive
+        self.waiting.append(data)
         if self.position > self.passed_on + _BUFFER:
             self._pass_on()
 

@@ -226,7 +226,7 @@ class TestLargeFiles:
     def test_all_of_their_content_is_seen(self, tmp_path: Path) -> None:
         seen: dict[str, bytes] = {}
 
-        def watch(name: str, content: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        def watch(name: str, content: Iterator[bytes]) -> Iterator[bytes]:
             for piece in content:
                 seen[name] = seen.get(name, b"") + piece
                 yield piece

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import random
 import zlib
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hatch_lambda.wheels.members import DEFLATED, PIECE, STORED, CorruptEntryError, Reader, inflate
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.wheels.members import DEFLATED, PIECE, STORED, Member, Reader, inflate
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +71,10 @@ def deflated(content: bytes) -> bytes:
     return compressor.compress(content) + compressor.flush()
 
 
+def member(method: int, size: int, crc: int) -> Member:
+    return Member(Path("foo-1.0-py3-none-any.whl"), "foo.py", method, crc, 0, size, 0)
+
+
 class TestInflate:
     """An entry's content is what its headers say, or refused."""
 
@@ -87,7 +89,7 @@ class TestInflate:
         raw = [
             data[start : start + max(len(data) // cut, 1)] for start in range(0, len(data), max(len(data) // cut, 1))
         ]
-        pieces = list(inflate(raw, method, len(content), zlib.crc32(content)))
+        pieces = list(inflate(raw, member(method, len(content), zlib.crc32(content))))
         assert b"".join(pieces) == content
         assert method == STORED or all(len(piece) <= PIECE for piece in pieces)
 
@@ -104,9 +106,9 @@ class TestInflate:
         """A size or CRC that differs is refused."""
         content = b"0123456789"
         data = content if method == STORED else deflated(content)
-        with pytest.raises(CorruptEntryError) as raised:
-            list(inflate([data], method, len(content) + size, zlib.crc32(content) + crc))
-        assert str(raised.value) == reason
+        with pytest.raises(BrokenWheelError) as raised:
+            list(inflate([data], member(method, len(content) + size, zlib.crc32(content) + crc)))
+        assert raised.value.reason == f"its entry `foo.py` {reason}"
 
     @pytest.mark.parametrize(
         ("data", "reason"),
@@ -119,5 +121,5 @@ class TestInflate:
     )
     def test_broken_data(self, data: bytes, reason: str) -> None:
         """Data that is not exactly one deflated stream is refused."""
-        with pytest.raises(CorruptEntryError, match=reason):
-            list(inflate([data], DEFLATED, 10, zlib.crc32(b"0123456789")))
+        with pytest.raises(BrokenWheelError, match=reason):
+            list(inflate([data], member(DEFLATED, 10, zlib.crc32(b"0123456789"))))
