@@ -18,7 +18,7 @@ from hatch_lambda.resolve import hashes
 from hatch_lambda.resolve.closure import Closure, IndexFile
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import distribution_of
-from hatch_lambda.resolve.pip.words import is_not_found, resolver_words, without_matches
+from hatch_lambda.resolve.pip.words import in_conflict, is_not_found, resolver_words
 from hatch_lambda.resolve.prefetch import Prefetch
 from hatch_lambda.resolve.report_unmet import failed_metadata_message, no_candidate_message, version_of
 
@@ -152,7 +152,8 @@ def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Itera
 def _not_found(answer: PipAnswer, offers: Mapping[NormalizedName, tuple[IndexFile, ...]], output: str) -> Iterator[str]:
     """Index pages that could not be read, and projects that no index has."""
     with_files = {name for name, files in offers.items() if any(map(version_of, files))}
-    nowhere = [name for name in map(canonicalize_name, without_matches(output)) if name not in with_files]
+    in_conflicts = dict.fromkeys(map(canonicalize_name, in_conflict(output)))
+    nowhere = [name for name in in_conflicts if name not in with_files]
     if nowhere:
         yield f"No files were found of: {', '.join(nowhere)}"
     reached = True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.common.errors import ResolutionError
-from tests.support.packages import make_sdist, make_wheel
+from tests.support.packages import make_sdist, make_source_tree, make_wheel
 from tests.support.situation import HERE
 
 if TYPE_CHECKING:
@@ -82,9 +82,12 @@ def test_a_conflict_names_what_is_nowhere_and_not_what_conflicts(
     with serve(tmp_path) as index:
         nowhere = message_of(bundle_of, "a", pip_args=["--index-url", index.url])
         conflict = message_of(bundle_of, "one", "two", pip_args=["--index-url", index.url])
+        tree = make_source_tree(tmp_path / "tree", "shared")
+        local = message_of(bundle_of, f"shared @ {tree.as_uri()}", "two", pip_args=["--index-url", index.url])
 
     assert "a 1.0 depends on tool.box\n\nNo files were found of: tool, tool-box\n" in nowhere
     assert f"\nCould not fetch {index.url}/tool-box/: 404 " in nowhere
+    assert "No files were found" not in local, local
     assert conflict.endswith("two 1.0 depends on shared>=2"), conflict
 
 

@@ -39,9 +39,11 @@ def is_not_found(name: str, output: str) -> bool:
     return re.search(pattern, output, re.IGNORECASE) is not None
 
 
-def without_matches(output: str) -> list[str]:
-    """The projects in a conflict of which pip has found no version, or none that all accept."""
-    return [name for match in _NO_MATCHES.finditer(output) for name in match[1].split()]
+def in_conflict(output: str) -> list[str]:
+    """The projects that a conflict is about, without those that are required by URL or path."""
+    found = [(match["name"], match["direct"]) for match in _IN_CONFLICT.finditer(output)]
+    direct = {name for name, is_direct in found if is_direct}
+    return [name for name, _ in found if name not in direct]
 
 
 def spellings_of(name: str) -> str:
@@ -79,9 +81,12 @@ _REPEATED = re.compile(r"Retrying \(.*?\) after ")  # the retries left, which di
 _GENERAL_ADVICE = re.compile(
     r"To fix this you could try to|\d\. (?:loosen|remove)|ERROR: ResolutionImpossible|hint: See above|\[notice\]"
 )
+_IN_CONFLICT = re.compile(
+    r"(?:depends on|The user requested) (?P<name>\w[\w.-]*)(?![\w.-])(?P<direct> ?@| \S+ \(from )?"
+)
 # pip says it also of projects that merely conflict.
 _NO_MATCHES = re.compile(
-    r"^Additionally, some packages in these conflicts have no matching .*\n((?: +\S+\n)+)\n?", re.MULTILINE
+    r"^Additionally, some packages in these conflicts have no matching .*\n(?: +\S+\n)+\n?", re.MULTILINE
 )
 _ERROR = re.compile(
     r"error|fatal|exception|not found|no such|cannot|could not|unable|refused|failed|Expected \w+ |\bGot ",

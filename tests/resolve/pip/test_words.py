@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_lambda.resolve.pip.words import error_lines, is_not_found, resolver_words
+from hatch_lambda.resolve.pip.words import error_lines, in_conflict, is_not_found, resolver_words
 
 # What pip wrapped around a failing setuptools, whose compiler did not find a header.
 NO_HEADER = """\
@@ -283,3 +283,13 @@ def test_a_name_is_not_taken_for_the_start_of_another() -> None:
     assert is_not_found("tool-box", "ERROR: No matching distribution found for Tool.Box>=2")
     assert not is_not_found("tool", "ERROR: No matching distribution found for tool.box")
     assert not is_not_found("tool", "ERROR: No matching distribution found for tools")
+
+
+def test_the_projects_of_a_conflict() -> None:
+    output = (
+        "The conflict is caused by:\n    The user requested tool.box>=2\n    The user requested (constraint) c==1\n"
+        "    a 1.0 depends on b[x]<2\n    a 1.0 depends on direct@ file:///x\n    a 1.0 depends on e @ https://x/e.zip\n"
+        "    The user requested local 1.0 (from file:///x)\n    a 1.0 depends on local>=2\n"
+        "    a 1.0 depends on last\n    f 1.0 depends on <Python from Requires-Python>\n"
+    )
+    assert in_conflict(output) == ["tool.box", "b", "last"]
