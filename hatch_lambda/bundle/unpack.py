@@ -169,9 +169,8 @@ def _link(former: Path, path: Path) -> bool:
 
 def _make_folder(path: str) -> None:
     with contextlib.suppress(FileExistsError):  # the root
-        os.mkdir(path, _FOLDER_MODE)  # noqa: PTH102
-    if stat.S_IMODE(os.stat(path).st_mode) != _FOLDER_MODE:  # noqa: PTH116 - the umask takes something away
-        os.chmod(path, _FOLDER_MODE)  # noqa: PTH101
+        os.mkdir(path)  # noqa: PTH102
+    os.chmod(path, _FOLDER_MODE)  # noqa: PTH101 - whatever the umask
 
 
 def _write_all(root: Path, files: Sequence[BundleFile]) -> None:
@@ -186,16 +185,12 @@ def _write_all(root: Path, files: Sequence[BundleFile]) -> None:
 
 def _write(root: Path, files: Iterable[BundleFile]) -> None:
     """Write files with few system calls, as most are small."""
-    modes_kept: dict[int, bool] = {}  # whether the umask leaves a mode as it is
     with OpenWheels() as wheels:
         for file in files:
-            path, mode, source = f"{root}/{file.path}", file.mode, file.source
-            descriptor = os.open(path, _NEW_FILE, mode)
+            path, source = f"{root}/{file.path}", file.source
+            descriptor = os.open(path, _NEW_FILE, file.mode)
             try:
-                if mode not in modes_kept:
-                    modes_kept[mode] = stat.S_IMODE(os.fstat(descriptor).st_mode) == mode
-                if not modes_kept[mode]:
-                    os.chmod(descriptor if os.chmod in os.supports_fd else path, mode)  # noqa: PTH101
+                os.chmod(descriptor if os.chmod in os.supports_fd else path, file.mode)  # noqa: PTH101
                 for piece in inflated(wheels, source) if isinstance(source, Member) else [source.content]:
                     left = piece
                     while left:

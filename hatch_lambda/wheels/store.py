@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILENAME = re.compile(r"[^/\\\0]+\.whl")
 _WHEEL = "{sha256:.2}/{sha256}/{filename}"
 _KINDS = {
     "wheels": ("wheels/*/*/*.whl", rf"wheels/[0-9a-f]{{2}}/{_SHA256.pattern}/[^/]+\.whl"),
@@ -68,11 +69,8 @@ class WantedWheel(NamedTuple):
     @property
     def is_plain(self) -> bool:
         """Whether it is safe in a path: it may be from a file that others can write to."""
-        if not all(isinstance(value, str) for value in self):
-            return False
-        if not self.filename.endswith(".whl") or any(sign in self.filename for sign in "/\\\0"):
-            return False
-        return bool(_SHA256.fullmatch(self.sha256))
+        is_text = all(isinstance(value, str) for value in self)
+        return is_text and bool(_FILENAME.fullmatch(self.filename) and _SHA256.fullmatch(self.sha256))
 
 
 class StoredWheel(NamedTuple):
@@ -110,6 +108,8 @@ class Store:
 
     def find(self, wanted: WantedWheel) -> StoredWheel | None:
         """A cached wheel; None if it is missing or modified."""
+        if not wanted.is_plain:
+            return None
         kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
         if not _is_intact(kept):
             tempfiles.remove(kept.path)
@@ -125,24 +125,23 @@ class Store:
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
         """Cache which wheel a build made. `recipe`: a hash of everything that the build depends on."""
         text = json.dumps({"filename": wheel.filename, "sha256": wheel.sha256})
-        self.write(self._recipe(recipe), text.encode("utf-8"))
+        self.write(self._json("built", recipe), text.encode("utf-8"))
 
     def built(self, recipe: str, name: str, version: str) -> StoredWheel | None:
         """The wheel that an earlier build with this recipe made, if it is cached."""
         try:
-            entry = json.loads(_read(self._recipe(recipe)))
-            wanted = WantedWheel(name, version, entry["filename"], entry["sha256"])
-            return self.find(wanted) if wanted.is_plain else None
+            entry = json.loads(_read(self._json("built", recipe)))
+            return self.find(WantedWheel(name, version, entry["filename"], entry["sha256"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def keep_note(self, sha256: str, text: str) -> None:
         """Cache the results of scanning a wheel."""
-        self.write(self._note(sha256), text.encode("utf-8"))
+        self.write(self._json("notes", sha256), text.encode("utf-8"))
 
     def note(self, sha256: str) -> str | None:
         try:
-            return _read(self._note(sha256))
+            return _read(self._json("notes", sha256))
         except (OSError, ValueError):
             return None
 
@@ -162,19 +161,17 @@ class Store:
         if 0 <= _age(stamp) < _DAY:
             return
         self.write(stamp, b"")
-        kept = sorted((path for path in self.root.glob("wheels/*/*/*.whl") if path.is_file()), key=_age)
-        total = 0
-        for path in kept:
+        tempfiles.remove(self.root / "unpacked")  # of earlier releases
+        found, total = self.files(), 0
+        for path in sorted(found["wheels"], key=_age):
             total += _size(path)
             if total > BOUND or _age(path) > UNUSED_FOR:
                 _drop(path)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
-        tempfiles.remove(self.root / "unpacked")  # of earlier releases
-        for pattern in ("built/*.json", "notes/*.json", "bytecode/*"):
-            for path in self.root.glob(pattern):
-                if _age(path) > UNUSED_FOR:
-                    _drop(path)
+        for path in (*found["built"], *found["notes"], *found["bytecode"]):
+            if _age(path) > UNUSED_FOR:
+                _drop(path)
 
     def files(self) -> dict[str, tuple[Path, ...]]:
         """The files that builds have cached, judging by their paths, by kind."""
@@ -235,29 +232,26 @@ class Store:
         # With its name, as that has its version and tags, and in a folder of its own, so that names cannot clash.
         return self.root / "wheels" / _WHEEL.format(sha256=sha256, filename=Path(filename).name)
 
-    def _note(self, sha256: str) -> Path:
-        return self.root / "notes" / f"{sha256}.json"
-
-    def _recipe(self, recipe: str) -> Path:
-        return self.root / "built" / f"{recipe}.json"
+    def _json(self, kind: str, key: str) -> Path:
+        return self.root / kind / f"{key}.json"
 
 
 def user_store(fallback: Path) -> Store:
     """The user's store, or one at `fallback` if its folder is not writable."""
-    root = Path(os.environ.get(CACHE_VARIABLE) or _usual_root()).absolute()
+    if given := os.environ.get(CACHE_VARIABLE):
+        root = Path(given)
+    else:
+        from platformdirs import user_cache_path
+
+        root = user_cache_path("hatch-lambda", appauthor=False)
+    store = Store(root.absolute())
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        if os.access(root, os.W_OK):
-            return Store(root)
+        store.root.mkdir(parents=True, exist_ok=True)
+        if os.access(store.root, os.W_OK):
+            return store
     except OSError:
         pass
     return Store(fallback)
-
-
-def _usual_root() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("hatch-lambda", appauthor=False)
 
 
 def _linked(source: Path, path: Path) -> bool:

@@ -102,7 +102,7 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
     if file is None:
         return None
     wanted = WantedWheel(locked.name, str(locked.package.version or ""), filename(file), file.hashes.get("sha256", ""))
-    kept = store.find(wanted) if wanted.is_plain else None
+    kept = store.find(wanted)
     if kept is None or _fault_of(kept.path, file):
         return None
     metadata = metadata_of(kept.path)
