@@ -229,20 +229,13 @@ class _Literal(NamedTuple):
     in_path: bool = False
 
 
-class _Import(NamedTuple):
-    """`above`: the dots of a relative import. `base`: the name after `from`."""
-
-    above: int
-    base: Name
-    names: tuple[Name, ...]
-
-
 @dataclass
 class _Unit:
     """A function, or a statement outside of any, without docstrings and comments."""
 
     function: str = ""
-    imports: list[_Import] = field(default_factory=list)
+    imports: list[tuple[int, Name]] = field(default_factory=list)
+    """The dots of a relative import, and a name."""
     chains: set[Name] = field(default_factory=set)
     literals: list[_Literal] = field(default_factory=list)
     identifiers: set[str] = field(default_factory=set)
@@ -253,9 +246,8 @@ class _Unit:
 
     def imported(self, package: Name) -> Iterator[Name]:
         """What import statements may load: a name after `from … import` may be a module."""
-        for above, base, names in self.imports:
-            root = package[: max(0, len(package) - above + 1)] if above else ()
-            yield from ((*root, *base, *name) for name in names)
+        for above, name in self.imports:
+            yield (*package[: max(0, len(package) - above + 1)], *name) if above else name
 
 
 def _units(content: bytes) -> Iterator[_Unit]:
@@ -329,7 +321,8 @@ def _take(statement: Sequence[_Token], unit: _Unit) -> None:
             if before != "." and len(chain) > 1:
                 unit.chains.add(chain)
             if token.text == "import":
-                unit.imports.append(_Import(*_source_of_import(statement[:place]), tuple(_imported(statement[end:]))))
+                sides = statement[:place], statement[end:]
+                unit.imports += _imported(*(" ".join(piece.text for piece in side) for side in sides))
         place = end
 
 
@@ -338,38 +331,13 @@ def _quoted(literal: str) -> str:
     return match["text"] if match else literal
 
 
-def _source_of_import(before: Sequence[_Token]) -> tuple[int, Name]:
-    """The dots and the name between `from` and `import`."""
-    source: list[str] = []
-    for token in reversed(before):
-        if token.text == "from":
-            name = tuple(text for text in reversed(source) if text != ".")
-            return len(source) - len(name) - max(0, len(name) - 1), name
-        if token.kind != "word" and token.text != ".":
-            break
-        source.append(token.text)
-    return 0, ()
+_SOURCE = re.compile(r"(?<!\S)from ([. ]*)((?:\w+(?: \. \w+)*)?)$")
+_IMPORTED = re.compile(r"[ (]*(\*|\w+(?: \. \w+)*)")
 
 
-def _imported(after: Sequence[_Token]) -> Iterator[Name]:
-    """The names after `import`."""
-    name: list[str] = []
-    complete = renamed = False
-    for token in after:
-        if token.text == ",":
-            yield tuple(name)
-            name, complete, renamed = [], False, False
-        elif token.kind == "dot":
-            complete = False
-        elif token.text == "as":
-            renamed = True
-        elif token.kind == "word" or token.text == "*":
-            if complete and not renamed:  # another statement, after a bracket that is never closed
-                break
-            if not complete:
-                name.append(token.text)
-            complete = True
-        elif token.text not in {"(", ")"}:
-            break
-    if name:
-        yield tuple(name)
+def _imported(before: str, after: str) -> Iterator[tuple[int, Name]]:
+    """The dots and the names of an import, by what is around `import`, with a space between any two tokens."""
+    source = _SOURCE.search(before)
+    dots, base = source.groups() if source else ("", "")
+    for name in filter(None, map(_IMPORTED.match, after.split(" , "))):
+        yield dots.count("."), tuple(re.findall(r"\w+|\*", f"{base} {name[1]}"))
