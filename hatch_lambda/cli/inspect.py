@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +19,9 @@ from hatch_lambda.common.errors import TooLargeError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.inspect import survey
-from hatch_lambda.inspect.contents import OWN, Contents, portion, read
+from hatch_lambda.inspect.contents import OWN, Contents, read
 from hatch_lambda.inspect.fitness import faults_by_target
+from hatch_lambda.inspect.sources import grouped, portion
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError, fault_report
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from hatch_lambda.inspect.contents import Portion
+    from hatch_lambda.inspect.sources import Portion
     from hatch_lambda.wheels.loadable import Fault
-    from hatch_lambda.wheels.machine_code import MachineCode
 
 # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
 _MAX_LAYERS = 5
@@ -253,9 +252,10 @@ def _show_portions(out: Console, contents: Contents, of: str, rows: Sequence[tup
 def _show_machine_code(out: Console, contents: Contents) -> None:
     if not contents.machine_code and not contents.broken_machine_code:
         return
-    groups: defaultdict[tuple[str, str], list[MachineCode]] = defaultdict(list)
-    for code in contents.machine_code:
-        groups[str(contents.owners.get(code.path, OWN)), f"{_SYSTEMS[code.kind]} {code.architecture}"].append(code)
+    groups = grouped(
+        contents.machine_code,
+        lambda code: (str(contents.owners.get(code.path, OWN)), f"{_SYSTEMS[code.kind]} {code.architecture}"),
+    )
     heading(out, "Native code")
     grid = table("  distribution", "files", "built for", "requires")
     grid.columns[2].justify = grid.columns[3].justify = "left"

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.inspect.contents import OWN, Portion, portion
+from hatch_lambda.inspect.contents import OWN
+from hatch_lambda.inspect.sources import Portion, grouped, portion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from hatch_lambda.inspect.contents import Contents, Entry
+    from hatch_lambda.inspect.contents import Contents
+    from hatch_lambda.inspect.sources import Entry
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
@@ -107,9 +109,7 @@ class Comparison:
     def parts(self) -> tuple[PartChange, ...]:
         """Every distribution that differs, sorted by name, after the own code if that differs."""
         before, after = self._sides
-        files: defaultdict[str, list[FileChange]] = defaultdict(list)
-        for change in self.files:
-            files[change.owner].append(change)
+        files = grouped(self.files, lambda change: change.owner)
         parts = (
             PartChange(name, before.get(name), after.get(name), tuple(files[name]))
             for name in sorted(before.keys() | after.keys(), key=lambda name: (name != OWN, name))

@@ -11,28 +11,27 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.limits import UNZIPPED_LIMIT
-from hatch_lambda.inspect import ownership
-from hatch_lambda.inspect.sources import Entry, Source, source_of
+from hatch_lambda.inspect.ownership import assign
+from hatch_lambda.inspect.sources import source_of
+from hatch_lambda.resolve import graph
 from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, MachineCode, read_stream
 from hatch_lambda.wheels.signatures import SIGNATURE_LENGTH, begins_as_machine_code
 from hatch_lambda.zip.reader import ContentsError, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from typing import BinaryIO
+    from typing import IO
 
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.wheels.metadata import Metadata
-
-__all__ = ["OWN", "Contents", "ContentsError", "Entry", "Installed", "Portion", "portion", "read"]
+    from hatch_lambda.inspect.ownership import Installed
+    from hatch_lambda.inspect.sources import Entry, Source
 
 OWN = "own code"
 """Stands for a distribution where there is none; names of distributions have no spaces."""
@@ -45,43 +44,6 @@ _TOP_OF_LAYERS = frozenset({"bin", "extensions", "java", "lib", "nodejs", "pytho
 _THREADS = 4
 _MAX_MACHINE_CODE = 4 * UNZIPPED_LIMIT
 _MAX_METADATA = 64 * 1024 * 1024
-
-
-class Portion(NamedTuple):
-    """A part of a zip. Sizes in bytes."""
-
-    name: str
-    files: int
-    size: int
-    compressed: int
-
-
-def portion(name: str, entries: Iterable[Entry]) -> Portion:
-    entries = tuple(entries)
-    return Portion(name, len(entries), sum(entry.size for entry in entries), sum(entry.compressed for entry in entries))
-
-
-@dataclass(frozen=True)
-class Installed:
-    """An installed distribution. `dist_info`: its metadata directory (or file). `requires`: `Requires-Dist`."""
-
-    name: str
-    version: str
-    dist_info: str
-    entries: tuple[Entry, ...]
-    requires: tuple[str, ...]
-    metadata: Metadata = field(compare=False, repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}"
-
-    @cached_property
-    def normalized_name(self) -> NormalizedName:
-        return canonicalize_name(self.name)
-
-    @cached_property
-    def portion(self) -> Portion:
-        return portion(str(self), self.entries)
 
 
 @dataclass(frozen=True)
@@ -135,7 +97,7 @@ class Contents:
             return file.read()
 
     @contextmanager
-    def open(self, path: str) -> Iterator[BinaryIO]:
+    def open(self, path: str) -> Iterator[IO[bytes]]:
         """A file to read sequentially. Raises `ContentsError` if it is corrupt."""
         with readable(self.path), self._source.open(path) as file:
             yield file
@@ -200,15 +162,10 @@ class Contents:
         """
         if self.kind == "layer" or any(entry.path.endswith(".py") for entry in self.unclaimed):
             return None
-        required = set()
+        required: set[NormalizedName] = set()
         for one in self.installed:
-            for text in one.requires:
-                try:
-                    name = canonicalize_name(Requirement(text).name)
-                except InvalidRequirement:
-                    continue
-                if name != one.normalized_name:  # `project[all]` requires its own extras
-                    required.add(name)
+            names = {canonicalize_name(requirement.name) for requirement in graph.parsed(one.metadata.requires)}
+            required |= names - {one.normalized_name}  # `project[all]` requires its own extras
         tops = [one for one in self.installed if one.normalized_name not in required]
         return tops[0] if len(tops) == 1 else None
 
@@ -217,7 +174,6 @@ def read(path: Path) -> Contents:
     """Read the directory of a zip, or list a directory. Raises `ContentsError` if it is neither, or is corrupt."""
     with readable(path):
         source = source_of(path)
-        entries = source.entries
 
         def text_of(name: str) -> str:
             with source.open(name) as file:
@@ -226,27 +182,11 @@ def read(path: Path) -> Contents:
                 raise ContentsError(f"{path} cannot be read: its `{name}` is too large for a metadata file.")
             return content.decode("utf-8", "replace")
 
-        paths = [entry.path for entry in entries]
-        claims = ownership.claims(paths, text_of)
-    by_owner: dict[str | None, list[Entry]] = {claim.dist_info: [] for claim in claims.distributions}
-    for entry in entries:
-        by_owner.setdefault(claims.owner.get(entry.path), []).append(entry)
-    installed = tuple(
-        Installed(
-            claim.name,
-            claim.version,
-            claim.dist_info,
-            tuple(by_owner[claim.dist_info]),
-            claim.metadata.requires,
-            claim.metadata,
-        )
-        for claim in claims.distributions
-    )
+        installed, unclaimed = assign(source.entries, text_of)
+    paths = [entry.path for entry in source.entries]
     is_layer = (
         any(path.startswith("python/") for path in paths)
         and not any(path.startswith("python/__init__.py") for path in paths)
         and {path.partition("/")[0] for path in paths} <= _TOP_OF_LAYERS
     )
-    return Contents(
-        path, "layer" if is_layer else "function", entries, installed, tuple(by_owner.get(None, ())), source
-    )
+    return Contents(path, "layer" if is_layer else "function", source.entries, installed, unclaimed, source)

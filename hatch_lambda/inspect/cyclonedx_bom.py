@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.inspect.contents import Contents, Installed
+    from hatch_lambda.inspect.contents import Contents
     from hatch_lambda.inspect.licences import Licence
+    from hatch_lambda.inspect.ownership import Installed
 
 # A random namespace for serial numbers that depend on the content alone (RFC 9562, 5.5).
 _NAMESPACE = UUID("7d2c9c0e-52f7-4b0c-9a57-3f6f1b0d8a41")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.inspect.contents import Contents, Entry
+    from hatch_lambda.inspect.contents import Contents
+    from hatch_lambda.inspect.sources import Entry
 
 # Settings of a build change nothing in a finished zip, which may be another tool's. And as `exclude` names one file, it
 # would keep files with the same fault apart.

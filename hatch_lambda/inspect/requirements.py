@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from hatch_lambda.common.target import all_targets
+from hatch_lambda.inspect.sources import grouped
 from hatch_lambda.resolve import graph
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.inspect.contents import Installed
+    from hatch_lambda.inspect.ownership import Installed
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,12 @@ class Requirements:
     @cached_property
     def of(self) -> Mapping[NormalizedName, Sequence[Edge]]:
         """What a distribution requires, as far as it is in the zip."""
-        groups: defaultdict[NormalizedName, list[Edge]] = defaultdict(list)
-        for edge in self.edges:
-            if edge.fits is not None:
-                groups[edge.requirer].append(edge)
-        return dict(groups)
+        return dict(grouped((edge for edge in self.edges if edge.fits is not None), lambda edge: edge.requirer))
 
     @cached_property
     def by(self) -> Mapping[NormalizedName, Sequence[Edge]]:
         """What requires a distribution, in the zip or missing."""
-        groups: defaultdict[NormalizedName, list[Edge]] = defaultdict(list)
-        for edge in self.edges:
-            groups[edge.required].append(edge)
-        return dict(groups)
+        return dict(grouped(self.edges, lambda edge: edge.required))
 
     @cached_property
     def missing(self) -> tuple[NormalizedName, ...]:
@@ -92,7 +86,7 @@ def requirements(installed: Sequence[Installed], target: Target | None) -> Requi
 def _edges(installed: Sequence[Installed], target: Target) -> set[Edge]:
     """What is required on a target. Extras count if something in the zip requires them."""
     versions = {found.normalized_name: found.version for found in installed}
-    parsed = {found.normalized_name: tuple(graph.parsed(found.requires)) for found in installed}
+    parsed = {found.normalized_name: tuple(graph.parsed(found.metadata.requires)) for found in installed}
     extras: defaultdict[NormalizedName, set[str]] = defaultdict(set)
     edges: set[Edge] = set()
     waiting = list(parsed)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import zlib
-from contextlib import contextmanager
-from functools import cached_property
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from hatch_lambda.zip.reader import open_zip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterable
+    from typing import IO
+
+Item = TypeVar("Item")
+Key = TypeVar("Key")
 
 _MADE_ON_UNIX = (3, 19)  # APPNOTE 4.4.2: Unix and macOS
 _CHUNK = 1024 * 1024
@@ -32,86 +35,82 @@ class Entry(NamedTuple):
     mode: int
 
 
-class Source(Protocol):
-    """`entries`: sorted by path. `zipped`: size of the zip file in bytes; None for a directory."""
+class Portion(NamedTuple):
+    """A part of a zip. Sizes in bytes."""
 
-    @property
-    def entries(self) -> tuple[Entry, ...]: ...
+    name: str
+    files: int
+    size: int
+    compressed: int
 
-    @property
-    def zipped(self) -> int | None: ...
 
-    @contextmanager
-    def open(self, path: str) -> Iterator[BinaryIO]: ...
+def portion(name: str, entries: Iterable[Entry]) -> Portion:
+    entries = tuple(entries)
+    return Portion(name, len(entries), sum(entry.size for entry in entries), sum(entry.compressed for entry in entries))
 
-    def checksum(self, path: str) -> int:
-        """The CRC-32 of a file."""
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> defaultdict[Key, list[Item]]:
+    """The items by their key."""
+    groups: defaultdict[Key, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return groups
+
+
+@dataclass(frozen=True)
+class Source:
+    """`entries`: sorted by path. `zipped`: size of the zip file in bytes; None for a directory.
+
+    `open`, `checksum`: read a file, or return its CRC-32, by its path.
+    """
+
+    entries: tuple[Entry, ...]
+    zipped: int | None
+    open: Callable[[str], IO[bytes]]
+    checksum: Callable[[str], int]
 
 
 def source_of(path: Path) -> Source:
     """Raises `ContentsError` or `OSError`."""
-    return _Directory(path) if path.is_dir() else _Zip(path)
+    return _directory(path) if path.is_dir() else _zip(path)
 
 
-class _Zip:
-    def __init__(self, path: Path) -> None:
-        self.archive = open_zip(path)
-        self.zipped: int | None = path.stat().st_size
-        members = (member for member in self.archive.infolist() if not member.is_dir())
-        # Of two entries with the same path, unpacking leaves the last.
-        self.members = {member.filename.removeprefix("./"): member for member in members}
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        return tuple(
-            Entry(
-                path,
-                member.file_size,
-                member.compress_size,
-                member.external_attr >> 16 if member.create_system in _MADE_ON_UNIX else 0,
-            )
-            for path, member in sorted(self.members.items())
+def _zip(path: Path) -> Source:
+    archive = open_zip(path)
+    # Of two entries with the same path, unpacking leaves the last.
+    members = {member.filename.removeprefix("./"): member for member in archive.infolist() if not member.is_dir()}
+    entries = tuple(
+        Entry(
+            name,
+            member.file_size,
+            member.compress_size,
+            member.external_attr >> 16 if member.create_system in _MADE_ON_UNIX else 0,
         )
-
-    @contextmanager
-    def open(self, path: str) -> Iterator[BinaryIO]:
-        with self.archive.open(self.members[path]) as file:
-            yield cast("BinaryIO", file)
-
-    def checksum(self, path: str) -> int:
-        return self.members[path].CRC
+        for name, member in sorted(members.items())
+    )
+    return Source(
+        entries, path.stat().st_size, lambda name: archive.open(members[name]), lambda name: members[name].CRC
+    )
 
 
-class _Directory:
-    zipped: int | None = None
+def _directory(root: Path) -> Source:
+    def fail(error: OSError) -> None:  # by default `os.walk` silently skips what it cannot list
+        raise error
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    entries = []
+    for directory, _, names in os.walk(root, onerror=fail):
+        for name in names:
+            path = Path(directory, name)
+            # A symlink counts as the file it points to, as with `zip -r`. Pipes and sockets are skipped.
+            if path.is_file():
+                status = path.stat()
+                entries.append(Entry(path.relative_to(root).as_posix(), status.st_size, status.st_size, status.st_mode))
 
-    @cached_property
-    def entries(self) -> tuple[Entry, ...]:
-        def fail(error: OSError) -> None:  # by default `os.walk` silently skips what it cannot list
-            raise error
-
-        found = []
-        for directory, _, names in os.walk(self.root, onerror=fail):
-            for name in names:
-                path = Path(directory, name)
-                # A symlink counts as the file it points to, as with `zip -r`. Pipes and sockets are skipped.
-                if path.is_file():
-                    status = path.stat()
-                    relative = path.relative_to(self.root).as_posix()
-                    found.append(Entry(relative, status.st_size, status.st_size, status.st_mode))
-        return tuple(sorted(found))
-
-    @contextmanager
-    def open(self, path: str) -> Iterator[BinaryIO]:
-        with (self.root / path).open("rb") as file:
-            yield file
-
-    def checksum(self, path: str) -> int:
+    def checksum(name: str) -> int:
         crc = 0
-        with self.open(path) as file:
+        with (root / name).open("rb") as file:
             while chunk := file.read(_CHUNK):
                 crc = zlib.crc32(chunk, crc)
         return crc
+
+    return Source(tuple(sorted(entries)), None, lambda name: (root / name).open("rb"), checksum)

@@ -8,16 +8,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.target import PYTHON_OF_MAGIC_NUMBER
-from hatch_lambda.inspect.contents import ContentsError, Portion, portion
+from hatch_lambda.inspect.sources import Portion, grouped, portion
 from hatch_lambda.wheels.loadable import is_never_imported
 from hatch_lambda.zip.handler.modules import module_of
 from hatch_lambda.zip.handler.names import handlers_in, likelihood
+from hatch_lambda.zip.reader import ContentsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from hatch_lambda.common.target import Target
-    from hatch_lambda.inspect.contents import Contents, Entry
+    from hatch_lambda.inspect.contents import Contents
+    from hatch_lambda.inspect.sources import Entry
 
 
 # --- Kinds of file ---
@@ -64,10 +66,8 @@ def kind_of(contents: Contents) -> Callable[[str], str]:
 
 
 def _portions(entries: Iterable[Entry], name: Callable[[Entry], str]) -> tuple[Portion, ...]:
-    groups: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        groups[name(entry)].append(entry)
-    return tuple(sorted((portion(*group) for group in groups.items()), key=lambda part: (-part.size, part.name)))
+    parts = (portion(*group) for group in grouped(entries, name).items())
+    return tuple(sorted(parts, key=lambda part: (-part.size, part.name)))
 
 
 def never_imported(contents: Contents, target: Target) -> Portion:
@@ -145,11 +145,9 @@ class Bytecode(NamedTuple):
 
 def bytecode(contents: Contents) -> tuple[Bytecode, ...]:
     """The bytecode by Python version, the most files first."""
-    groups: defaultdict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in contents.entries:
-        if entry.path.endswith(".pyc"):
-            groups[python_and_validation(contents, entry.path)].append(entry)
-    found = [Bytecode(*key, portion("bytecode", entries)) for key, entries in groups.items()]
+    entries = (entry for entry in contents.entries if entry.path.endswith(".pyc"))
+    groups = grouped(entries, lambda entry: python_and_validation(contents, entry.path))
+    found = [Bytecode(*key, portion("bytecode", group)) for key, group in groups.items()]
     return tuple(sorted(found, key=lambda group: (-group.portion.files, group.python, group.validation)))
 
 

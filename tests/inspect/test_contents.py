@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.inspect.contents import Contents, ContentsError, Entry, read
+from hatch_lambda.inspect.contents import Contents, read
+from hatch_lambda.inspect.sources import Entry
 from hatch_lambda.zip import writer
+from hatch_lambda.zip.reader import ContentsError
 from tests.support.elf import make_elf
 from tests.support.packages import make_wheel, metadata
 from tests.support.zips import make_zip, patched
@@ -40,7 +42,7 @@ class TestOwnership:
         assert contents.kind == "function"
         assert list(owned(contents)) == ["salt 2.0", "soup 1.5"]
         assert owned(contents)["salt 2.0"][-2:] == ["salt/__init__.py", "salt/data.txt"]
-        assert contents.installed[1].requires == ("salt",)
+        assert contents.installed[1].metadata.requires == ("salt",)
         assert contents.unclaimed == ()
         assert (contents.size, contents.zipped) == (made.unzipped, made.zipped)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.inspect.contents import Installed
+    from hatch_lambda.inspect.ownership import Installed
     from hatch_lambda.inspect.report.markup import Child
     from hatch_lambda.inspect.requirements import Edge, Requirements
 

@@ -8,18 +8,18 @@ from urllib.parse import quote
 
 from hatch_lambda.common.ui import counted
 from hatch_lambda.inspect import survey
-from hatch_lambda.inspect.contents import portion
 from hatch_lambda.inspect.licences import licence_of
 from hatch_lambda.inspect.report.facts import Facts, listed
 from hatch_lambda.inspect.report.map import swatch, title
 from hatch_lambda.inspect.report.markup import Column, Markup, card, cell, filter_field, percent, size_cell, table, tag
 from hatch_lambda.inspect.report.treemap import UNCLAIMED
+from hatch_lambda.inspect.sources import portion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hatch_lambda.inspect.contents import Portion
     from hatch_lambda.inspect.report.markup import Child
+    from hatch_lambda.inspect.sources import Portion
     from hatch_lambda.wheels.machine_code import MachineCode
 
 _LARGEST_FILES = 25

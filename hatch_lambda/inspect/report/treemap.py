@@ -14,7 +14,8 @@ from hatch_lambda.inspect.survey import DATA
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from hatch_lambda.inspect.contents import Contents, Entry
+    from hatch_lambda.inspect.contents import Contents
+    from hatch_lambda.inspect.sources import Entry
 
 UNCLAIMED = "Files outside distributions"
 
