@@ -76,8 +76,10 @@ def replacing(
         raise
 
 
-def path_of_url(url: str) -> Path:
-    """The path of a `file:` URL."""
+def local_path(url: str) -> Path | None:
+    """The path of a `file:` URL; None for anything else."""
+    if not url.startswith("file:"):
+        return None
     path = urlsplit(url).path
     if os.name == "nt":
         from urllib.request import url2pathname  # elsewhere it does the same as below, and imports HTTP

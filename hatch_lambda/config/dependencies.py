@@ -15,7 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.errors import ConfigurationError
-from hatch_lambda.common.files import path_of_url
+from hatch_lambda.common.files import local_path
 from hatch_lambda.config.project_requirements import under
 from hatch_lambda.config.validators import listed
 from hatch_lambda.config.workspace import PYPROJECT, Workspace
@@ -238,5 +238,5 @@ class _LocalProjects:
 
 
 def _folder_of(url: str | None) -> Path | None:
-    folder = path_of_url(url) if url and url.startswith("file:") else None
+    folder = local_path(url or "")
     return folder if folder and folder.is_dir() else None

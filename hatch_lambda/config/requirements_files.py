@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.common.files import path_of_url, read_regular
+from hatch_lambda.common.files import local_path, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,8 +96,7 @@ def read(
     """Read a file and what it includes. `above`: the files that include it."""
     if _REMOTE.match(name):
         return Unread(name, None)
-    path = path_of_url(name) if name.startswith("file:") else folder / name
-    path = Path(os.path.abspath(path))  # noqa: PTH100 - as pip does, which follows no links here
+    path = Path(os.path.abspath(local_path(name) or folder / name))  # noqa: PTH100 - as pip does, which follows no links here
     if path in above:
         return Unread(str(path), "it includes itself")
     try:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import site_config_path, user_config_path
 
 from hatch_lambda.common import source_trees
-from hatch_lambda.common.files import path_of_url, read_regular
+from hatch_lambda.common.files import local_path, read_regular
 from hatch_lambda.common.source_trees import is_no_source
 from hatch_lambda.config import requirements_files
 from hatch_lambda.config.requirements_files import CONSTRAINT, REQUIREMENT, Unread
@@ -187,7 +187,7 @@ class _Inputs:
         for word in words:
             bare = re.sub(r"[\[#;].*", "", word) if not word.startswith("file:") else word
             for candidate in {word, bare, *re.findall(r"file:\S+", word)} - {""}:
-                path = path_of_url(candidate) if candidate.startswith("file:") else Path(candidate)
+                path = local_path(candidate) or Path(candidate)
                 for place in (folder, self.root):
                     # As pip does it: without following links.
                     found = Path(os.path.abspath(place / os.path.expanduser(path)))  # noqa: PTH100, PTH111

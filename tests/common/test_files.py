@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hatch_lambda.common.files import path_of_url, replacing, write_atomically
+from hatch_lambda.common.files import local_path, replacing, write_atomically
 
 
 def test_a_file_is_written_with_its_directories(tmp_path: Path) -> None:
@@ -62,4 +62,4 @@ def test_the_mode_is_fixed_or_by_the_umask(mode: int | None, expected: int, tmp_
 
 def test_a_file_url_is_a_path(tmp_path: Path) -> None:
     for path in (tmp_path / "with space", tmp_path / "ü#%41"):
-        assert path_of_url(path.as_uri()) == Path(path)
+        assert local_path(path.as_uri()) == Path(path)
