@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from hatch_lambda.common.printable import printable_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 Result = TypeVar("Result")
 
@@ -208,6 +208,12 @@ def seconds_column(seconds: float) -> str:
 def counted(number: int, singular: str, plural: str | None = None) -> str:
     """`1 wheel`, `2 wheels`."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def shortened(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines, and how many more there are."""
+    more = len(lines) - most
+    return [*lines[:most], *([f"and {more} more"] if more > 0 else [])]
 
 
 def megabytes(size: int) -> str:

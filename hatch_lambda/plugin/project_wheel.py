@@ -16,7 +16,7 @@ from hatch_lambda.config.settings import TARGET_TABLE
 from hatch_lambda.plugin import HOOK
 from hatch_lambda.plugin.display import raised_by
 from hatch_lambda.plugin.selection import leave_out_build_directory, packable, suggested_selection
-from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
+from hatch_lambda.wheels.compatibility import compressed_tags, fits
 from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def check_selection(builder: BuilderInterface[Any, Any]) -> None:
 
 def check_tags(wheel: Path, target: Target) -> None:
     """Raise `LambdaBuildError` if the target does not support the tags of the project's wheel, which hooks set."""
-    if not wheel_tags(wheel.name) & target.tag_set:
+    if not fits(wheel.name, target):
         runtime, machine = target.runtime.name, target.architecture.machine
         raise LambdaBuildError(
             f"The project's wheel is tagged {compressed_tags(wheel.name)}, which {target.description} "

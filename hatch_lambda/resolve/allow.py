@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hatch_lambda.resolve.closure import Attempt
-from hatch_lambda.resolve.curated import COMPATIBLE
+from hatch_lambda.resolve.curated import is_listed_as_compatible
 from hatch_lambda.wheels.compatibility import Verdict, fault_of_machine_code, wheel_tags
 from hatch_lambda.wheels.loadable import find_faults
 from hatch_lambda.wheels.machine_code import scan_wheel
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from hatch_lambda.resolve.closure import Closure, Distribution, Wheel
 
 STAGE = 6
-
-
-def listed_as_compatible(found: Distribution, settings: Settings) -> bool:
-    return found.name in COMPATIBLE or found.name in settings.compatible
 
 
 def allow(closure: Closure, settings: Settings) -> Closure:
@@ -53,7 +49,7 @@ def _verdict(wheel: Wheel, found: Distribution, settings: Settings) -> Verdict:
     fault = fault_of_machine_code(wheel.path, settings.target)
     if fault:
         return Verdict(compatible=False, reason=fault)
-    if listed_as_compatible(found, settings):
+    if is_listed_as_compatible(found.name, settings):
         return Verdict(compatible=True, reason=f"`{found.name}` is listed as compatible")
     return wheel.verdict
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
+    from hatch_lambda.config.settings import Settings
 
 BINARY_SIBLINGS = {
     "cx-oracle": "oracledb",
@@ -33,3 +40,8 @@ AWS_SDK_PACKAGES = frozenset(map(canonicalize_name, ("boto3", "botocore", "s3tra
 AWS_SDK_DEPENDENCIES = frozenset(map(canonicalize_name, ("jmespath", "python-dateutil", "six", "urllib3")))
 AWS_SDK_MODULES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 """https://docs.aws.amazon.com/lambda/latest/dg/python-package.html, and boto3's own metadata."""
+
+
+def is_listed_as_compatible(name: NormalizedName, settings: Settings) -> bool:
+    """Here, or by the user."""
+    return name in COMPATIBLE or name in settings.compatible

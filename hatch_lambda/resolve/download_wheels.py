@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from hatch_lambda.resolve.allow import listed_as_compatible
 from hatch_lambda.resolve.closure import Attempt
+from hatch_lambda.resolve.curated import is_listed_as_compatible
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import wheel_of
 from hatch_lambda.resolve.pip.words import error_lines
 from hatch_lambda.resolve.report_unmet import wheels_of_version
-from hatch_lambda.wheels.compatibility import judge, wheel_tags
+from hatch_lambda.wheels.compatibility import fits, judge
 
 if TYPE_CHECKING:
-    from hatch_lambda.resolve.closure import Closure, Distribution, IndexFile
+    from hatch_lambda.resolve.closure import Closure, Distribution
     from hatch_lambda.resolve.job import Job
 
 STAGE = 3
@@ -30,7 +30,9 @@ def download_wheels(closure: Closure, job: Job) -> Closure:
         if found.direct:
             return found
         offered = wheels_of_version(found, closure)
-        if found.name not in closure.offers or any(_may_be_compatible(found, file, job) for file in offered):
+        any_tag = is_listed_as_compatible(found.name, job.settings)
+        usable = [file for file in offered if not file.refused_by_user and (any_tag or fits(file.filename, job.target))]
+        if found.name not in closure.offers or usable:
             return _ask_index(found, closure, job)
         # Stage 1 has seen all files of the project, so there is no need to ask again.
         if any(file.refused_by_user for file in offered):
@@ -40,12 +42,6 @@ def download_wheels(closure: Closure, job: Job) -> Closure:
         return found.after(Attempt(STAGE, f"a wheel of {found} from the index", succeeded=False, outcome=outcome))
 
     return closure.each_unmet(ask)
-
-
-def _may_be_compatible(found: Distribution, file: IndexFile, job: Job) -> bool:
-    if file.refused_by_user:
-        return False
-    return listed_as_compatible(found, job.settings) or bool(wheel_tags(file.filename) & job.target.tag_set)
 
 
 def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:
@@ -58,7 +54,7 @@ def _ask_index(found: Distribution, closure: Closure, job: Job) -> Distribution:
         job,
         destination,
         ["--no-deps", "--only-binary=:all:", "--requirement", str(requirements)],
-        ignore_tags=[found.name] if listed_as_compatible(found, job.settings) else [],
+        ignore_tags=[found.name] if is_listed_as_compatible(found.name, job.settings) else [],
     )
     tried = f"a wheel of {found} from the index"
     if not answer.succeeded:

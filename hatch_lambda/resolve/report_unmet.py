@@ -13,11 +13,12 @@ from packaging.utils import (
 )
 
 from hatch_lambda.common.target import Target, all_targets
+from hatch_lambda.common.ui import shortened
 from hatch_lambda.resolve.allow import could_be_allowed
 from hatch_lambda.resolve.closure import MissingDependency, MissingDependencyError
 from hatch_lambda.resolve.curated import BINARY_SIBLINGS, SIBLINGS_WITH_OTHER_MODULES
 from hatch_lambda.resolve.graph import chains_in
-from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
+from hatch_lambda.wheels.compatibility import compressed_tags, fits, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +47,7 @@ def report_unmet(closure: Closure, job: Job) -> Closure:
             version=found.version,
             chain=(job.request.subject, *chains[found.name]),
             verdict=_verdict(found, wheels_of_version(found, closure), job.target),
-            offers=_shown([file.filename for file in files_of_version(found, closure)]),
+            offers=tuple(shortened(sorted(file.filename for file in files_of_version(found, closure)), _SHOWN_FILES)),
             attempts=found.attempts,
             remedies=tuple(_remedies(found, closure, job)),
         )
@@ -86,12 +87,6 @@ def _verdict(found: Distribution, offered: tuple[IndexFile, ...], target: Target
     if offered:
         return "none of its wheels is usable, and none could be built from its sources"
     return "it has only sources, from which no wheel could be built"
-
-
-def _shown(names: list[str]) -> tuple[str, ...]:
-    names = sorted(names)
-    more = len(names) - _SHOWN_FILES
-    return (*names[:_SHOWN_FILES], f"and {more} more") if more > 0 else tuple(names)
 
 
 def files_of_version(found: Distribution, closure: Closure) -> tuple[IndexFile, ...]:
@@ -175,12 +170,11 @@ def _versions_that_fit(files: Iterable[IndexFile], target: Target) -> list[Versi
 
 
 def _fits(file: IndexFile, target: Target) -> bool:
-    if not file.filename.endswith(".whl") or file.refused_by_user or not target.serves(file.requires_python or ""):
-        return False
-    try:
-        return not parse_wheel_filename(file.filename)[3].isdisjoint(target.tag_set)
-    except InvalidWheelFilename:
-        return False
+    return (
+        (file.filename.endswith(".whl") and not file.refused_by_user and version_of(file) is not None)
+        and target.serves(file.requires_python or "")
+        and fits(file.filename, target)
+    )
 
 
 def failed_metadata_message(
@@ -212,7 +206,7 @@ def no_candidate_message(name: NormalizedName, offers: tuple[IndexFile, ...], ta
         return ""  # pip has other reasons
     tags = sorted({compressed_tags(file.filename) for file in wheels})
     lines = [f"The index has wheels of {name} {newest} with these tags:"]
-    lines += [f"  {tag}" for tag in _shown(tags)]
+    lines += [f"  {tag}" for tag in shortened(tags, _SHOWN_FILES)]
     lines.append(f"None is compatible with {target.description}.")
     if fitting := _versions_that_fit(offers, target):
         lines.append(f"What you can do: {_other_version(name, fitting, None)}")

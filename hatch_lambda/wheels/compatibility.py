@@ -38,6 +38,11 @@ def wheel_tags(filename: str) -> frozenset[Tag]:
         raise BrokenWheelError(filename, str(error)) from None
 
 
+def fits(filename: str, target: Target) -> bool:
+    """Whether the target supports the tags of a wheel. Raises `BrokenWheelError`."""
+    return bool(wheel_tags(filename) & target.tag_set)
+
+
 def compressed_tags(filename: str) -> str:
     """The tags as in the file name: `cp313-cp313-win_amd64`."""
     return "-".join(filename.removesuffix(".whl").split("-")[-3:])
