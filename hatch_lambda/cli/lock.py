@@ -17,8 +17,8 @@ from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.plugin.display import aborting
 from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.lock.coverage import check_coverage
-from hatch_lambda.resolve.lock.download import in_store, members_of
-from hatch_lambda.resolve.lock.read import LockFileError, label, read
+from hatch_lambda.resolve.lock.download import in_store
+from hatch_lambda.resolve.lock.read import LockFileError, read
 from hatch_lambda.resolve.lock.select import packages_for, select, versions
 from hatch_lambda.resolve.lock.write import changes, machine_bound, write
 from hatch_lambda.resolve.pip.words import is_not_found, spellings_of
@@ -115,13 +115,13 @@ def _check(requests: Mapping[Path, Request]) -> None:
         settings = request.settings
         try:
             present = read(path, settings)
-            chosen = select(present, settings)
+            chosen = select(present)
             cached = in_store(chosen, settings)
-            check_coverage(present, members_of(chosen, cached), request)
+            check_coverage(present, chosen, request, cached)
         except LambdaBuildError as error:
             faults.append(str(error))
             continue
-        covers = f"{label(path, settings)} covers {request.subject} for {settings.target.description}"
+        covers = f"{present.label} covers {request.subject} for {settings.target.description}"
         click.echo(f"{covers}: {counted(len(chosen), 'distribution')}")
         if unseen := len(chosen) - len(cached):
             what = "is not cached, so only a build can check what it requires"
@@ -148,7 +148,7 @@ def _update(
             reporter.warn(f"existing pins are ignored: {str(error).partition(chr(10))[0]}")
     pins: dict[NormalizedName, Version] = {}
     if former is not None and upgraded is not None:
-        locked = versions(former, settings)
+        locked = versions(former)
         if unknown := sorted(upgraded - locked.keys()):
             reporter.warn(f"not locked, so there is nothing to upgrade: {', '.join(unknown)}")
         pins = {name: version for name, version in locked.items() if name not in upgraded}
@@ -161,11 +161,11 @@ def _update(
             reporter.warn(f"locked as local files, which other machines may not have: {', '.join(bound)}")
         write(path, closure, settings.target)
     present = read(path, settings)
-    before = packages_for(former, settings) if former else ()
+    before = packages_for(former) if former else ()
     lines = changes(before, present.content.packages)
     outcome = "written" if former is None else "updated" if lines else "unchanged"
     count = counted(len(present.content.packages), "distribution")
-    click.echo(f"{label(path, settings)}: {outcome}, {count}")
+    click.echo(f"{present.label}: {outcome}, {count}")
     for line in lines:
         click.echo(f"  {line}")
 

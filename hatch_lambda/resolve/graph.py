@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from packaging.utils import NormalizedName
 
@@ -41,6 +41,26 @@ def applies(requirement: Requirement, target: Target, extras: Iterable[str] = ()
 def required_names(requires: Iterable[Requirement], extras: Iterable[str], target: Target) -> set[NormalizedName]:
     """Names of what is required on the target."""
     return {canonicalize_name(requirement.name) for requirement in requires if applies(requirement, target, extras)}
+
+
+def name_and_extras(requirement: Requirement) -> list[tuple[NormalizedName, str]]:
+    """The required distribution by itself (its extra is empty), and with each extra."""
+    name = canonicalize_name(requirement.name)
+    return [(name, extra) for extra in ("", *sorted(map(canonicalize_name, requirement.extras)))]
+
+
+def requirements_from(
+    start: Iterable[tuple[NormalizedName, str]],
+    requires: Mapping[NormalizedName, Sequence[Requirement]],
+    target: Target,
+) -> Iterator[tuple[NormalizedName, Requirement]]:
+    """Who requires what on the target, from distributions with an extra on."""
+    waiting = list(dict.fromkeys(start))
+    for name, extra in waiting:  # grows while it is read
+        for requirement in requires.get(name, ()):
+            if applies(requirement, target, [extra]):
+                yield name, requirement
+                waiting += [pair for pair in name_and_extras(requirement) if pair not in waiting]
 
 
 def reachable(

@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.resolve.graph import applies, parsed
+from hatch_lambda.resolve.graph import parsed, requirements_from
 from hatch_lambda.resolve.provided import provided_names
 from hatch_lambda.wheels.metadata import metadata_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from packaging.requirements import Requirement
-    from packaging.utils import NormalizedName
-
-    from hatch_lambda.common.target import Target
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.resolve.job import Job
-    from hatch_lambda.wheels.metadata import Metadata
 
 _IGNORE = "--ignore-requires-python"
 
@@ -41,7 +34,10 @@ def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
 
     versions = {found.name: found.version for found in resolved.distributions}
     missing, conflicts = [], []
-    for name, requirement in _required(closure, metadata, target):
+    requires = {name: tuple(parsed(of.requires)) for name, of in metadata.items()}
+    # Extras are followed here: without dependencies, pip does not see all of them.
+    start = [(found.name, extra) for found in closure.distributions for extra in ("", *sorted(found.extras))]
+    for name, requirement in requirements_from(start, requires, target):
         required, wanted = canonicalize_name(requirement.name), requirement.specifier
         if required in versions:
             if not wanted.contains(versions[required], prereleases=True):
@@ -64,18 +60,3 @@ def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
         raise IncompleteClosureError("\n".join(lines))
     if conflicts and not job.settings.lock_file:  # with a lock file, stage 1 has warned
         job.reporter.warn(f"versions that not all distributions accept: {'; '.join(dict.fromkeys(conflicts))}")
-
-
-def _required(
-    closure: Closure, metadata: Mapping[NormalizedName, Metadata], target: Target
-) -> Iterator[tuple[NormalizedName, Requirement]]:
-    """Who requires what on the target. Extras are followed here: without dependencies, pip does not see all of them."""
-    requires = {name: tuple(parsed(of.requires)) for name, of in metadata.items()}
-    waiting = [(found.name, extra) for found in closure.distributions for extra in ("", *sorted(found.extras))]
-    for name, extra in waiting:  # grows while it is read
-        for requirement in requires.get(name, ()):
-            if applies(requirement, target, [extra]):
-                yield name, requirement
-                required = canonicalize_name(requirement.name)
-                extras = [(required, canonicalize_name(each)) for each in sorted(requirement.extras)]
-                waiting += [pair for pair in extras if pair not in waiting]

@@ -15,12 +15,13 @@ from hatch_lambda.common.errors import ResolutionError
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
 from hatch_lambda.resolve.graph import parsed
-from hatch_lambda.resolve.lock.coverage import LockedMember, check_coverage
-from hatch_lambda.resolve.lock.read import LockFileError, how_to_lock, label, read
-from hatch_lambda.resolve.lock.select import filename, fits, select
+from hatch_lambda.resolve.lock.coverage import check_coverage
+from hatch_lambda.resolve.lock.read import LockFileError, read
+from hatch_lambda.resolve.lock.select import filename, select
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import NOT_JUDGED_YET, distribution_of, place_of
 from hatch_lambda.resolve.pip.words import resolver_words
+from hatch_lambda.wheels.compatibility import fits
 from hatch_lambda.wheels.metadata import metadata_of
 from hatch_lambda.wheels.store import WantedWheel, user_store
 
@@ -56,45 +57,29 @@ def download_locked(job: Job, prefetch: Prefetch | None = None) -> Closure:
     assert path is not None  # noqa: S101 - nobody else comes here
     lock = read(path, settings)
     if lock.content.lock_version > Version("1.0"):
-        job.reporter.warn(f"{label(path, settings)} has lock-version {lock.content.lock_version}; reading it as 1.0")
-    chosen = select(lock, settings)
-    check_coverage(lock, members_of(chosen), job.request)  # before anything is downloaded
+        job.reporter.warn(f"{lock.label} has lock-version {lock.content.lock_version}; reading it as 1.0")
+    chosen = select(lock)
+    check_coverage(lock, chosen, job.request)  # before anything is downloaded
     cached = in_store(chosen, settings)
     names = {found.name for found in cached}
     came, index_options = _Download(lock, job, prefetch).of([locked for locked in chosen if locked.name not in names])
     found = sorted((*cached, *came), key=lambda each: each.name)
-    return Closure(_as_the_project_needs_them(lock, chosen, found, job), index_options=index_options)
-
-
-def members_of(chosen: Iterable[Locked], found: Iterable[Distribution] = ()) -> tuple[LockedMember, ...]:
-    """The locked distributions for `check_coverage`, with the metadata of those at hand."""
-    known = {each.name: each for each in found}
-    return tuple(
-        LockedMember(locked, known[locked.name].version, known[locked.name].requires)
-        if locked.name in known
-        else LockedMember(locked, locked.package.version)
-        for locked in chosen
+    coverage = check_coverage(lock, chosen, job.request, found)
+    for doubt in coverage.doubts:
+        job.reporter.warn(f"{lock.label}: {doubt}")
+    as_the_project_needs_them = tuple(
+        dataclasses.replace(
+            each, extras=coverage.extras.get(each.name, frozenset()), requested=each.name in coverage.requested
+        )
+        for each in found
     )
+    return Closure(as_the_project_needs_them, index_options=index_options)
 
 
 def in_store(chosen: Iterable[Locked], settings: Settings) -> tuple[Distribution, ...]:
     """The locked wheels that are cached, by their hashes."""
     store = user_store(settings.fallback_store)
     return tuple(found for locked in chosen if (found := _from_store(locked, store, settings.target)))
-
-
-def _as_the_project_needs_them(
-    lock: LockFile, chosen: Sequence[Locked], found: Sequence[Distribution], job: Job
-) -> tuple[Distribution, ...]:
-    coverage = check_coverage(lock, members_of(chosen, found), job.request)
-    for doubt in coverage.doubts:
-        job.reporter.warn(f"{label(lock.path, job.settings)}: {doubt}")
-    return tuple(
-        dataclasses.replace(
-            each, extras=coverage.extras.get(each.name, frozenset()), requested=each.name in coverage.requested
-        )
-        for each in found
-    )
 
 
 def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | None:
@@ -129,18 +114,13 @@ def _fault_of(path: Path, file: File) -> str | None:
         return f"it has {path.stat().st_size} bytes, the lock file says {file.size}"
     for algorithm, value in file.hashes.items():
         if algorithm.lower() in hashlib.algorithms_available and not algorithm.lower().startswith("shake"):
-            actual = _digest(path, algorithm.lower())
-            if actual != value.lower():
-                return f"its {algorithm} is {actual}, the lock file says {value}"
+            digest = hashlib.new(algorithm.lower())
+            with path.open("rb") as content:
+                while chunk := content.read(1024 * 1024):
+                    digest.update(chunk)
+            if digest.hexdigest() != value.lower():
+                return f"its {algorithm} is {digest.hexdigest()}, the lock file says {value}"
     return None
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    digest = hashlib.new(algorithm)
-    with path.open("rb") as file:
-        while chunk := file.read(1024 * 1024):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 class _Download:
@@ -150,7 +130,7 @@ class _Download:
         self.lock = lock
         self.job = job
         self.prefetch = prefetch
-        self.shown = label(lock.path, job.settings)
+        self.destination = job.scratch / "downloads"
 
     def of(self, wanted: Sequence[Locked]) -> tuple[list[Distribution], tuple[str, ...]]:
         """Download; return the distributions, and `Closure.index_options`."""
@@ -162,30 +142,26 @@ class _Download:
         for number, part in enumerate((files, trees)):
             if part:
                 answer = self._ask(part, self.job.scratch / f"locked-{number}.txt")
-                found += self._checked(answer, part)
+                entries = {canonicalize_name(entry["name"]): entry for entry in answer.findings["resolved"]}
+                for name, locked in part.items():
+                    self._check(locked, entries.get(name))
+                found += [distribution_of(entry, self.destination) for entry in entries.values()]
                 options = tuple(answer.findings["index_options"])
         return found, options
-
-    @property
-    def _destination(self) -> Path:
-        return self.job.scratch / "downloads"
 
     def _ask(self, part: Mapping[NormalizedName, Locked], requirements: Path) -> PipAnswer:
         lines = [self._requirement(locked) for locked in part.values()]
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        names = {name: filename(locked.file) for name, locked in part.items() if locked.file}
         ignore_tags = [
-            name
-            for name, locked in part.items()
-            if locked.file
-            and filename(locked.file).endswith(".whl")
-            and not fits(filename(locked.file), self.job.target)
+            name for name, file in names.items() if file.endswith(".whl") and not fits(file, self.job.target)
         ]
         # `check_coverage` checks the constraints: pip would demand hashes for them.
         settings = dataclasses.replace(self.job.settings, constraints=())
         job = dataclasses.replace(self.job, request=self.job.request._replace(settings=settings))
         answer = process.pip_download(
             job,
-            self._destination,
+            self.destination,
             ["--no-deps", "--requirement", str(requirements)],
             ignore_tags=ignore_tags,
             prefetch=self.prefetch,
@@ -199,7 +175,7 @@ class _Download:
         if package.vcs is not None:
             return f"{locked.name} @ {self._repository(package.vcs)}{_fragment(package.vcs.subdirectory)}"
         if package.directory is not None:
-            folder = self._place(package.directory.path)
+            folder = self.lock.place(package.directory.path)
             if not folder.is_dir():
                 raise self._fault(f"{locked} is the directory {package.directory.path}, which does not exist")
             return f"{locked.name} @ {folder.as_uri()}{_fragment(package.directory.subdirectory)}"
@@ -216,7 +192,7 @@ class _Download:
 
     def _url(self, locked: Locked, file: File) -> str:
         if file.path:
-            place = self._place(file.path)
+            place = self.lock.place(file.path)
             if place.is_file():
                 return place.as_uri()
             if not file.url:
@@ -224,24 +200,14 @@ class _Download:
         return _quoted(file.url or "")
 
     def _repository(self, vcs: PackageVcs) -> str:
-        if vcs.path and (not vcs.url or self._place(vcs.path).is_dir()):
-            url = self._place(vcs.path).as_uri()
+        if vcs.path and (not vcs.url or self.lock.place(vcs.path).is_dir()):
+            url = self.lock.place(vcs.path).as_uri()
         else:
             url = (vcs.url or "").removeprefix(f"{vcs.type}+")
         if not _PLAIN_SCHEME.match(url):  # git's short form, user@host:path
             host, _, path = url.partition(":")
             url = f"ssh://{host}/{path}"
         return f"{vcs.type}+{_quoted(url)}@{_quoted(vcs.commit_id)}"
-
-    def _place(self, path: str) -> Path:
-        # A lock file written on Windows may contain backslashes.
-        return (self.lock.directory / path.replace("\\", "/")).resolve()
-
-    def _checked(self, answer: PipAnswer, part: Mapping[NormalizedName, Locked]) -> list[Distribution]:
-        entries = {canonicalize_name(entry["name"]): entry for entry in answer.findings["resolved"]}
-        for name, locked in part.items():
-            self._check(locked, entries.get(name))
-        return [distribution_of(entry, self._destination) for entry in entries.values()]
 
     def _check(self, locked: Locked, entry: Mapping[str, Any] | None) -> None:
         if entry is None:
@@ -252,26 +218,26 @@ class _Download:
             raise self._fault(
                 f"{locked} is not pinned to a commit: `{locked.package.vcs.commit_id}` is a name for {entry['commit']}"
             )
-        if locked.file is not None and (fault := _fault_of(place_of(entry, self._destination), locked.file)):
+        if locked.file is not None and (fault := _fault_of(place_of(entry, self.destination), locked.file)):
             raise self._fault(f"{entry['filename']} is not the file that was locked: {fault}")
 
     def _fault(self, sentence: str) -> LockFileError:
-        settings = self.job.settings
-        how = how_to_lock(settings, self.lock.content.created_by)
-        return LockFileError(f"{self.shown} cannot be used: {sentence}.\n\n{how}")
+        return self.lock.error(f"cannot be used: {sentence}.")
 
     def _error(self, answer: PipAnswer, requirements: Path, part: Iterable[Locked]) -> ResolutionError:
-        output = re.sub(rf"-r {re.escape(str(requirements))}(?: \(line \d+\))?", self.shown, answer.completed.output)
+        output = re.sub(
+            rf"-r {re.escape(str(requirements))}(?: \(line \d+\))?", self.lock.label, answer.completed.output
+        )
         words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
         target = self.job.target.description
         if changed := self._expected_by(output, part):
             head = (
-                f"Downloaded files do not match {self.shown}: {', '.join(map(str, changed))}.\n"
+                f"Downloaded files do not match {self.lock.label}: {', '.join(map(str, changed))}.\n"
                 "Either the files were replaced on the server, or the lock file was edited by hand. Find out which "
                 "before you lock again. pip says:"
             )
         else:
-            head = f"What {self.shown} locks for {target} cannot be downloaded. pip says:"
+            head = f"What {self.lock.label} locks for {target} cannot be downloaded. pip says:"
         return ResolutionError(f"{head}\n\n{words}", output=output)
 
     @staticmethod

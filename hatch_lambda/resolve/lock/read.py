@@ -35,13 +35,23 @@ class LockFileError(LambdaBuildError):
 
 @dataclass(frozen=True)
 class LockFile:
+    """A lock file that is read for a bundle with these settings."""
+
     path: Path
     content: Pylock
+    settings: Settings
 
     @property
-    def directory(self) -> Path:
-        """What its relative paths are relative to."""
-        return self.path.parent
+    def label(self) -> str:
+        return label(self.path, self.settings)
+
+    def place(self, path: str) -> Path:
+        """Where one of its paths leads; in one written on Windows, they may contain backslashes."""
+        return (self.path.parent / path.replace("\\", "/")).resolve()
+
+    def error(self, predicate: str) -> LockFileError:
+        """What is wrong with it, and how to lock again."""
+        return LockFileError(f"{self.label} {predicate}\n\n{how_to_lock(self.settings, self.content.created_by)}")
 
 
 def read(path: Path, settings: Settings) -> LockFile:
@@ -49,27 +59,19 @@ def read(path: Path, settings: Settings) -> LockFile:
     shown = label(path, settings)
     try:
         table = tomllib.loads(read_regular(path).decode("utf-8"))
-        return LockFile(path, Pylock.from_dict(table))
+        return LockFile(path, Pylock.from_dict(table), settings)
     except FileNotFoundError:
-        raise LockFileError(
-            f"The lock file {shown}, set by `lock-file`, does not exist.\n\n{how_to_lock(settings)}"
-        ) from None
+        fault = f"The lock file {shown}, set by `lock-file`, does not exist."
     except PylockUnsupportedVersionError:
-        version = table.get("lock-version")
-        raise LockFileError(
-            f"{shown} has lock-version {version}; only versions 1.x are supported.\n\n{how_to_lock(settings)}"
-        ) from None
+        fault = f"{shown} has lock-version {table.get('lock-version')}; only versions 1.x are supported."
     except (PylockValidationError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         reason = f"{error}{_entry_of(error, table) if isinstance(error, PylockValidationError) else ''}"
-        raise LockFileError(
-            f"{shown} is not a valid lock file (PEP 751): {redact(reason)}\n\n{how_to_lock(settings)}"
-        ) from None
+        fault = f"{shown} is not a valid lock file (PEP 751): {redact(reason)}"
     except RecursionError:
-        raise LockFileError(
-            f"{shown} is not a valid lock file (PEP 751): it is nested too deep\n\n{how_to_lock(settings)}"
-        ) from None
+        fault = f"{shown} is not a valid lock file (PEP 751): it is nested too deep"
     except OSError as error:
         raise LockFileError(f"The lock file {shown} cannot be read: {error.strerror or error}") from None
+    raise LockFileError(f"{fault}\n\n{how_to_lock(settings)}")
 
 
 def _entry_of(error: PylockValidationError, table: dict[str, Any]) -> str:
@@ -96,13 +98,13 @@ def how_to_lock(settings: Settings, created_by: str | None = None) -> str:
     if created_by in {None, "uv"}:
         chosen = [f" --extra {name}" for name in sorted(settings.extras)]
         chosen += [f" --group {name}" for name in sorted(settings.dependency_groups)]
-        command = f"uv export --format pylock.toml --no-dev --no-emit-project{''.join(chosen)} --output-file {path}"
-        lines.append(f"  {command}")
+        lines.append(
+            f"  uv export --format pylock.toml --no-dev --no-emit-project{''.join(chosen)} --output-file {path}"
+        )
     if created_by == "pip":
-        minor = settings.target.runtime.name
         lines.append(
             f"`pip lock` locks for the machine that it runs on, which must be Linux on "
-            f"{settings.target.architecture.machine} with {minor}."
+            f"{settings.target.architecture.machine} with {settings.target.runtime.name}."
         )
     if created_by == "pdm":
         lines.append(f"  pdm export --format pylock --prod --output {path}")

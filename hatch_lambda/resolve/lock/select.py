@@ -22,19 +22,21 @@ from packaging.pylock import (
     PylockSelectError,
 )
 
-from hatch_lambda.resolve.curated import COMPATIBLE
-from hatch_lambda.resolve.lock.read import TOOL, LockFile, LockFileError, how_to_lock, label
-from hatch_lambda.wheels.compatibility import compressed_tags, wheel_tags
+from hatch_lambda.common.ui import shortened
+from hatch_lambda.resolve.curated import is_listed_as_compatible
+from hatch_lambda.resolve.lock.read import TOOL, LockFile, LockFileError
+from hatch_lambda.wheels.compatibility import compressed_tags, fits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from packaging.markers import Environment, Marker
+    from packaging.requirements import Requirement
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
-    from hatch_lambda.common.target import Target
     from hatch_lambda.config.settings import Settings
+    from hatch_lambda.resolve.closure import Distribution
 
     File = PackageWheel | PackageSdist | PackageArchive
     Source = File | PackageDirectory | PackageVcs
@@ -56,8 +58,11 @@ class Locked:
 
     package: Package
     source: Source
-    extras: frozenset[str] | None = None
+    extras: frozenset[str] | None
     """The extras that it was locked with; None if the lock file does not say. Ours do."""
+    version: Version | None
+    requires: tuple[Requirement, ...] | None = None
+    """None as long as its metadata is not at hand."""
 
     @property
     def name(self) -> NormalizedName:
@@ -68,46 +73,48 @@ class Locked:
         """The source, if it is a single file: these have hashes."""
         return None if isinstance(self.source, (PackageVcs, PackageDirectory)) else self.source
 
+    def as_found(self, found: Distribution | None) -> Locked:
+        """With the metadata of the distribution itself, if it is at hand."""
+        return dataclasses.replace(self, version=found.version, requires=found.requires) if found else self
+
     def __str__(self) -> str:
-        return _name(self.package)
+        return f"{self.name} {self.version}" if self.version else self.name
 
 
-def select(lock: LockFile, settings: Settings) -> tuple[Locked, ...]:
+def select(lock: LockFile) -> tuple[Locked, ...]:
     """Select what the lock file has for the target, sorted by name, without the project itself: it is built.
 
     Raises `LockFileError` with everything that does not match the target.
     """
-    target, content = settings.target, lock.content
+    target, content = lock.settings.target, lock.content
     faults = []
     if content.requires_python is not None and not content.requires_python.contains(
         target.python_full_version, prereleases=True
     ):
         faults.append(f"it is for Python {content.requires_python}, but the runtime has {target.runtime.full_version}")
     if content.environments is not None and not any(
-        _is_met(marker, {**target.marker_environment}, lock, settings) for marker in content.environments
+        _is_met(marker, {**target.marker_environment}, lock) for marker in content.environments
     ):
         others = " or ".join(f"`{marker}`" for marker in content.environments)
         faults.append(f"it is for other environments: {others or 'its list of environments is empty'}")
     found: dict[NormalizedName, Locked] = {}
-    for package in packages_for(lock, settings):
+    for package in packages_for(lock):
         if package.name in found:
             faults.append(f"two entries for one name match the target: {found[package.name]} and {_name(package)}")
             continue
         try:
-            found[package.name] = Locked(package, _source(package, lock, settings), _extras(package, lock))
+            found[package.name] = Locked(package, _source(package, lock), _extras(package, lock), package.version)
         except LockFileError as error:
             faults.append(str(error))
     if faults:
         listed = "\n".join(f"- {fault}" for fault in faults)
-        raise LockFileError(
-            f"{label(lock.path, settings)} does not match {target.description}:\n\n{listed}\n\n"
-            f"{how_to_lock(settings, content.created_by)}"
-        )
+        raise lock.error(f"does not match {target.description}:\n\n{listed}")
     return tuple(sorted(found.values(), key=lambda locked: locked.name))
 
 
-def packages_for(lock: LockFile, settings: Settings) -> tuple[Package, ...]:
+def packages_for(lock: LockFile) -> tuple[Package, ...]:
     """The entries whose markers match the target, whether or not it can use their files."""
+    settings = lock.settings
     # The default groups stand for the project's own dependencies.
     groups = {*(lock.content.default_groups or ()), *settings.dependency_groups}
     environment: dict[str, Any] = {
@@ -119,43 +126,37 @@ def packages_for(lock: LockFile, settings: Settings) -> tuple[Package, ...]:
 
     def is_project(package: Package) -> bool:
         place = package.directory
-        return place is not None and (lock.directory / place.path / (place.subdirectory or "")).resolve() == root
+        return place is not None and (lock.place(place.path) / (place.subdirectory or "")).resolve() == root
 
     return tuple(
         package
         for package in lock.content.packages
-        if (package.marker is None or _is_met(package.marker, environment, lock, settings, package))
-        and not is_project(package)
+        if (package.marker is None or _is_met(package.marker, environment, lock, package)) and not is_project(package)
     )
 
 
-def _is_met(
-    marker: Marker, environment: dict[str, Any], lock: LockFile, settings: Settings, package: Package | None = None
-) -> bool:
+def _is_met(marker: Marker, environment: dict[str, Any], lock: LockFile, package: Package | None = None) -> bool:
     """Evaluate a marker of a lock file. Raises `LockFileError`."""
     try:
         return marker.evaluate(environment, context="lock_file")
     except (UndefinedComparison, UndefinedEnvironmentName) as error:
         reason = f"there is no {error} in lock files" if isinstance(error, UndefinedEnvironmentName) else str(error)
-        raise LockFileError(
-            f"{label(lock.path, settings)} cannot be used: the marker `{marker}`"
-            f"{f' of {_name(package)}' if package else ''} cannot be evaluated: {reason}\n\n"
-            f"{how_to_lock(settings, lock.content.created_by)}"
-        ) from None
+        of = f" of {_name(package)}" if package else ""
+        raise lock.error(f"cannot be used: the marker `{marker}`{of} cannot be evaluated: {reason}") from None
 
 
-def versions(lock: LockFile, settings: Settings) -> dict[NormalizedName, Version]:
+def versions(lock: LockFile) -> dict[NormalizedName, Version]:
     """The locked versions of what comes from an index."""
     return {
         package.name: package.version
-        for package in packages_for(lock, settings)
+        for package in packages_for(lock)
         if package.version is not None and not package.is_direct
     }
 
 
-def _source(package: Package, lock: LockFile, settings: Settings) -> Source:
+def _source(package: Package, lock: LockFile) -> Source:
     """Select one of a package's sources for the target. Raises `LockFileError` with a single clause."""
-    target = settings.target
+    target = lock.settings.target
     # Its marker is known to match; only the whole lock file declares the extras and groups that it may depend on.
     alone = Pylock(
         lock_version=lock.content.lock_version,
@@ -170,7 +171,7 @@ def _source(package: Package, lock: LockFile, settings: Settings) -> Source:
         if wanted is not None and not wanted.contains(target.python_full_version, prereleases=True):
             reason = f"requires Python {wanted}, but the runtime has {target.runtime.full_version}"
             raise LockFileError(f"{_name(package)} {reason}") from None
-        source = _wheel_despite_tags(package, settings)
+        source = _wheel_despite_tags(package, lock.settings)
     if isinstance(source, PackageArchive) and (name := filename(source)).endswith(".whl") and not fits(name, target):
         raise LockFileError(f"{_name(package)} is the wheel {name}, which is tagged {compressed_tags(name)}")
     _refuse_unsafe(package, source)
@@ -215,12 +216,10 @@ def _name(package: Package) -> str:
 def _wheel_despite_tags(package: Package, settings: Settings) -> PackageWheel:
     """A wheel for stage 6 to check: listed as compatible, or found to be so when it was locked."""
     wheels = list(package.wheels or ())
-    listed = package.name in COMPATIBLE or package.name in settings.compatible
-    if not listed and _own_table(package).get("despite-tags") is not True:
+    if not is_listed_as_compatible(package.name, settings) and _own_table(package).get("despite-tags") is not True:
         names = sorted(wheel.filename for wheel in wheels)
-        more = [f"and {len(names) - _SHOWN_FILES} more"] if len(names) > _SHOWN_FILES else []
-        lines = [f"{name}, which is tagged {compressed_tags(name)}" for name in names[:_SHOWN_FILES]]
-        files = "\n".join(f"    {line}" for line in [*lines, *more])
+        lines = shortened([f"{name}, which is tagged {compressed_tags(name)}" for name in names], _SHOWN_FILES)
+        files = "\n".join(f"    {line}" for line in lines)
         raise LockFileError(f"{_name(package)} has no compatible wheel and no sdist, only\n{files}")
     machine = settings.target.architecture.machine
     return min(wheels, key=lambda wheel: ("linux" not in wheel.filename, machine not in wheel.filename, wheel.filename))
@@ -233,11 +232,6 @@ def filename(file: File) -> str:
     if file.path:
         return file.path.replace("\\", "/").rpartition("/")[2]
     return unquote(urlsplit(file.url or "").path.rpartition("/")[2])
-
-
-def fits(wheel: str, target: Target) -> bool:
-    """Whether a wheel is compatible with the target, by its file name."""
-    return bool(wheel_tags(wheel) & target.tag_set)
 
 
 def _extras(package: Package, lock: LockFile) -> frozenset[str] | None:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import tomli_w
 from packaging.markers import Marker
@@ -22,13 +21,13 @@ from packaging.pylock import (
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from hatch_lambda.common.files import write_atomically
+from hatch_lambda.common.files import local_path, write_atomically
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import without_credentials
 from hatch_lambda.resolve.closure import Sdist, SourceTree
 from hatch_lambda.resolve.graph import needs_of
 from hatch_lambda.resolve.lock.read import TOOL, LockFileError
-from hatch_lambda.resolve.lock.select import fits
+from hatch_lambda.wheels.compatibility import fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,9 +103,7 @@ def _origin(found: Distribution, directory: Path) -> dict[str, Any]:
 
 def _file(path: Path, url: str, directory: Path) -> dict[str, Any]:
     url = without_credentials(url.partition("#")[0])
-    place = _as_path(url)
-    where = {"path": _relative(place, directory)} if place else {"url": url}
-    return {**where, "size": path.stat().st_size, "hashes": {"sha256": sha256_of(path)}}
+    return {**_where(url, directory), "size": path.stat().st_size, "hashes": {"sha256": sha256_of(path)}}
 
 
 def _tree(found: Distribution, source: SourceTree, directory: Path) -> dict[str, Any]:
@@ -116,11 +113,13 @@ def _tree(found: Distribution, source: SourceTree, directory: Path) -> dict[str,
         path = _relative(source.folder, directory)
         return {"directory": PackageDirectory(path=path, editable=False, subdirectory=source.subdirectory)}
     kind, url = _repository(source)
-    place = _as_path(url)
-    where = {"path": _relative(place, directory)} if place else {"url": url}
-    return {
-        "vcs": PackageVcs(type=kind, **where, commit_id=source.commit or "", subdirectory=source.subdirectory),
-    }
+    where = _where(url, directory)
+    return {"vcs": PackageVcs(type=kind, **where, commit_id=source.commit or "", subdirectory=source.subdirectory)}
+
+
+def _where(url: str, directory: Path) -> dict[str, Any]:
+    place = local_path(url)
+    return {"path": _relative(place, directory)} if place else {"url": url}
 
 
 def _repository(source: SourceTree) -> tuple[str, str]:
@@ -154,14 +153,10 @@ def machine_bound(closure: Closure, root: Path) -> tuple[str, ...]:
 def _local_place(found: Distribution) -> Path | None:
     source, wheel = found.source, found.wheel
     if isinstance(source, SourceTree):
-        return None if source.folder else _as_path(_repository(source)[1])
+        return None if source.folder else local_path(_repository(source)[1])
     if wheel is not None and wheel.url:
-        return _as_path(wheel.url)
-    return _as_path(source.url) if source else None
-
-
-def _as_path(url: str) -> Path | None:
-    return Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None
+        return local_path(wheel.url)
+    return local_path(source.url) if source else None
 
 
 def changes(before: Iterable[Package], after: Iterable[Package]) -> tuple[str, ...]:
