@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from hatch_lambda.inspect.comparison import FileChange, PartChange
-    from hatch_lambda.inspect.contents import Contents
+    from hatch_lambda.inspect.comparison import FileChange
 
 _SHOWN_FILES = 20
 _SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
@@ -81,10 +80,6 @@ def _file_counts(comparison: Comparison) -> str:
     return ", ".join(f"{count:,} {how}" for how, count in comparison.counts.items() if count)
 
 
-def _versions(part: PartChange) -> tuple[str, str]:
-    return part.old.version if part.old else "", part.new.version if part.new else ""
-
-
 def _signed(count: int) -> str:
     return f"{'+' if count > 0 else '-' if count < 0 else ''}{size(abs(count))}"
 
@@ -108,20 +103,27 @@ def _listed(comparison: Comparison, *, all_files: bool) -> tuple[Sequence[FileCh
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:
-    old, new = comparison.old, comparison.new
     return {
         "format": 1,
         "differ": bool(comparison),
-        "old": _side_as_json(old),
-        "new": _side_as_json(new),
+        **{
+            side: {
+                "path": str(contents.path),
+                "kind": contents.kind,
+                "files": len(contents.entries),
+                "unzipped": contents.size,
+                "zipped": contents.zipped,
+            }
+            for side, contents in (("old", comparison.old), ("new", comparison.new))
+        },
         "own_code": dict(zip(("old", "new"), comparison.own_sizes, strict=True)),
         "distributions": [
             {
                 "name": part.name,
                 "change": part.how,
                 "own": part.name in comparison.own,
-                "old_version": part.old.version if part.old else None,
-                "new_version": part.new.version if part.new else None,
+                "old_version": part.old.version,
+                "new_version": part.new.version,
                 "unzipped": part.size,
                 "zipped": part.compressed if comparison.are_zips else None,
                 "files": len(part.files),
@@ -135,21 +137,11 @@ def _as_json(comparison: Comparison) -> dict[str, Any]:
                 "path": change.path,
                 "change": change.how,
                 "distribution": change.owner,
-                "old_size": change.old_size if change.how != "added" else None,
-                "new_size": change.new_size if change.how != "removed" else None,
+                "old_size": change.old_size,
+                "new_size": change.new_size,
             }
             for change in comparison.files
         ],
-    }
-
-
-def _side_as_json(contents: Contents) -> dict[str, Any]:
-    return {
-        "path": str(contents.path),
-        "kind": contents.kind,
-        "files": len(contents.entries),
-        "unzipped": contents.size,
-        "zipped": contents.zipped,
     }
 
 
@@ -171,8 +163,7 @@ def _show(comparison: Comparison, *, all_files: bool) -> None:
         out.print("\nNo differences.")
         return
     heading(out, "Distributions", _summary(comparison))
-    if comparison.parts:
-        _show_parts(out, comparison)
+    _show_parts(out, comparison)
     heading(out, "Files", _file_counts(comparison))
     shown, more = _listed(comparison, all_files=all_files)
     figures = [_signed(change.size) for change in shown]
@@ -189,11 +180,10 @@ def _show_parts(out: Console, comparison: Comparison) -> None:
     grid = table("", "version", *(["files"] if has_counts else []), "unzipped", "zipped")
     grid.columns[1].justify, grid.columns[1].no_wrap, grid.columns[1].overflow = "left", False, "fold"
     for part in comparison.parts:
-        old, new = _versions(part)
+        old, new = part.old.version, part.new.version
+        versions = " -> ".join(filter(None, [old, new]))
         if part.is_rebuilt:
             versions = f"{old}, different files" if old else ""
-        else:
-            versions = " -> ".join(filter(None, [old, new]))
         grid.add_row(
             Text(f"  {_SIGNS[part.how]} {printable(part.name)}", _COLOURS[part.how]),
             printable(versions),
@@ -222,21 +212,14 @@ def _markdown(comparison: Comparison, *, all_files: bool) -> Iterator[str]:
         return
     yield f"**Distributions:** {_summary(comparison)}"
     yield ""
-    if comparison.parts:
-        parts = []
-        for part in comparison.parts:
-            before_version, after_version = map(_escaped, _versions(part))
-            parts.append(
-                [
-                    _escaped(part.name),
-                    before_version,
-                    after_version + (" (different files)" if part.is_rebuilt else ""),
-                    _signed(part.size),
-                    _signed(part.compressed) if comparison.are_zips else "",
-                ]
-            )
-        yield from _rows(["", "old", "new", "unzipped", "zipped"], parts)
-        yield ""
+    parts = []
+    for part in comparison.parts:
+        note = " (different files)" if part.is_rebuilt else ""
+        zipped = _signed(part.compressed) if comparison.are_zips else ""
+        versions = _escaped(part.old.version or ""), _escaped(part.new.version or "") + note
+        parts.append([_escaped(part.name), *versions, _signed(part.size), zipped])
+    yield from _rows(["", "old", "new", "unzipped", "zipped"], parts)
+    yield ""
     # In a diff block, `!` marks a changed line.
     signs = {**_SIGNS, CHANGED: "!"}
     shown, more = _listed(comparison, all_files=all_files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +10,7 @@ from hatch_lambda.inspect.contents import OWN
 from hatch_lambda.inspect.sources import Portion, grouped, portion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from hatch_lambda.inspect.contents import Contents
     from hatch_lambda.inspect.sources import Entry
@@ -19,52 +18,63 @@ if TYPE_CHECKING:
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
 
+def _how(old: object, new: object) -> str:
+    return ADDED if old is None else REMOVED if new is None else CHANGED
+
+
 class FileChange(NamedTuple):
-    """`how`: added, removed or changed. `owner`: the normalized name of a distribution, or `OWN`."""
+    """`owner`: the normalized name of a distribution, or `OWN`. Sizes are None where the file is missing."""
 
     path: str
-    how: str
     owner: str
-    old_size: int
-    new_size: int
+    old_size: int | None
+    new_size: int | None
+
+    @property
+    def how(self) -> str:
+        """Added, removed or changed."""
+        return _how(self.old_size, self.new_size)
 
     @property
     def size(self) -> int:
-        return self.new_size - self.old_size
+        return (self.new_size or 0) - (self.old_size or 0)
 
 
 class Side(NamedTuple):
-    """A distribution on one side. `version`: empty for own code."""
+    """A distribution on one side. `version`: empty for own code, None where it is missing."""
 
-    version: str
+    version: str | None
     portion: Portion
+
+
+_MISSING = Side(None, portion("", ()))
 
 
 @dataclass(frozen=True)
 class PartChange:
-    """A distribution, or the own code, that changed. `old`, `new`: None where it is missing."""
+    """A distribution, or the own code, that changed."""
 
     name: str
-    old: Side | None
-    new: Side | None
+    old: Side
+    new: Side
     files: tuple[FileChange, ...]
 
     @property
     def how(self) -> str:
-        return ADDED if self.old is None else REMOVED if self.new is None else CHANGED
+        return _how(self.old.version, self.new.version)
 
     @property
     def is_rebuilt(self) -> bool:
         """Whether the files differ under the same version: for another target, say."""
-        return bool(self.old and self.new and self.old.version == self.new.version)
+        return self.old.version == self.new.version
 
     @property
     def size(self) -> int:
-        return (self.new.portion.size if self.new else 0) - (self.old.portion.size if self.old else 0)
+        return self.new.portion.size - self.old.portion.size
 
     @property
     def compressed(self) -> int:
-        return (self.new.portion.compressed if self.new else 0) - (self.old.portion.compressed if self.old else 0)
+        return self.new.portion.compressed - self.old.portion.compressed
 
 
 @dataclass(frozen=True)
@@ -80,18 +90,15 @@ class Comparison:
     @cached_property
     def files(self) -> tuple[FileChange, ...]:
         """Every file that differs, sorted by path."""
-        return tuple(self._file_changes())
-
-    def _file_changes(self) -> Iterator[FileChange]:
         before, after = self.old.by_path, self.new.by_path
         owners = {**self.old.owners, **self.new.owners}
+        found = []
         for path in sorted(before.keys() | after.keys()):
             old, new = before.get(path), after.get(path)
-            if old and new and self._are_equal(old, new):
-                continue
-            how = CHANGED if old and new else REMOVED if old else ADDED
-            owner = owners[path].normalized_name if path in owners else OWN
-            yield FileChange(path, how, owner, old.size if old else 0, new.size if new else 0)
+            if not (old and new and self._are_equal(old, new)):
+                owner = owners[path].normalized_name if path in owners else OWN
+                found.append(FileChange(path, owner, old and old.size, new and new.size))
+        return tuple(found)
 
     def _are_equal(self, old: Entry, new: Entry) -> bool:
         if old.size != new.size:
@@ -111,7 +118,7 @@ class Comparison:
         before, after = self._sides
         files = grouped(self.files, lambda change: change.owner)
         parts = (
-            PartChange(name, before.get(name), after.get(name), tuple(files[name]))
+            PartChange(name, before.get(name, _MISSING), after.get(name, _MISSING), tuple(files[name]))
             for name in sorted(before.keys() | after.keys(), key=lambda name: (name != OWN, name))
         )
         return tuple(part for part in parts if part.files or not part.is_rebuilt)
@@ -124,8 +131,8 @@ class Comparison:
     @property
     def counts(self) -> dict[str, int]:
         """The number of added, removed and changed files."""
-        found = Counter(change.how for change in self.files)
-        return {how: found[how] for how in (ADDED, REMOVED, CHANGED)}
+        found = [change.how for change in self.files]
+        return {how: found.count(how) for how in (ADDED, REMOVED, CHANGED)}
 
     @cached_property
     def unchanged(self) -> int:
@@ -148,11 +155,8 @@ class Comparison:
 
 def _sides(contents: Contents) -> dict[str, Side]:
     """By normalized name; a distribution that is installed more than once is added up."""
-    versions: defaultdict[str, set[str]] = defaultdict(set)
-    entries: defaultdict[str, list[Entry]] = defaultdict(list)
-    for one in contents.installed:
-        versions[one.normalized_name].add(one.version)
-        entries[one.normalized_name] += one.entries
-    if contents.unclaimed:
-        entries[OWN] += contents.unclaimed
-    return {name: Side(", ".join(sorted(versions[name])), portion(name, found)) for name, found in entries.items()}
+    sides = {OWN: Side("", portion(OWN, contents.unclaimed))} if contents.unclaimed else {}
+    for name, found in grouped(contents.installed, lambda one: one.normalized_name).items():
+        versions = sorted({one.version for one in found})
+        sides[name] = Side(", ".join(versions), portion(name, (entry for one in found for entry in one.entries)))
+    return sides
