@@ -7,19 +7,29 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from hatch_lambda.common.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+
+_LONGEST_LINE = 4096
+_MOST_LINES = 10_000
 
 
 @dataclass(frozen=True)
 class Completed:
-    """A program that has ended. `output`: what it wrote to stdout and stderr, in order, without credentials."""
+    """A program that has ended.
+
+    `output`: what it wrote to stdout and stderr, in order, without credentials; long lines are cut, and of very many
+    lines only the first and the last ones are kept.
+    """
 
     exit_code: int
     output: str
@@ -35,7 +45,7 @@ def run(
 ) -> Completed:
     """Run a program to its end, with a call of `on_line` for each line. Lines that are `is_passing` are not kept.
 
-    It has no standard input. It leads a session, which is killed as a whole if this call is interrupted.
+    It has no standard input. It leads a session, of which nothing is left when this call ends, even by an interrupt.
     """
     return follow(start(command, directory=directory, environment=environment), on_line, is_passing)
 
@@ -65,22 +75,47 @@ def follow(
     order: str = "",
 ) -> Completed:
     """Follow a started program to its end, as `run` does. `order`: its standard input."""
-    lines: list[str] = []
+    first: list[str] = []
+    last: deque[str] = deque(maxlen=_MOST_LINES // 2)
+    watcher = threading.Thread(target=_kill_what_stays, args=[process], daemon=True)
     with process:
         try:
+            watcher.start()
             if process.stdin:
                 with contextlib.suppress(OSError), process.stdin:  # if it does not read, its output says why
                     process.stdin.write(order)
             assert process.stdout is not None  # noqa: S101 - asked for above
-            for raw_line in process.stdout:
+            for raw_line in _lines(process.stdout):
                 line = redact(raw_line.rstrip())
                 if not is_passing(line):
-                    lines.append(line)
+                    (first if len(first) < _MOST_LINES // 2 else last).append(line)
                 on_line(line)
+            watcher.join()
         except BaseException:
             _kill(process)
             raise
-    return Completed(process.returncode, "\n".join(lines))
+    return Completed(process.returncode, "\n".join((*first, *last)))
+
+
+def _lines(stream: IO[str]) -> Iterator[str]:
+    """Lines of limited length. They are cut between words, as a URL with its password cut off would not be redacted."""
+    while line := stream.readline(_LONGEST_LINE):
+        if not line.endswith("\n") and len(line) == _LONGEST_LINE:
+            while (more := stream.readline(_LONGEST_LINE)) and not more.endswith("\n"):
+                pass
+            line = f"{line[: max(line.rfind(' '), 0)]} …"
+        yield line
+
+
+def _kill_what_stays(process: subprocess.Popen[str]) -> None:
+    """When a program ends, kill what it has left in its session. Such processes may also keep its output open."""
+    if sys.platform == "linux":
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # so that its ID is not given to another process
+            kill_session(process)
+            return
+    process.wait()
+    kill_session(process)
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -101,3 +136,16 @@ def kill_session(process: subprocess.Popen[Any]) -> None:
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: the latter once it has ended
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def leaving_none(variable: str) -> Iterator[None]:
+    """Kill at the end, on Linux, what has inherited a variable (`NAME=value`), in whatever session (proc(5))."""
+    try:
+        yield
+    finally:
+        if sys.platform == "linux":
+            for path in Path("/proc").glob("[0-9]*/environ"):
+                with contextlib.suppress(OSError):  # another user's, or it has ended
+                    if os.fsencode(variable) in path.read_bytes().split(b"\0"):
+                        os.kill(int(path.parent.name), signal.SIGKILL)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.common.process import run
+from hatch_lambda.common.process import leaving_none, run
 from hatch_lambda.common.redact import redact
+from tests.support.leftovers import has_ended, is_alive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,13 +171,54 @@ time.sleep(60)
 
         assert not (tmp_path / "beat").exists()
 
+    @pytest.mark.parametrize("its_output", [None, subprocess.DEVNULL], ids=["holds the output", "silent"])
+    def test_what_the_program_leaves_behind_is_killed(self, its_output: int | None, tmp_path: Path) -> None:
+        script = f"""
+import subprocess
+print(subprocess.Popen(["sleep", "600"], stdout={its_output}, stderr={its_output}).pid)
+"""
+        completed = run(python(script), directory=tmp_path, environment=os.environ, on_line=lambda _line: None)
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        assert completed.exit_code == 0
+        assert has_ended(int(completed.output))
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="proc(5)")
+    def test_so_is_what_leads_a_session_of_its_own(self, tmp_path: Path) -> None:
+        script = """
+import subprocess
+print(subprocess.Popen(["sleep", "600"], start_new_session=True, stdout=-3, stderr=-3).pid)
+"""
+        environment = {**os.environ, "MARK": str(tmp_path)}
+        with leaving_none(f"MARK={tmp_path}"):
+            completed = run(python(script), directory=tmp_path, environment=environment, on_line=lambda _line: None)
+            pid = int(completed.output)
+            assert not has_ended(pid, within=0)
+
+        assert has_ended(pid)
+
+    def test_long_lines_are_cut_and_a_cut_url_leaks_nothing(self, tmp_path: Path) -> None:
+        script = """
+print("error: " + "x y " * 1_000_000)
+print("z" * 4080, "https://me:sesame" + "e" * 100 + "@example.org/", "and more")
+print("https://me:" + "sesame" * 1_000 + "@example.org/")
+print("end")
+"""
+        told: list[str] = []
+        completed = run(python(script), directory=tmp_path, environment=os.environ, on_line=told.append)
+
+        assert completed.output.splitlines() == told
+        assert [len(line) < 4100 for line in told] == [True] * 4
+        assert told[0].startswith("error: x y x y")
+        assert told[0].endswith(" …")
+        assert told[1:] == ["z" * 4080 + " …", " …", "end"]
+
+    def test_of_very_many_lines_the_first_and_the_last_ones_are_kept(self, tmp_path: Path) -> None:
+        script = "print('first'); print('x\\n' * 50_000); print('last')"
+        completed = run(python(script), directory=tmp_path, environment=os.environ, on_line=lambda _line: None)
+
+        lines = completed.output.splitlines()
+        assert len(lines) == 10_000
+        assert (lines[0], lines[-1]) == ("first", "last")
 
 
 SCHEMES = ("https", "http", "git+https", "git+ssh", "ftp")

@@ -11,6 +11,7 @@ import pytest
 
 from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
+from tests.support.leftovers import has_ended
 from tests.support.packages import make_source_tree, make_wheel
 from tests.support.situation import HERE, REUSED, files_in, request_for
 
@@ -186,6 +187,40 @@ def test_it_is_built_once_for_all_functions_of_one_build(
 
     assert build("first") == "x"
     assert build("second") == "xx", "a backend may look at more than the project"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proc(5)")
+def test_what_a_backend_leaves_running_is_ended(tmp_path: Path, bundle_of: BundleOf) -> None:
+    backend = """
+import subprocess
+from backend import *
+from backend import build_wheel as build, prepare_metadata_for_build_wheel as prepare
+
+
+def leave(how):
+    name = f"{pathlib.Path.cwd()}-processes"
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    open(name, "a").write(f"{subprocess.Popen(['sleep', '600'], **quiet, **how).pid} ")
+
+
+def prepare_metadata_for_build_wheel(*arguments):
+    leave({})
+    return prepare(*arguments)
+
+
+def build_wheel(*arguments):
+    leave({"start_new_session": True})
+    return build(*arguments)
+"""
+    tree = make_source_tree(tmp_path / "lib", "lib")
+    pyproject = (tree / "pyproject.toml").read_text(encoding="utf-8")
+    write(tree, {"pyproject.toml": pyproject.replace('"backend"', '"leaving"'), "leaving.py": backend})
+
+    bundle_of(f"lib @ {tree.as_uri()}", runtime=HERE)
+
+    pids = (tmp_path / "lib-processes").read_text(encoding="utf-8").split()
+    assert len(pids) == 3, "metadata is made twice"
+    assert all(has_ended(int(pid)) for pid in pids)
 
 
 class TestLinks:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_lambda.common.errors import UnsupportedPipError
-from hatch_lambda.common.process import Completed, end, follow, run, start
+from hatch_lambda.common.process import Completed, end, follow, leaving_none, run, start
 from hatch_lambda.resolve.pip import for_target
 from hatch_lambda.resolve.pip.listener import PROGRESS, Listener
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
@@ -94,7 +94,8 @@ def pip_download(
     root = job.settings.root
     process = (job.waiting_pip.take(root) if job.waiting_pip else None) or start_pip(root)
     listener = Listener(job.reporter, on_line=prefetch.follow(arrivals) if prefetch else None)
-    completed = follow(process, listener.hear, PROGRESS.fullmatch, order=f"{json.dumps(str(request))}\n")
+    with leaving_none(_mark(job)):
+        completed = follow(process, listener.hear, PROGRESS.fullmatch, order=f"{json.dumps(str(request))}\n")
     if completed.exit_code == for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
             f"pip {version} cannot resolve for {job.target.description}: {completed.output}.\n"
@@ -157,17 +158,15 @@ def pip_wheel(  # noqa: PLR0913 - what a build depends on, and its name
     `subject`: what is built, for progress.
     """
     runner = Path(_pip_folder()) / "__pip-runner__.py"
-    return run(
-        [
-            *(str(interpreter), str(runner), "wheel", *_QUIET_AND_UNATTENDED, "--progress-bar=off", "--no-cache-dir"),
-            # Stage 1 has checked Requires-Python for the target; this interpreter may be another.
-            *("--no-deps", "--ignore-requires-python"),
-            *("--wheel-dir", str(destination), "--requirement", str(requirements_file)),
-        ],
-        directory=job.settings.root,
-        environment=environment,
-        on_line=Listener(job.reporter, subject).hear,
-    )
+    command = [
+        *(str(interpreter), str(runner), "wheel", *_QUIET_AND_UNATTENDED, "--progress-bar=off", "--no-cache-dir"),
+        # Stage 1 has checked Requires-Python for the target; this interpreter may be another.
+        *("--no-deps", "--ignore-requires-python"),
+        *("--wheel-dir", str(destination), "--requirement", str(requirements_file)),
+    ]
+    with leaving_none(_mark(job)):
+        on_line = Listener(job.reporter, subject).hear
+        return run(command, directory=job.settings.root, environment=environment, on_line=on_line)
 
 
 def pip_environment(job: Job) -> dict[str, str]:
@@ -176,6 +175,11 @@ def pip_environment(job: Job) -> dict[str, str]:
     pip's temporary folders are in the scratch directory, which is removed even if pip is interrupted.
     """
     return {**_environment(), **dict.fromkeys(for_target.TEMPORARY_FOLDER, str(_temporary_folder(job)))}
+
+
+def _mark(job: Job) -> str:
+    """A variable that only what pip starts has."""
+    return f"{for_target.TEMPORARY_FOLDER[0]}={_temporary_folder(job)}"
 
 
 def _temporary_folder(job: Job) -> Path:
