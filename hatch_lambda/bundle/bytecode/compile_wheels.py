@@ -14,11 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.bytecode.compilers import Compilers
-from hatch_lambda.bundle.bytecode.interpreter import (
-    forget,
-    interpreter_to_compile_with,
-    remember,
-)
+from hatch_lambda.bundle.bytecode.interpreter import forget, interpreter_to_compile_with, remember
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.common.ui import counted

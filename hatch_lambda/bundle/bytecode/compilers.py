@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from typing_extensions import Self
-
     from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.target import Runtime
     from hatch_lambda.config.settings import Settings
@@ -37,43 +35,26 @@ class Compiled(NamedTuple):
     content: bytes
 
 
-class Compilers:
-    """Up to one compiling process for each core. None outlives the `with` block."""
+class Compilers(contextlib.ExitStack):
+    """Up to one compiling process for each core. None outlives the `with` block.
+
+    `identity`: what decides the bytes, as releases of one minor version may compile differently.
+    """
 
     def __init__(self, interpreter: Interpreter, settings: Settings) -> None:
+        super().__init__()
+        self.runtime = settings.target.runtime
         self._interpreter = interpreter
         self._settings = settings
         self._idle: SimpleQueue[_Compiler] = SimpleQueue()
-        self._started: list[_Compiler] = []
-
-    @property
-    def runtime(self) -> Runtime:
-        return self._settings.target.runtime
-
-    @property
-    def name(self) -> str:
-        return f"Python {self._started[0].description.version}"
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What decides the bytes: releases of one minor version may compile differently."""
-        description = self._started[0].description
-        return description.version, description.magic
-
-    def __enter__(self) -> Self:
         try:
-            self._idle.put(self._start())
+            first = self._start()
         except BaseException:
-            self._end()
+            self.close()
             raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end()
-
-    def _end(self) -> None:
-        for compiler in self._started:
-            compiler.end()
+        self._idle.put(first)
+        self.name = f"Python {first.description.version}"
+        self.identity = first.description.version, first.description.magic
 
     def compile(self, modules: Sequence[BundleFile], root: str) -> Generator[Compiled, None, None]:
         """Compile modules, and yield the results in the same order."""
@@ -82,7 +63,7 @@ class Compilers:
             yield from pool.map(lambda module: self._compile(module, root), modules)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            self._end()  # or threads would wait for results
+            self.close()  # or threads would wait for results
             raise
         finally:
             pool.shutdown()
@@ -99,7 +80,7 @@ class Compilers:
 
     def _start(self) -> _Compiler:
         compiler = _Compiler(self._interpreter.path)
-        self._started.append(compiler)
+        self.callback(compiler.end)
         compiler.introduce()
         if fault := compiler.description.mismatch(self.runtime):
             raise unsuitable(self._settings, self._interpreter.path, fault)
