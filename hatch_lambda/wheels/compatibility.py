@@ -11,7 +11,6 @@ from packaging.version import Version
 from hatch_lambda.common.errors import BrokenWheelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from packaging.tags import Tag
@@ -25,7 +24,9 @@ def judge(path: Path, target: Target) -> Verdict:
     fitting = wheel_tags(path.name) & target.tag_set
     if not fitting:
         return Verdict(compatible=False, reason=f"tagged {compressed_tags(path.name)}")
-    if promises_no_glibc(fitting) and (fault := fault_of_machine_code(path, target)):
+    # Tags like `linux_x86_64`, which indexes refuse, promise no glibc: such wheels were built locally.
+    is_local = all(tag.platform.startswith("linux_") for tag in fitting)
+    if is_local and (fault := fault_of_machine_code(path, target)):
         return Verdict(compatible=False, reason=fault)
     return Verdict(compatible=True, reason="its tags are compatible")
 
@@ -46,11 +47,6 @@ def fits(filename: str, target: Target) -> bool:
 def compressed_tags(filename: str) -> str:
     """The tags as in the file name: `cp313-cp313-win_amd64`."""
     return "-".join(filename.removesuffix(".whl").split("-")[-3:])
-
-
-def promises_no_glibc(tags: Iterable[Tag]) -> bool:
-    """Whether the tags are like `linux_x86_64`, which indexes refuse: such wheels were built locally."""
-    return all(tag.platform.startswith("linux_") for tag in tags)
 
 
 def fault_of_machine_code(wheel: Path, target: Target) -> str | None:

@@ -18,6 +18,7 @@ No wheel is trusted: each is hashed before it is used, and removed if its hash i
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -98,9 +99,7 @@ class Store:
         """Cache a wheel. `scratch`: a temporary folder; wheels in it are linked instead of copied, where possible."""
         sha256 = sha256_of(wheel)
         kept = StoredWheel(name, version, wheel.name, sha256, self._place(sha256, wheel.name))
-        if _is_intact(kept):
-            _mark_as_used(kept.path)
-        else:
+        if not _is_intact(kept.path, sha256):
             with replacing(self._make_room(kept.path), aside=self.begun) as temporary:
                 if not (scratch and wheel.is_relative_to(scratch) and _linked(wheel, temporary)):
                     shutil.copyfile(wheel, temporary)
@@ -111,11 +110,7 @@ class Store:
         if not wanted.is_plain:
             return None
         kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
-        if not _is_intact(kept):
-            tempfiles.remove(kept.path)
-            return None
-        _mark_as_used(kept.path)
-        return kept
+        return kept if _is_intact(kept.path, kept.sha256) else None
 
     def find_all(self, wanted: Iterable[WantedWheel]) -> list[StoredWheel | None]:
         """`find` for many, on all cores, as hashing is slow."""
@@ -144,6 +139,20 @@ class Store:
             return _read(self._json("notes", sha256))
         except (OSError, ValueError):
             return None
+
+    def keep_bytecode(self, key: str, archive: bytes) -> Path:
+        """Cache a zip of compiled modules. `key`: a hash of everything that they depend on."""
+        path = self.bytecode / f"{key}-{hashlib.sha256(archive).hexdigest()}.zip"
+        self.write(path, archive)
+        return path
+
+    def bytecode_of(self, keys: Iterable[str]) -> dict[str, Path]:
+        """The cached zips with these keys."""
+        paths = {path.name.partition("-")[0]: path for path in self.bytecode.glob("*.zip")}
+        cached = [key for key in keys if key in paths]
+        with ThreadPoolExecutor(cores()) as pool:
+            intact = pool.map(lambda key: _is_intact(paths[key], paths[key].stem.partition("-")[2]), cached)
+            return {key: paths[key] for key, is_intact in zip(cached, intact, strict=True) if is_intact}
 
     def lock_file(self, name: str) -> Path:
         """The path of a lock (see `locks`), whose folder exists."""
@@ -272,11 +281,15 @@ def _read(path: Path) -> str:
     return text
 
 
-def _is_intact(kept: StoredWheel) -> bool:
-    try:
-        return sha256_of(kept.path) == kept.sha256
-    except OSError:
-        return False
+def _is_intact(path: Path, sha256: str) -> bool:
+    """Whether a file has this hash. Marks it as used, or else removes it."""
+    with contextlib.suppress(OSError):
+        if sha256_of(path) == sha256:
+            _mark_as_used(path)
+            return True
+    with contextlib.suppress(OSError):  # removed already, or a file where its directory should be
+        tempfiles.remove(path)
+    return False
 
 
 def _mark_as_used(path: Path) -> None:

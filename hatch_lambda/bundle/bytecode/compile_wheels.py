@@ -7,16 +7,13 @@ import hashlib
 import io
 import itertools
 import json
-import os
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.bytecode.compilers import Compilers
 from hatch_lambda.bundle.bytecode.interpreter import forget, interpreter_to_compile_with, remember
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.common.ui import counted
 from hatch_lambda.config.request import TASK_ROOT
 from hatch_lambda.config.settings import COMPRESSION_LEVEL
@@ -137,21 +134,16 @@ def _compile(by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, s
                     reason = opened.read(module.path).decode("utf-8")
                     uncompiled.append(Uncompiled(module.path, module.owner, reason))
 
-    archives = {path.name.partition("-")[0]: path for path in store.bytecode.glob("*.zip")}
-    cached = {key: archives[key] for key in by_key if key in archives}
-    with ThreadPoolExecutor(cores()) as pool:  # hashing takes the time, and releases the GIL
-        for key, is_intact in zip(tuple(cached), pool.map(_is_intact, cached.values()), strict=True):
-            if is_intact:
-                take(cached[key], by_key[key])
-            else:
-                del cached[key]
+    cached = store.bytecode_of(by_key)
+    for key, archive in cached.items():
+        take(archive, by_key[key])
     reused = len(files)
     orders = [(key, module) for key in sorted(by_key.keys() - cached.keys()) for module in by_key[key]]
     with contextlib.closing(compilers.compile([module for _, module in orders], root)) as results:
         for key, group in itertools.groupby(zip(orders, results, strict=True), key=lambda pair: pair[0][0]):
             of_wheel = [(module, result) for (_, module), result in group]
             if key:
-                take(_archive(key, of_wheel, compilers.runtime, store), by_key[key])
+                take(store.keep_bytecode(key, _archive(of_wheel, compilers.runtime)), by_key[key])
                 continue
             for module, (ok, content) in of_wheel:
                 if ok:
@@ -168,26 +160,11 @@ def bytecode_path(path: str, runtime: Runtime) -> str:
     return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}.{runtime.cache_tag}.pyc"
 
 
-def _is_intact(archive: Path) -> bool:
-    """Whether an archive has the hash in its name; removes it if not."""
-    try:
-        if archive.stem.partition("-")[2] == sha256_of(archive):
-            with contextlib.suppress(OSError):
-                os.utime(archive)  # marks it as used
-            return True
-        archive.unlink(missing_ok=True)
-    except OSError:
-        pass  # another build has removed it
-    return False
-
-
-def _archive(key: str, compiled: Iterable[tuple[BundleFile, Compiled]], runtime: Runtime, store: Store) -> Path:
-    """Pack the bytecode of a wheel into the store. Why a module has none stands under the module's own name."""
+def _archive(compiled: Iterable[tuple[BundleFile, Compiled]], runtime: Runtime) -> bytes:
+    """Pack the bytecode of a wheel. Why a module has none stands under the module's own name."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for module, (ok, content) in compiled:
             path = bytecode_path(module.path, runtime) if ok else module.path
             archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
-    cached = store.bytecode / f"{key}-{hashlib.sha256(packed.getbuffer()).hexdigest()}.zip"
-    store.write(cached, packed.getvalue())
-    return cached
+    return packed.getvalue()

@@ -79,13 +79,7 @@ class ModuleNames(ast.NodeVisitor):
     """The top-level names of a module. `python`: the runtime's version, if it is known."""
 
     def __init__(
-        self,
-        tree: ast.Module,
-        path: str,
-        module: str = "",
-        *,
-        is_package: bool = False,
-        python: tuple[int, ...] = (),
+        self, tree: ast.Module, path: str, module: str = "", *, is_package: bool = False, python: tuple[int, ...] = ()
     ) -> None:
         self._path, self._module, self._is_package, self._python = path, module, is_package, python
         self._names: dict[str, Values] = {}
@@ -186,8 +180,7 @@ class ModuleNames(ast.NodeVisitor):
             value = Value("wrong", f"{said} is a generator, and Lambda does not iterate over what it returns")
         return self._bind(node.name, frozenset({value}))
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> set[str]:
-        return self.visit_FunctionDef(node)
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     def visit_ClassDef(self, node: ast.ClassDef) -> set[str]:
         """A class may do anything when it is called, unless it is of the plainest kind."""
