@@ -20,6 +20,7 @@ from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.inspect import survey
 from hatch_lambda.inspect.contents import OWN, Contents, read
+from hatch_lambda.inspect.directories import large_directories
 from hatch_lambda.inspect.fitness import faults_by_target
 from hatch_lambda.inspect.sources import grouped, portion
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError, fault_report
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from hatch_lambda.inspect.directories import Node
     from hatch_lambda.inspect.sources import Portion
     from hatch_lambda.wheels.loadable import Fault
 
@@ -182,8 +184,8 @@ def _show(inspection: _Inspection) -> None:
         rows.append((own.name, own))
     _show_portions(out, contents, "distribution", sorted(rows, key=lambda row: -row[1].size))
     heading(out, "Sizes")
-    if branches := survey.tree(contents):
-        _show_portions(out, contents, "directory", [("  " * depth + part.name, part) for part, depth in branches])
+    if large := large_directories(contents, survey.kind_by_path(contents)):
+        _show_portions(out, contents, "directory", [(f"{'  ' * depth}{node.path}/", node) for depth, node in large])
         out.print()
     _show_portions(out, contents, "file type", [(survey.label(part.name), part) for part in survey.kinds(contents)])
     _show_machine_code(out, contents)
@@ -232,7 +234,7 @@ def _show_limits(out: Console, inspection: _Inspection) -> None:
         out.print(Text("  exceeds the direct-upload limit; upload it through Amazon S3", "yellow"))
 
 
-def _show_portions(out: Console, contents: Contents, of: str, rows: Sequence[tuple[str, Portion]]) -> None:
+def _show_portions(out: Console, contents: Contents, of: str, rows: Sequence[tuple[str, Portion | Node]]) -> None:
     is_zip = contents.zipped is not None
     has_bars = not is_narrow(out)
     grid = table(f"  {of}", "files", "unzipped", *(["zipped"] if is_zip else []), "share", *([""] if has_bars else []))

@@ -1,9 +1,8 @@
-"""What takes the space in a zip: kinds of file, directories, bytecode; and its likely handlers."""
+"""What takes the space in a zip: kinds of file, folders, bytecode; and its likely handlers."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +14,7 @@ from hatch_lambda.zip.handler.names import handlers_in, likelihood
 from hatch_lambda.zip.reader import ContentsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.inspect.contents import Contents
@@ -39,8 +38,8 @@ _BY_SUFFIX = {
 
 def kinds(contents: Contents) -> tuple[Portion, ...]:
     """The parts by kind of file, the largest first. Each file counts once."""
-    kind = kind_of(contents)
-    return _portions(contents.entries, lambda entry: kind(entry.path))
+    kind = kind_by_path(contents)
+    return _portions(contents.entries, lambda entry: kind[entry.path])
 
 
 def label(kind: str) -> str:
@@ -48,8 +47,7 @@ def label(kind: str) -> str:
     return "native code" if kind == MACHINE_CODE else kind
 
 
-def kind_of(contents: Contents) -> Callable[[str], str]:
-    """A function from a path to the kind of file."""
+def kind_by_path(contents: Contents) -> dict[str, str]:
     machine_code = frozenset(code.path for code in contents.machine_code)
     dist_infos = frozenset(installed.dist_info for installed in contents.installed)
 
@@ -62,7 +60,7 @@ def kind_of(contents: Contents) -> Callable[[str], str]:
             return TESTS
         return _BY_SUFFIX.get(path[path.rfind(".") :] if "." in path.rpartition("/")[2] else "", DATA)
 
-    return kind
+    return {entry.path: kind(entry.path) for entry in contents.entries}
 
 
 def _portions(entries: Iterable[Entry], name: Callable[[Entry], str]) -> tuple[Portion, ...]:
@@ -76,7 +74,7 @@ def never_imported(contents: Contents, target: Target) -> Portion:
     return portion("extensions", found)
 
 
-# --- Directories ---
+# --- Folders ---
 
 
 def folders(contents: Contents) -> tuple[Portion, ...]:
@@ -88,40 +86,6 @@ def folders(contents: Contents) -> tuple[Portion, ...]:
         return entry.path.removesuffix(within) + first + slash
 
     return _portions(contents.entries, top)
-
-
-class Branch(NamedTuple):
-    """A directory. `depth`: how many of its parents are shown."""
-
-    portion: Portion
-    depth: int
-
-
-def tree(contents: Contents, *, least_share: float = 0.04, deepest: int = 3) -> tuple[Branch, ...]:
-    """The large directories, each followed by those inside it, the largest first."""
-    least, roots = contents.size * least_share, frozenset(contents.import_roots)
-
-    def branches(above: str, entries: Iterable[Entry], depth: int) -> Iterator[Branch]:
-        groups: defaultdict[str, list[Entry]] = defaultdict(list)
-        for entry in entries:
-            first, slash, _ = entry.path[len(above) :].partition("/")
-            if slash:
-                groups[f"{above}{first}/"].append(entry)
-        found = (portion(*group) for group in groups.items())
-        for part in sorted(found, key=lambda part: (-part.size, part.name)):
-            if part.size < least or not part.size:
-                continue
-            # A directory that only contains one directory is not worth a line.
-            inside = groups[part.name]
-            nexts = {entry.path[len(part.name) :].partition("/")[0::2] for entry in inside}
-            is_mere_parent = all(rest for _, rest in nexts) and len({first for first, _ in nexts}) == 1
-            is_shown = part.name not in roots and not is_mere_parent
-            if is_shown:
-                yield Branch(part, depth)
-            if not is_shown or depth < deepest:
-                yield from branches(part.name, inside, depth + is_shown)
-
-    return tuple(branches("", contents.entries, 0))
 
 
 # --- Bytecode ---

@@ -15,6 +15,7 @@ from hatch_lambda.cli import main
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.inspect import survey
 from hatch_lambda.inspect.contents import read
+from hatch_lambda.inspect.directories import large_directories
 from hatch_lambda.inspect.fitness import faults
 from hatch_lambda.zip import writer
 from tests.support.elf import make_elf
@@ -397,16 +398,20 @@ class TestKindsAndDirectories:
 
     def test_directories_with_one_subdirectory_are_skipped(self, tmp_path: Path) -> None:
         files = {"a/b/c/x": "x" * 50, "a/b/d/x": "x" * 40, "a/b/e/x": "x", "lone": "x" * 100}
-        branches = survey.tree(read(make_zip(tmp_path / "f.zip", files)))
-        assert [(branch.portion.name, branch.depth) for branch in branches] == [
-            ("a/b/", 0),
-            ("a/b/c/", 1),
-            ("a/b/d/", 1),
-        ]
+        contents = read(make_zip(tmp_path / "f.zip", files))
+        large = large_directories(contents, survey.kind_by_path(contents))
+        assert [(node.path, depth) for depth, node in large] == [("a/b", 0), ("a/b/c", 1), ("a/b/d", 1)]
+
+    def test_deep_directories(self, tmp_path: Path) -> None:
+        path = make_zip(tmp_path / "f.zip", {"/".join(["d"] * 2_000) + ".py": "x"})
+        result = inspect(path)
+        assert result.exit_code == 0, result.output
+        assert "  d/d/" in result.stdout
 
     def test_root_of_a_layer_is_skipped(self, tmp_path: Path) -> None:
         contents = read(make_zip(tmp_path / "layer.zip", {"python/a/x": "xx", "python/b.py": "x"}))
-        assert [branch.portion.name for branch in survey.tree(contents)] == ["python/a/"]
+        large = large_directories(contents, survey.kind_by_path(contents))
+        assert [node.path for _, node in large] == ["python/a"]
         assert {part.name for part in survey.folders(contents)} == {"python/a/", "python/b.py"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.inspect.report import treemap
@@ -18,7 +18,7 @@ from hatch_lambda.inspect.survey import BYTECODE, DATA, MACHINE_CODE, METADATA, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hatch_lambda.inspect.report.treemap import Node
+    from hatch_lambda.inspect.directories import Node
 
 STYLES = {
     MACHINE_CODE: "native",
@@ -37,39 +37,34 @@ _MAX_TILES = 3_600
 # PEP 3149, and the stable ABI: `_core.so` is enough for `_core.cpython-313-x86_64-linux-gnu.so`.
 _EXTENSION_TAG = re.compile(r"\.(?:cpython-\d+[a-z]*(?:-[\w-]+)?|abi3)(?=\.so$)")
 
-ROOT_ID = "map"
 
-
-@dataclass(frozen=True)
-class _View:
-    """One map. `way`: the nodes from the zip down to this one."""
+class _View(NamedTuple):
+    """One map. `way`: the nodes from the zip down to the one whose map it is."""
 
     id: str
-    node: Node
     way: tuple[Node, ...]
     tiles: tuple[treemap.Tile, ...]
 
 
-@dataclass(frozen=True)
-class Maps:
-    """`sections`: the HTML of all maps. `wide`, `narrow`: CSS with the positions of tiles. `ids`: by distribution."""
+class Maps(NamedTuple):
+    """`sections`: the HTML of all maps. `style`: CSS with the positions of tiles. `ids`: by distribution."""
 
     sections: Markup
-    wide: str
-    narrow: str
+    style: str
     ids: dict[str, str]
 
 
 def maps(root: Node) -> Maps:
     views = _views(root)
-    drawing = _Drawing(root, {id(view.node): view.id for view in views})
+    drawing = _Drawing(root, {id(view.way[-1]): view.id for view in views})
     # The zip's own map comes last: `.map:target ~ .whole` can hide it only there.
     sections = join([drawing.section(view) for view in [*views[1:], views[0]]])
+    wide = "".join(f"#t{number}{{{tile.wide}}}" for number, tile in enumerate(drawing.tiles))
+    narrow = "".join(f"#t{number}{{{tile.narrow}}}" for number, tile in enumerate(drawing.tiles))
     return Maps(
         sections,
-        "".join(drawing.wide),
-        "".join(drawing.narrow),
-        {view.node.name: view.id for view in views if len(view.way) == 2},  # noqa: PLR2004 - zip, distribution
+        f"{wide}\n@media (max-width: 40rem) {{{narrow}}}\n",
+        {view.way[-1].name: view.id for view in views if len(view.way) == 2},  # noqa: PLR2004 - zip, distribution
     )
 
 
@@ -80,30 +75,29 @@ def _views(root: Node) -> list[_View]:
                 yield (*way, child)
                 yield from directories((*way, child))
 
-    views = [_View(ROOT_ID, root, (root,), treemap.lay_out(root))]
+    views = [_View("map", (root,), treemap.lay_out(root))]
     left = _MAX_TILES - treemap.count(views[0].tiles)
     for way in sorted(directories((root,)), key=lambda way: (-way[-1].size, len(way))):
         tiles = treemap.lay_out(way[-1])
         if len(tiles) > 1 and (left > 0 or way[-1].path is None):
             left -= treemap.count(tiles)
-            views.append(_View(f"map-{len(views)}", way[-1], way, tiles))
+            views.append(_View(f"map-{len(views)}", way, tiles))
     return views
 
 
 @dataclass
 class _Drawing:
-    """Collects the positions of tiles. `views`: ids of maps, by the identity of their node."""
+    """`views`: ids of maps, by the identity of their node. `tiles`: those that are drawn so far."""
 
     root: Node
     views: dict[int, str]
-    wide: list[str] = field(default_factory=list)
-    narrow: list[str] = field(default_factory=list)
+    tiles: list[treemap.Tile] = field(default_factory=list)
 
     def section(self, view: _View) -> Markup:
-        node = view.node
+        *parents, node = view.way
         steps = [
             tag("li", tag("a", tag("bdi", above.name), href=f"#{self.views[id(above)]}"))
-            for above in view.way[:-1]
+            for above in parents
             if id(above) in self.views
         ]
         way = tag("ol", steps, tag("li", tag("bdi", node.name), aria_current="location"))
@@ -133,36 +127,30 @@ class _Drawing:
         return f"{percent(size / (self.root.size or 1))} of total"
 
     def _tile(self, tile: treemap.Tile, parent: Node) -> Markup:
-        identifier = f"t{len(self.wide)}"
-        self.wide.append(f"#{identifier}{{{_css(tile.wide)}}}")
-        self.narrow.append(f"#{identifier}{{{_css(tile.narrow)}}}")
-        if node := tile.node:
-            view = self.views.get(id(node))
-            name, facts = node.path or node.name, f"{self._facts(node)} · {'mostly ' if node.children else ''}"
-            hint = Markup(f"{escape(name)}\n{escape(facts + label(node.kind))}")
-            text = (tag("bdi", _EXTENSION_TAG.sub("", node.name)), " ", tag("i", megabytes(node.size)))
-            return tag(
-                "li",
-                tag("a", text, href=f"#{view}", title=hint) if view else tag("span", text, title=hint),
-                tag("ul", [self._tile(inner, node) for inner in tile.tiles]) if tile.tiles else None,
-                id=identifier,
-                class_=f"parent {STYLES[node.kind]}" if tile.tiles else STYLES[node.kind],
-            )
-        size, files = sum(node.size for node in tile.hidden), sum(node.files for node in tile.hidden)
-        name = f"{counted(len(tile.hidden), 'smaller item')} in {parent.path or parent.name}"
-        facts = f"{megabytes(size)} unzipped · {self._share(size)} · {_files(files)}"
+        identifier = f"t{len(self.tiles)}"
+        self.tiles.append(tile)
+        node, size, view = tile.node, megabytes(tile.node.size), self.views.get(id(tile.node))
+        if tile.hidden:
+            shown, style = f"+{tile.hidden}", "small"
+            name = f"{counted(tile.hidden, 'smaller item')} in {parent.path or parent.name}"
+            facts = f"{size} unzipped · {self._share(node.size)} · {_files(node.files)}"
+        else:
+            shown, style = _EXTENSION_TAG.sub("", node.name), STYLES[node.kind]
+            name = node.path or node.name
+            facts = f"{self._facts(node)} · {'mostly ' if node.children else ''}{label(node.kind)}"
         hint = Markup(f"{escape(name)}\n{escape(facts)}")
-        text = (tag("bdi", f"+{len(tile.hidden)}"), " ", tag("i", megabytes(size)))
-        return tag("li", tag("span", text, title=hint), id=identifier, class_="small")
+        text = (tag("bdi", shown), " ", tag("i", size))
+        return tag(
+            "li",
+            tag("a", text, href=f"#{view}", title=hint) if view else tag("span", text, title=hint),
+            tag("ul", [self._tile(inner, node) for inner in tile.tiles]) if tile.tiles else None,
+            id=identifier,
+            class_=f"parent {style}" if tile.tiles else style,
+        )
 
 
 def _files(number: int) -> str:
     return f"{number:,} file{'' if number == 1 else 's'}"
-
-
-def _css(inset: treemap.Inset) -> str:
-    edges = (f"{max(value, 0):.2f}".rstrip("0").rstrip(".") for value in inset)
-    return "inset:" + " ".join("0" if edge == "0" else f"{edge}%" for edge in edges)
 
 
 def swatch(kind: str) -> Markup:

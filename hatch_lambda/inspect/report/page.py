@@ -16,7 +16,7 @@ from hatch_lambda.inspect.report.map import maps
 from hatch_lambda.inspect.report.markup import escape, join, tag
 from hatch_lambda.inspect.report.treemap import tree
 from hatch_lambda.inspect.requirements import requirements
-from hatch_lambda.inspect.survey import kind_of
+from hatch_lambda.inspect.survey import kind_by_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,14 +35,7 @@ def write(zip_path: Path, to: Path, target: Target | None = None) -> Path:
 
 
 def page(whole: contents.Contents, target: Target | None = None) -> str:
-    kind = kind_of(whole)
-    facts = Facts(
-        whole,
-        target,
-        requirements(whole.installed, target),
-        faults_by_target(whole),
-        {entry.path: kind(entry.path) for entry in whole.entries},
-    )
+    facts = Facts(whole, target, requirements(whole.installed, target), faults_by_target(whole), kind_by_path(whole))
     drawn = maps(tree(whole, facts.kinds))
     body = join(
         [
@@ -67,7 +60,7 @@ def page(whole: contents.Contents, target: Target | None = None) -> str:
         ]
     )
     # The positions of tiles are in the style sheet, since the policy forbids `style` attributes.
-    style = f"{_part('page.css')}{drawn.wide}\n@media (max-width: 40rem) {{{drawn.narrow}}}\n"
+    style = _part("page.css") + drawn.style
     script = _part("page.js")
     # https://www.w3.org/TR/CSP3
     policy = (

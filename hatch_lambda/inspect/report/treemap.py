@@ -5,22 +5,19 @@ After M. Bruls, K. Huizing and J. van Wijk, "Squarified Treemaps" (2000).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.inspect.survey import DATA
+from hatch_lambda.inspect.contents import OWN
+from hatch_lambda.inspect.directories import Node, directory, together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from hatch_lambda.inspect.contents import Contents
-    from hatch_lambda.inspect.sources import Entry
 
 UNCLAIMED = "Files outside distributions"
 
-# Deeper than any package is; a zip may hold any path.
-_MAX_DEPTH = 40
 _MOST_OF_IT = 0.5
 
 # The style sheet's frame and heading of a tile that contains tiles, in pixels.
@@ -32,69 +29,10 @@ _MIN_AREA = 420.0
 _MIN_PARENT = (58.0, 50.0)
 
 
-# --- The tree ---
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """The zip, a distribution, a directory or a file.
-
-    `name`: relative to its parent. `path`: in the zip; None for a distribution. `kind`: that of most of its bytes, see
-    `survey`. `children`: the largest first.
-    """
-
-    name: str
-    path: str | None
-    size: int
-    compressed: int
-    files: int
-    kind: str
-    children: tuple[Node, ...] = ()
-
-
 def tree(contents: Contents, kinds: Mapping[str, str]) -> Node:
     """The zip with its distributions, the largest first. `kinds`: by path."""
-    parts = [(str(found), found.entries) for found in contents.installed]
-    if contents.unclaimed:
-        parts.append((UNCLAIMED, contents.unclaimed))
-    return _sum(contents.path.name, None, [_opened(_directory(name, None, entries, kinds)) for name, entries in parts])
-
-
-def _directory(name: str, path: str | None, entries: Iterable[Entry], kinds: Mapping[str, str], depth: int = 0) -> Node:
-    """The entries below `path` as directories and files."""
-    start = "" if path is None else f"{path}/"
-    children: list[Node] = []
-    directories: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        rest = entry.path[len(start) :]
-        head, slash, _below = rest.partition("/")
-        if slash and depth < _MAX_DEPTH:
-            directories[head].append(entry)
-        else:
-            children.append(Node(rest, entry.path, entry.size, entry.compressed, 1, kinds[entry.path]))
-    children += [
-        _directory(f"{head}/", f"{start}{head}", below, kinds, depth + 1) for head, below in directories.items()
-    ]
-    node = _sum(name, path, children)
-    if path is not None and len(children) == 1 and children[0].children:
-        return replace(children[0], name=name + children[0].name)  # a directory with only a directory: `google/cloud/`
-    return node
-
-
-def _sum(name: str, path: str | None, children: list[Node]) -> Node:
-    kinds: Counter[str] = Counter()
-    for child in children:
-        kinds[child.kind] += child.size
-    ordered = sorted(children, key=lambda child: (-child.size, child.name))
-    return Node(
-        name,
-        path,
-        sum(child.size for child in children),
-        sum(child.compressed for child in children),
-        sum(child.files for child in children),
-        max(sorted(kinds), key=lambda kind: kinds[kind], default=DATA),
-        tuple(ordered),
-    )
+    parts = [(UNCLAIMED if name == OWN else name, entries) for name, entries in contents.parts]
+    return together(contents.path.name, [_opened(directory(name, entries, kinds)) for name, entries in parts])
 
 
 def _opened(distribution: Node) -> Node:
@@ -111,10 +49,9 @@ def _opened(distribution: Node) -> Node:
     return replace(distribution, children=children)
 
 
-# --- The layout ---
-
-
 class Rect(NamedTuple):
+    """In pixels; the page scales maps to the screen."""
+
     x: float
     y: float
     width: float
@@ -125,39 +62,26 @@ class Rect(NamedTuple):
         return self.width * self.height
 
 
-class Canvas(NamedTuple):
-    """Size of a map in pixels; the page scales it to the screen."""
-
-    width: float
-    height: float
-
-
-WIDE = Canvas(1120, 600)
-NARROW = Canvas(340, 520)
-
-
-class Inset(NamedTuple):
-    """A place within the parent: the distance from each edge in percent, as in CSS."""
-
-    top: float
-    right: float
-    bottom: float
-    left: float
+WIDE = Rect(0, 0, 1120, 600)
+NARROW = Rect(0, 0, 340, 520)
 
 
 class Tile(NamedTuple):
-    """A node's place in a map. `node` is None for the one tile of all `hidden`, which are too small."""
+    """A node's place in a map. `hidden`: how many nodes this one stands for, which are too small to be shown.
 
-    node: Node | None
-    hidden: tuple[Node, ...]
-    wide: Inset
-    narrow: Inset
+    `wide`, `narrow`: the place within its parent, as CSS.
+    """
+
+    node: Node
+    hidden: int
+    wide: str
+    narrow: str
     tiles: tuple[Tile, ...]
 
 
 def lay_out(node: Node) -> tuple[Tile, ...]:
     """The map of a node's children."""
-    return _tiles(node, Rect(0, 0, *WIDE), Rect(0, 0, *NARROW))
+    return _tiles(node, WIDE, NARROW)
 
 
 def count(tiles: Sequence[Tile]) -> int:
@@ -197,45 +121,42 @@ def _worst(row: Sequence[float], total: float, side: float) -> float:
 
 def _place(row: Sequence[float], free: Rect) -> tuple[list[Rect], Rect]:
     """The tiles of a row along the shorter side, and what is left."""
+    if free.width < free.height:
+        rects, left = _place(row, _mirrored(free))
+        return list(map(_mirrored, rects)), _mirrored(left)
     rects, offset = [], 0.0
-    if free.width >= free.height:
-        depth = min(sum(row) / free.height, free.width)
-        for area in row:
-            length = area / depth
-            rects.append(Rect(free.x, free.y + offset, depth, length))
-            offset += length
-        return rects, Rect(free.x + depth, free.y, free.width - depth, free.height)
-    depth = min(sum(row) / free.width, free.height)
+    depth = min(sum(row) / free.height, free.width)
     for area in row:
         length = area / depth
-        rects.append(Rect(free.x + offset, free.y, length, depth))
+        rects.append(Rect(free.x, free.y + offset, depth, length))
         offset += length
-    return rects, Rect(free.x, free.y + depth, free.width, free.height - depth)
+    return rects, Rect(free.x + depth, free.y, free.width - depth, free.height)
+
+
+def _mirrored(rect: Rect) -> Rect:
+    return Rect(rect.y, rect.x, rect.height, rect.width)
 
 
 def _tiles(parent: Node, wide: Rect, narrow: Rect) -> tuple[Tile, ...]:
     nodes = [child for child in parent.children if child.size]
-    if not nodes:
-        return ()
     smallest = _MIN_AREA / wide.area * sum(child.size for child in nodes)
-    hidden = tuple(child for child in nodes if child.size < smallest)
-    if len(hidden) == 1:  # needs no more space under its own name
-        smallest, hidden = 0, ()
-    weights: list[tuple[int, Node | None]] = [(child.size, child) for child in nodes if child.size >= smallest]
-    if hidden:
-        weights.append((sum(child.size for child in hidden), None))
-        weights.sort(key=lambda weight: -weight[0])
-    sizes = [size for size, _node in weights]
+    hidden = [child for child in nodes if child.size < smallest]
+    rest = None
+    if len(hidden) > 1:  # one needs no more space under its own name
+        rest = together("", hidden)
+        nodes = [child for child in nodes if child.size >= smallest]
+        nodes = sorted([*nodes, rest], key=lambda node: -node.size)
+    sizes = [node.size for node in nodes]
     tiles = []
-    for (_size, node), on_wide, on_narrow in zip(weights, squarify(sizes, wide), squarify(sizes, narrow), strict=True):
-        has_tiles = node and on_wide.width >= _MIN_PARENT[0] and on_wide.height >= _MIN_PARENT[1]
+    for node, on_wide, on_narrow in zip(nodes, squarify(sizes, wide), squarify(sizes, narrow), strict=True):
+        has_tiles = node is not rest and on_wide.width >= _MIN_PARENT[0] and on_wide.height >= _MIN_PARENT[1]
         tiles.append(
             Tile(
                 node,
-                () if node else hidden,
-                _inset(on_wide, wide),
-                _inset(on_narrow, narrow),
-                _tiles(node, _inner(on_wide), _inner(on_narrow)) if node and has_tiles else (),
+                len(hidden) if node is rest else 0,
+                _css(on_wide, wide),
+                _css(on_narrow, narrow),
+                _tiles(node, _inner(on_wide), _inner(on_narrow)) if has_tiles else (),
             )
         )
     return tuple(tiles)
@@ -246,10 +167,13 @@ def _inner(rect: Rect) -> Rect:
     return Rect(0, 0, max(rect.width - 2 * _FRAME, 1), max(rect.height - _HEADING - _FRAME, 1))
 
 
-def _inset(rect: Rect, parent: Rect) -> Inset:
-    return Inset(
-        top=100 * (rect.y - parent.y) / parent.height,
-        right=100 * (1 - (rect.x - parent.x + rect.width) / parent.width),
-        bottom=100 * (1 - (rect.y - parent.y + rect.height) / parent.height),
-        left=100 * (rect.x - parent.x) / parent.width,
+def _css(rect: Rect, parent: Rect) -> str:
+    """The distance from each edge of the parent."""
+    insets = (
+        100 * (rect.y - parent.y) / parent.height,
+        100 * (1 - (rect.x - parent.x + rect.width) / parent.width),
+        100 * (1 - (rect.y - parent.y + rect.height) / parent.height),
+        100 * (rect.x - parent.x) / parent.width,
     )
+    edges = (f"{max(inset, 0):.2f}".rstrip("0").rstrip(".") for inset in insets)
+    return "inset:" + " ".join("0" if edge == "0" else f"{edge}%" for edge in edges)
