@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from hatch_lambda.common.printable import printable
-from hatch_lambda.common.ui import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,40 +61,55 @@ def card(identifier: str, title: str, *children: Child, beside: Child = None) ->
     )
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table. `sorted`: `ascending` or `descending`, if the rows are."""
+class Figure(NamedTuple):
+    """A cell with a number: its text, and what it is sorted by."""
 
-    name: str
-    number: bool = False
-    sorted: str | None = None
+    content: Child
+    value: float
+
+
+class Row(NamedTuple):
+    """A row of a table: its header and the other cells."""
+
+    head: Child
+    cells: Sequence[Child | Figure]
+    id: str | None = None
+
+
+# The columns with numbers. The rows of all tables are sorted by the first.
+_FIGURES = ("Unzipped", "Zipped", "Share", "Files", "Requires glibc")
 
 
 def table(
-    name: str, columns: Sequence[Column], rows: Sequence[Markup], *, identifier: str | None = None, style: str = ""
+    name: str, columns: Sequence[str], rows: Iterable[Row], *, identifier: str | None = None, style: str = ""
 ) -> Markup:
     heads = [
-        tag("th", column.name, scope="col", class_="n" if column.number else None, aria_sort=column.sorted)
+        tag(
+            "th",
+            column,
+            scope="col",
+            class_="n" if column in _FIGURES else None,
+            aria_sort="descending" if column == _FIGURES[0] else None,
+        )
         for column in columns
+    ]
+    body = [
+        tag("tr", tag("th", row.head, scope="row"), list(map(_cell, columns[1:], row.cells)), id=row.id) for row in rows
     ]
     return tag(
         "table",
         tag("thead", tag("tr", heads)),
-        tag("tbody", rows),
+        tag("tbody", body),
         id=identifier,
         class_=f"sorts stacks {style}".rstrip(),
         aria_label=name,
     )
 
 
-def cell(column: str, *children: Child, value: float | None = None) -> Markup:
-    """`value`: what a number is sorted by."""
-    number = None if value is None else f"{value:.12g}"
-    return tag("td", children, class_="n" if number else None, data_of=column, data_value=number)
-
-
-def size_cell(column: str, size: int) -> Markup:
-    return cell(column, megabytes(size), value=size)
+def _cell(column: str, content: Child | Figure) -> Markup:
+    if isinstance(content, Figure):
+        return tag("td", content.content, class_="n", data_of=column, data_value=f"{content.value:.12g}")
+    return tag("td", content, data_of=column)
 
 
 def filter_field(table: str, example: str) -> Markup:

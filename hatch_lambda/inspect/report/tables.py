@@ -6,12 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from hatch_lambda.common.ui import counted
+from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.inspect import survey
 from hatch_lambda.inspect.licences import licence_of
 from hatch_lambda.inspect.report.facts import Facts, listed
 from hatch_lambda.inspect.report.map import swatch, title
-from hatch_lambda.inspect.report.markup import Column, Markup, card, cell, filter_field, percent, size_cell, table, tag
+from hatch_lambda.inspect.report.markup import Figure, Markup, Row, card, filter_field, percent, table, tag
 from hatch_lambda.inspect.report.treemap import UNCLAIMED
 from hatch_lambda.inspect.sources import portion
 
@@ -30,16 +30,7 @@ _MIN_SHARE = 0.0005
 
 def distributions(facts: Facts, maps: Mapping[str, str]) -> Markup:
     """`maps`: ids of maps, by distribution (`name version`)."""
-    columns = [
-        Column("Distribution"),
-        Column("Unzipped", number=True, sorted="descending"),
-        Column("Zipped", number=True),
-        Column("Share", number=True),
-        Column("Files", number=True),
-        Column("Licence"),
-        Column("Required by"),
-    ]
-    seen: set[str] = set()
+    first = {found.normalized_name: found for found in reversed(facts.contents.installed)}
     rows = []
     for found in facts.contents.installed:
         name = found.normalized_name
@@ -49,16 +40,14 @@ def distributions(facts: Facts, maps: Mapping[str, str]) -> Markup:
             for number, requirer in enumerate(requirers)
         ]
         label = [_map_link(found.name, str(found), maps), " ", tag("span", found.version, class_="version")]
-        more = [cell("Licence", str(licence_of(found.metadata))), cell("Required by", links)]
+        cells = [*_figures(facts, found.portion), str(licence_of(found.metadata)), links]
         # A distribution may be installed twice, in two directories; only one row can have the `id`.
-        row = _row(facts, found.portion, label, more, None if name in seen else f"d-{name}")
-        rows.append((found.portion.size, row))
-        seen.add(name)
+        rows.append((found.portion.size, Row(label, cells, f"d-{name}" if first[name] is found else None)))
     if facts.contents.unclaimed:
         rest = portion(UNCLAIMED, facts.contents.unclaimed)
-        more = [cell("Licence"), cell("Required by")]
-        rows.append((rest.size, _row(facts, rest, _map_link(UNCLAIMED, UNCLAIMED, maps), more)))
+        rows.append((rest.size, Row(_map_link(UNCLAIMED, UNCLAIMED, maps), [*_figures(facts, rest), None, None])))
     rows.sort(key=lambda row: -row[0])
+    columns = ["Distribution", "Unzipped", "Zipped", "Share", "Files", "Licence", "Required by"]
     content = table("Distributions", columns, [row for _size, row in rows], identifier="distributions-table")
     return card(
         "distributions", "Distributions", content, beside=filter_field("distributions-table", "name, licence, …")
@@ -70,64 +59,42 @@ def _map_link(text: str, name: str, maps: Mapping[str, str]) -> Markup:
     return tag("a", shown, href=f"#{maps[name]}") if name in maps else shown
 
 
-def _row(facts: Facts, part: Portion, label: Child, more: Child, identifier: str | None = None) -> Markup:
-    return tag(
-        "tr",
-        tag("th", label, scope="row"),
-        size_cell("Unzipped", part.size),
-        size_cell("Zipped", part.compressed),
-        _share_cell(facts, part.size),
-        cell("Files", f"{part.files:,}", value=part.files),
-        more,
-        id=identifier,
-    )
-
-
-def _share_cell(facts: Facts, size: int) -> Markup:
-    share = size / (facts.contents.size or 1)
+def _figures(facts: Facts, part: Portion) -> list[Figure]:
+    """Unzipped, zipped, share, files."""
+    share = part.size / (facts.contents.size or 1)
+    text = "<0.1%" if 0 < share < _MIN_SHARE else percent(share)
     picture = tag("svg", tag("rect", width=percent(share), height="100%"), class_="share", aria_hidden="true")
-    return cell("Share", "<0.1%" if 0 < share < _MIN_SHARE else percent(share), picture, value=size)
+    return [
+        _size(part.size),
+        _size(part.compressed),
+        Figure([text, picture], part.size),
+        Figure(f"{part.files:,}", part.files),
+    ]
 
 
-def _path_cell(path: str) -> Markup:
-    return tag("th", tag("bdi", path, class_="path"), scope="row")
+def _size(size: int) -> Figure:
+    return Figure(megabytes(size), size)
+
+
+def _path(path: str) -> Markup:
+    return tag("bdi", path, class_="path")
 
 
 def largest_files(facts: Facts) -> Markup:
     largest = sorted(facts.contents.entries, key=lambda entry: (-entry.size, entry.path))[:_LARGEST_FILES]
-    rows = [
-        tag(
-            "tr",
-            _path_cell(entry.path),
-            size_cell("Unzipped", entry.size),
-            size_cell("Zipped", entry.compressed),
-        )
-        for entry in largest
-    ]
-    columns = [Column("File"), Column("Unzipped", number=True, sorted="descending"), Column("Zipped", number=True)]
+    rows = [Row(_path(entry.path), [_size(entry.size), _size(entry.compressed)]) for entry in largest]
     title = "Largest files" if len(facts.contents.entries) > _LARGEST_FILES else "Files"
-    content = table(title, columns, rows, identifier="files-table")
+    content = table(title, ["File", "Unzipped", "Zipped"], rows, identifier="files-table")
     return card("files", title, content, beside=filter_field("files-table", "path"))
 
 
 def file_types(facts: Facts) -> Markup:
-    rows = [
-        tag(
-            "tr",
-            tag("th", swatch(part.name), title(part.name), scope="row"),
-            size_cell("Unzipped", part.size),
-            _share_cell(facts, part.size),
-            cell("Files", f"{part.files:,}", value=part.files),
-        )
-        for part in survey.kinds(facts.contents)
-    ]
-    columns = [
-        Column("Type"),
-        Column("Unzipped", number=True, sorted="descending"),
-        Column("Share", number=True),
-        Column("Files", number=True),
-    ]
-    return card("kinds", "File types", table("File types", columns, rows, style="short"))
+    rows = []
+    for part in survey.kinds(facts.contents):
+        unzipped, _zipped, share, files = _figures(facts, part)
+        rows.append(Row([swatch(part.name), title(part.name)], [unzipped, share, files]))
+    content = table("File types", ["Type", "Unzipped", "Share", "Files"], rows, style="short")
+    return card("kinds", "File types", content)
 
 
 def machine_code(facts: Facts) -> Markup:
@@ -135,23 +102,18 @@ def machine_code(facts: Facts) -> Markup:
     if not code:
         return card("machine-code", "Native code", tag("p", "No native code."))
     rows = [
-        tag(
-            "tr",
-            _path_cell(one.path),
-            size_cell("Unzipped", by_path[one.path].size),
-            cell("Architecture", _architecture(one)),
-            _glibc_cell(one),
-            cell("Distribution", tag("bdi", str(owners[one.path])) if one.path in owners else None),
+        Row(
+            _path(one.path),
+            [
+                _size(by_path[one.path].size),
+                _architecture(one),
+                _glibc(one),
+                tag("bdi", str(owners[one.path])) if one.path in owners else None,
+            ],
         )
         for one in sorted(code, key=lambda one: (-by_path[one.path].size, one.path))[:_MAX_MACHINE_CODE]
     ]
-    columns = [
-        Column("File"),
-        Column("Unzipped", number=True, sorted="descending"),
-        Column("Architecture"),
-        Column("Requires glibc", number=True),
-        Column("Distribution"),
-    ]
+    columns = ["File", "Unzipped", "Architecture", "Requires glibc", "Distribution"]
     shown = "" if len(rows) == len(code) else f", the {len(rows)} largest shown"
     return card(
         "machine-code",
@@ -180,8 +142,8 @@ def _architecture(code: MachineCode) -> str:
     return code.architecture if code.kind == "ELF" else f"{code.architecture} ({code.kind})"
 
 
-def _glibc_cell(code: MachineCode) -> Markup:
+def _glibc(code: MachineCode) -> Figure:
     """Sorted by a value in which 2.5 comes before 2.17."""
     release = code.glibc.release if code.glibc else ()
     value = sum(part * 1000.0**-place for place, part in enumerate(release))
-    return cell("Requires glibc", "musl" if code.musl else ".".join(map(str, release)), value=value)
+    return Figure("musl" if code.musl else ".".join(map(str, release)), value)
