@@ -262,28 +262,7 @@ def load(
     table: Mapping[str, object], root: Path, *, environ: Mapping[str, str] = os.environ, name: str = HOOK_TABLE
 ) -> Settings:
     """Check the hook's own table. `name`: what messages call it. Raises `ConfigurationError` with all faults."""
-    return load_all(table, root, environ=environ, name=name)[FUNCTION]
-
-
-def load_all(
-    table: Mapping[str, object], root: Path, *, environ: Mapping[str, str] = os.environ, name: str = HOOK_TABLE
-) -> dict[str, Settings]:
-    """Check the hook's table with its functions, which inherit from it: settings by version of the target.
-
-    Raises `ConfigurationError` with all faults.
-    """
-    reader = _Reader(root)
-    versions = reader.versions(table, environ, name)
-    reader.raise_faults()
-    return versions
-
-
-def load_zip_settings(table: Mapping[str, object], root: Path, *, hatch_keys: Iterable[str]) -> ZipSettings:
-    """Check the target's table; unknown keys are faults. Raises `ConfigurationError` with all faults."""
-    reader = _Reader(root)
-    zips = reader.zip_settings(table, hatch_keys)
-    reader.raise_faults()
-    return zips
+    return load_project(table, {}, root, environ=environ, name=name).versions[FUNCTION]
 
 
 def load_project(  # noqa: PLR0913 - both tables, and their context
@@ -291,15 +270,19 @@ def load_project(  # noqa: PLR0913 - both tables, and their context
     target_table: Mapping[str, object],
     root: Path,
     *,
-    hatch_keys: Iterable[str],
+    hatch_keys: Iterable[str] = (),
     environ: Mapping[str, str] = os.environ,
     name: str = HOOK_TABLE,
 ) -> ProjectSettings:
-    """Check both tables, once a build. Raises `ConfigurationError` with the faults of both."""
+    """Check both tables, once a build. `hatch_keys`: those that Hatch reads in the target's table.
+
+    Functions inherit from the hook's own settings. Raises `ConfigurationError` with the faults of both.
+    """
     reader = _Reader(root)
     zips = reader.zip_settings(target_table, hatch_keys)
     versions = reader.versions(table, environ, name)
-    reader.raise_faults()
+    if reader.faults:
+        raise ConfigurationError(reader.faults)
     return ProjectSettings(MappingProxyType(versions), zips)
 
 
@@ -318,10 +301,6 @@ class _Reader:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.faults: list[str] = []
-
-    def raise_faults(self) -> None:
-        if self.faults:
-            raise ConfigurationError(self.faults)
 
     def versions(self, table: Mapping[str, object], environ: Mapping[str, str], name: str) -> dict[str, Settings]:
         """Settings by version; empty if there are faults."""

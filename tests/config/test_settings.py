@@ -20,8 +20,7 @@ from hatch_lambda.config.settings import (
     Settings,
     ZipSettings,
     load,
-    load_all,
-    load_zip_settings,
+    load_project,
     missing_table_message,
 )
 from hatch_lambda.plugin.project_wheel import HATCH_KEYS
@@ -40,6 +39,10 @@ def settings_of(project_root: Path) -> Callable[..., Settings]:
         return load({"runtime": "python3.13", **table}, project_root, environ=environ or {})
 
     return load_table
+
+
+def zip_settings(table: dict[str, object], root: Path) -> ZipSettings:
+    return load_project({"runtime": "python3.13"}, table, root, hatch_keys=HATCH_KEYS, environ={}).zip
 
 
 @pytest.fixture
@@ -113,7 +116,9 @@ class TestEveryField:
     ) -> None:
         file_in("other.txt")
         own, function = (
-            load_all({"runtime": "python3.13", "functions": {"api": table}}, project_root, environ={})["api"]
+            load_project({"runtime": "python3.13", "functions": {"api": table}}, {}, project_root, environ={}).versions[
+                "api"
+            ]
             for table in ({}, {key: SAMPLES[key]})
         )
 
@@ -535,11 +540,11 @@ class TestTargetTable:
         ],
     )
     def test_what_hatch_itself_reads_there_is_let_through(self, table: dict[str, object], project_root: Path) -> None:
-        load_zip_settings(table, project_root, hatch_keys=HATCH_KEYS)
+        zip_settings(table, project_root)
 
     def test_an_unknown_field_is_told_with_the_one_that_is_meant(self, project_root: Path) -> None:
         with pytest.raises(ConfigurationError) as raised:
-            load_zip_settings({"inlcude": ["*.py"]}, project_root, hatch_keys=HATCH_KEYS)
+            zip_settings({"inlcude": ["*.py"]}, project_root)
 
         assert raised.value.faults == (
             "Unknown field `tool.hatch.build.targets.lambda.inlcude`; did you mean `include`?",
@@ -551,7 +556,7 @@ class TestTargetTable:
     def test_all_that_is_said_there_is_taken_over(self, project_root: Path) -> None:
         table = {"archive-name": "{name}.zip", "handler": "orders.app.handler", "compression-level": 9, "report": True}
 
-        assert load_zip_settings(table, project_root, hatch_keys=HATCH_KEYS) == ZipSettings(
+        assert zip_settings(table, project_root) == ZipSettings(
             archive_name="{name}.zip", handler="orders.app.handler", compression_level=9, report=True
         )
 
@@ -579,7 +584,7 @@ class TestTargetTable:
     )
     def test_a_wrong_value_is_told_with_its_path(self, key: str, value: object, words: str, project_root: Path) -> None:
         with pytest.raises(ConfigurationError) as raised:
-            load_zip_settings({key: value}, project_root, hatch_keys=HATCH_KEYS)
+            zip_settings({key: value}, project_root)
 
         (fault,) = raised.value.faults
         assert fault.startswith(f"Field `{TARGET_TABLE}.{key}` {words}")
@@ -618,7 +623,7 @@ class TestFunctions:
             },
         }
 
-        of_versions = load_all(table, project_root, environ={})
+        of_versions = load_project(table, {}, project_root, environ={}).versions
 
         assert set(of_versions) == {"function", "layer", "code", "api", "worker"}
         own, api, worker = (of_versions[name] for name in ("function", "api", "worker"))
@@ -635,9 +640,9 @@ class TestFunctions:
         self, project_root: Path
     ) -> None:
         one = {"include": ["/orders/api/", "/orders/*.py"], "exclude": ["draft.py"]}
-        of_versions = load_all(
-            {"runtime": "python3.13", "functions": {"api": one, "all": {}}}, project_root, environ={}
-        )
+        of_versions = load_project(
+            {"runtime": "python3.13", "functions": {"api": one, "all": {}}}, {}, project_root, environ={}
+        ).versions
         paths = ["orders/api/app.py", "orders/models.py", "orders/api/draft.py", "orders/web/app.py"]
         paths.append("orders-1.0.dist-info/METADATA")
 
@@ -650,7 +655,7 @@ class TestFunctions:
     def test_the_environment_wins_over_functions_too(self, project_root: Path) -> None:
         table = {"runtime": "python3.13", "functions": {"api": {"architecture": "x86_64"}}}
 
-        of_versions = load_all(table, project_root, environ={"HATCH_LAMBDA_ARCHITECTURE": "arm64"})
+        of_versions = load_project(table, {}, project_root, environ={"HATCH_LAMBDA_ARCHITECTURE": "arm64"}).versions
 
         assert {settings.target.architecture.name for settings in of_versions.values()} == {"arm64"}
 

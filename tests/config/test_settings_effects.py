@@ -22,7 +22,6 @@ from hatch_lambda.config.settings import (
     ProjectSettings,
     Settings,
     ZipSettings,
-    load_all,
     load_project,
     setting,
 )
@@ -141,7 +140,7 @@ def test_an_environment_variable_affects_what_its_setting_does(key: str, root: P
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Settings) if not field_of(field).type])
 def test_what_users_cannot_set_affects_what_it_says(name: str, root: Path) -> None:
     samples: dict[str, Any] = {"root": root / "other", "table": "other", "function": "other"}
-    settings = load_all({"runtime": "python3.13"}, root, environ={})["function"]
+    settings = load(root, {"runtime": "python3.13"}, {}).versions["function"]
     other = dataclasses.replace(settings, **{name: samples[name]})
 
     parts = {part for part in PARTS if settings.facts(part) != other.facts(part)}
