@@ -58,9 +58,6 @@ class StagedUI(ABC):
     @abstractmethod
     def status(self, message: str) -> None: ...
 
-    @abstractmethod
-    def error(self, message: str) -> None: ...
-
     @property
     def screen(self) -> Screen:
         return Screen()
@@ -94,9 +91,6 @@ class _Lines(StagedUI):
     def status(self, message: str) -> None:
         self._ui.status(message)
 
-    def error(self, message: str) -> None:
-        self._ui.error(message)
-
 
 class Reporter:
     """Prints one line per stage, with figures and seconds; with `verbose` also pip's output.
@@ -104,8 +98,8 @@ class Reporter:
     All that it passes on is printable, whatever names and texts are in it.
     """
 
-    def __init__(self, ui: UI, *, verbose: bool = False) -> None:
-        self.ui = ui
+    def __init__(self, ui: UI | StagedUI, *, verbose: bool = False) -> None:
+        self._ui = ui if isinstance(ui, StagedUI) else _Lines(ui)
         self.verbose = verbose
         self.warnings: list[str] = []
         """All warnings so far, each once, for the summary."""
@@ -117,7 +111,7 @@ class Reporter:
         with self._ui.at_work(head):
             result = work()
         seconds = time.perf_counter() - started
-        self.ui.status(_stage_line(head, printable_lines(tell(result)), seconds, self.screen.columns))
+        self._ui.status(_stage_line(head, printable_lines(tell(result)), seconds, self.screen.columns))
         return result
 
     @contextmanager
@@ -139,15 +133,15 @@ class Reporter:
                 yield
         except BaseException:
             for message in self.warnings[former:] if folded else ():
-                self.ui.status(warning_text(message, self.screen))
+                self._ui.status(warning_text(message, self.screen))
             raise
 
     def line(self, message: str) -> None:
-        self.ui.status(printable_lines(message))
+        self._ui.status(printable_lines(message))
 
     def coloured_line(self, message: str) -> None:
         """A line with colours, in which everything else is printable."""
-        self.ui.status(message)
+        self._ui.status(message)
 
     def warn(self, message: str) -> None:
         message = printable_lines(message)
@@ -162,10 +156,6 @@ class Reporter:
     @property
     def screen(self) -> Screen:
         return self._ui.screen
-
-    @property
-    def _ui(self) -> StagedUI:
-        return self.ui if isinstance(self.ui, StagedUI) else _Lines(self.ui)
 
 
 def _head(number: int, name: str, columns: int | None) -> str:

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.live_line import LiveLine, columns_of, has_blocks
@@ -19,7 +19,7 @@ from hatch_lambda.common.signals import handled
 from hatch_lambda.common.ui import Screen, StagedUI, warning_text, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from hatchling.bridge.app import Application
 
@@ -31,9 +31,12 @@ class HatchUI(StagedUI):
 
     def __init__(self, app: Application) -> None:
         self.app = app
-        self._log = _log_at_hand(os.environ)
+        self._log = next((log for name, log in _LOGS.items() if os.environ.get(name, "").lower() == "true"), None)
         self._live: LiveLine | None = None
-        self._on_terminal = app.verbosity >= 0 and _is_terminal(sys.stderr) and not _is_ci(os.environ)
+        # Some CIs give their jobs a terminal, and keep every line that was ever written to it.
+        is_dumb = os.environ.get("TERM", "") in {"dumb", "unknown"}
+        is_ci = self._log or os.environ.get("CI", "").lower() not in {"", "0", "false"}
+        self._on_terminal = app.verbosity >= 0 and sys.stderr.isatty() and not is_dumb and not is_ci
 
     @property
     def screen(self) -> Screen:
@@ -44,10 +47,6 @@ class HatchUI(StagedUI):
     def status(self, message: str) -> None:
         with self._live.aside() if self._live else nullcontext():
             self.app.display_info(message)
-
-    def error(self, message: str) -> None:
-        with self._live.aside() if self._live else nullcontext():
-            self.app.display_error(message)
 
     def warn(self, message: str) -> None:
         self.status(self._log.warning(message) if self._log else warning_text(message, self.screen))
@@ -82,26 +81,12 @@ class HatchUI(StagedUI):
             self._live.now(text)
 
 
-def _is_terminal(stream: TextIO) -> bool:
-    """One on which a line can be written over."""
-    return stream.isatty() and os.environ.get("TERM", "") not in {"dumb", "unknown"}
-
-
-def _is_ci(environ: Mapping[str, str]) -> bool:
-    """Some give their jobs a terminal, and keep every line that was ever written to it."""
-    return _log_at_hand(environ) is not None or environ.get("CI", "").lower() not in {"", "0", "false"}
-
-
 class _Log(NamedTuple):
     """How the log of a CI folds lines away, and marks warnings. A group starts by title and name, and ends by name."""
 
     start: Callable[[str, str], str]
     end: Callable[[str], str]
     warning: Callable[[str], str] = "Warning: {}".format
-
-
-def _log_at_hand(environ: Mapping[str, str]) -> _Log | None:
-    return next((log for variable, log in _LOGS.items() if environ.get(variable, "").lower() == "true"), None)
 
 
 def _escaped(message: str) -> str:
@@ -150,7 +135,10 @@ def aborting(app: Application) -> Iterator[None]:
     except OSError as error:
         if not raised_by(error, "hatch_lambda", "hatchling"):
             raise  # in somebody else's hook
-        abort(_about(error))
+        path = error.filename2 or error.filename
+        where = f": {os.fsdecode(path)}" if path else ""
+        advice = "\nMake room there and build again." if error.errno == errno.ENOSPC else ""
+        abort(f"The build stopped: {error.strerror or error}{where}{advice}")
     except (TypeError, ValueError) as error:
         if not raised_by(error, "hatchling"):
             raise
@@ -167,10 +155,3 @@ def raised_by(error: BaseException, *packages: str) -> bool:
     frames = [frame.f_globals.get("__name__", "") for frame, _line in traceback.walk_tb(error.__traceback__)]
     names = [name.partition(".")[0] for name in frames]
     return next((name for name in reversed(names) if name not in sys.stdlib_module_names), "") in packages
-
-
-def _about(error: OSError) -> str:
-    path = error.filename2 or error.filename
-    where = f": {os.fsdecode(path)}" if path else ""
-    advice = "\nMake room there and build again." if error.errno == errno.ENOSPC else ""
-    return f"The build stopped: {error.strerror or error}{where}{advice}"
