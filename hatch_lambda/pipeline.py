@@ -59,7 +59,7 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
         with scratch_folder(reporter) as scratch:
             from hatch_lambda.resolve.audit import audit
 
-            closure = resolve(Job(request, scratch, reporter, waiting_pip), store)
+            closure = resolve(Job(request, scratch, reporter, waiting_pip.take if waiting_pip else None), store)
             wheels = tuple(
                 store.keep(found.wheel.path, found.name, str(found.version), scratch=scratch)
                 for found in closure.distributions

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Callable
     from pathlib import Path
 
     from hatch_lambda.common.interpreters import Interpreter
@@ -17,20 +18,14 @@ if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
 
 
-class StartedAhead(Protocol):
-    """A pip that waits for its request, as `pip.process.WaitingPip`."""
-
-    def take(self, root: Path) -> subprocess.Popen[str] | None: ...
-
-
 @dataclass(frozen=True)
 class Job:
-    """`scratch`: a directory of this run alone. `waiting_pip`: one that was started ahead, for stage 1."""
+    """`scratch`: a directory of this run alone. `take_pip`: gives one that was started early for a directory, once."""
 
     request: Request
     scratch: Path
     reporter: Reporter
-    waiting_pip: StartedAhead | None = None
+    take_pip: Callable[[Path], subprocess.Popen[str] | None] | None = None
 
     @property
     def settings(self) -> Settings:

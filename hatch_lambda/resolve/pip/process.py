@@ -92,7 +92,7 @@ def pip_download(
         encoding="utf-8",
     )
     root = job.settings.root
-    process = (job.waiting_pip.take(root) if job.waiting_pip else None) or start_pip(root)
+    process = (job.take_pip and job.take_pip(root)) or start_pip(root)
     listener = Listener(job.reporter, on_line=prefetch.follow(arrivals) if prefetch else None)
     with leaving_none(_mark(job)):
         completed = follow(process, listener.hear, PROGRESS.fullmatch, order=f"{json.dumps(str(request))}\n")
@@ -120,19 +120,15 @@ class WaitingPip:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if process := self._taken():
-            end(process)
+        if self._process:
+            end(self._process)
 
     def take(self, root: Path) -> subprocess.Popen[str] | None:
         """Return it once, unless it has ended, or the environment or directory has changed since."""
-        process = self._taken()
+        process, self._process = self._process, None
         if process and (process.poll() is not None or self._started_for != (root, _environment())):
             end(process)
             return None
-        return process
-
-    def _taken(self) -> subprocess.Popen[str] | None:
-        process, self._process = self._process, None
         return process
 
 
