@@ -10,7 +10,6 @@ import locale
 import os
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,28 +31,18 @@ _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _REMOTE = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
-REQUIREMENT, CONSTRAINT, EDITABLE, HASH = (
-    ("-r", "--requirement"),
-    ("-c", "--constraint"),
-    ("-e", "--editable"),
-    ("--hash",),
-)
+REQUIREMENT, CONSTRAINT, EDITABLE = ("-r", "--requirement"), ("-c", "--constraint"), ("-e", "--editable")
 
 
 class Line(NamedTuple):
     """A logical line. `requirement`: with its marker; empty if there are only options."""
 
-    number: int
     requirement: str
     options: tuple[str, ...]
 
     @property
     def editable(self) -> str | None:
         return None if self.requirement else next(iter(values_of(EDITABLE, self.options)), None)
-
-    @property
-    def hashes(self) -> tuple[str, ...]:
-        return tuple(values_of(HASH, self.options))
 
 
 class Unread(NamedTuple):
@@ -63,62 +52,50 @@ class Unread(NamedTuple):
     reason: str | None
 
 
-@dataclass(frozen=True)
-class RequirementsFile:
-    """A file with all that it includes. `variables`: those it names as `${NAME}`, set or not."""
+class RequirementsFile(NamedTuple):
+    """A file that was read. `variables`: those it names as `${NAME}`, set or not."""
 
     path: Path
     is_constraints: bool
     content: bytes
     lines: tuple[Line, ...]
     variables: frozenset[str]
-    includes: tuple[RequirementsFile | Unread, ...]
-
-    def walk(self) -> Iterator[RequirementsFile | Unread]:
-        """The file and, in order, all that it includes."""
-        yield self
-        for included in self.includes:
-            if isinstance(included, Unread):
-                yield included
-            else:
-                yield from included.walk()
 
 
-def walk(name: str, folder: Path, *, is_constraints: bool = False) -> Iterator[RequirementsFile | Unread]:
-    """A file with all that it includes. `name`: a path relative to the folder, or a URL."""
-    found = read(name, folder, is_constraints=is_constraints)
-    return iter((found,)) if isinstance(found, Unread) else found.walk()
-
-
-def read(
+def walk(
     name: str, folder: Path, *, is_constraints: bool = False, above: frozenset[Path] = frozenset()
-) -> RequirementsFile | Unread:
-    """Read a file and what it includes. `above`: the files that include it."""
+) -> Iterator[RequirementsFile | Unread]:
+    """Read a file and, in order, all that it includes.
+
+    `name`: a path relative to the folder, or a URL. `above`: the files that include it.
+    """
     if _REMOTE.match(name):
-        return Unread(name, None)
+        yield Unread(name, None)
+        return
     path = Path(os.path.abspath(local_path(name) or folder / name))  # noqa: PTH100 - as pip does, which follows no links here
-    if path in above:
-        return Unread(str(path), "it includes itself")
     try:
         content = read_regular(path)
         text = decode(content)
+        fault = "it includes itself" if path in above else None
     except OSError as error:
-        return Unread(str(path), error.strerror or str(error))
+        fault = error.strerror or str(error)
     except (UnicodeError, LookupError) as error:
-        return Unread(str(path), str(error))
-    lines, variables, includes = [], set(), []
-    for number, raw in _logical_lines(text):
-        variables.update(_VARIABLE.findall(raw))
-        line = _parsed(number, _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[0], raw))
-        lines.append(line)
+        fault = str(error)
+    if fault is not None:
+        yield Unread(str(path), fault)
+        return
+    raw_lines = list(_logical_lines(text))
+    variables = frozenset(name for raw in raw_lines for name in _VARIABLE.findall(raw))
+    lines = tuple(_parsed(_VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[0], raw)) for raw in raw_lines)
+    yield RequirementsFile(path, is_constraints, content, lines, variables)
+    for line in lines:
         if line.requirement or line.editable:
             continue
         # Of several, pip takes the first `-r`, or else the first `-c`.
         for names, constrains in ((REQUIREMENT, False), (CONSTRAINT, True)):
             if found := list(values_of(names, line.options)):
-                includes.append(read(found[0], path.parent, is_constraints=constrains, above=above | {path}))
+                yield from walk(found[0], path.parent, is_constraints=constrains, above=above | {path})
                 break
-    return RequirementsFile(path, is_constraints, content, tuple(lines), frozenset(variables), tuple(includes))
 
 
 def decode(content: bytes) -> str:
@@ -154,7 +131,7 @@ def _abbreviates(word: str, names: tuple[str, ...]) -> bool:
     return len(word) > len("--xx") and names[-1].startswith(word)
 
 
-def _parsed(number: int, line: str) -> Line:
+def _parsed(line: str) -> Line:
     """Cut into requirement and options, as pip does it: at the first word that begins with `-`."""
     words = line.split(" ")
     first = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
@@ -163,19 +140,18 @@ def _parsed(number: int, line: str) -> Line:
         split = shlex.split(options)
     except ValueError:
         split = options.split()  # pip will say so
-    return Line(number, " ".join(words[:first]).strip(), tuple(split))
+    return Line(" ".join(words[:first]).strip(), tuple(split))
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+def _logical_lines(text: str) -> Iterator[str]:
     """Lines that are not empty, with continuations joined and without comments; a comment line ends a continuation."""
-    joined, first = "", 0
+    joined = ""
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
-        first = first or number
         is_comment = _COMMENT.match(line)
         joined += f" {line}" if is_comment else line.strip("\\") if line.endswith("\\") else line
         if line.endswith("\\") and not is_comment and number < len(lines):
             continue
         if stripped := _COMMENT.sub("", joined).strip():
-            yield first, stripped
-        joined, first = "", 0
+            yield stripped
+        joined = ""

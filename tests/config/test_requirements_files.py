@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.config.requirements_files import RequirementsFile, Unread, decode, read, walk
+from hatch_lambda.config.requirements_files import RequirementsFile, Unread, decode, values_of, walk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,9 +55,14 @@ def requirements(root: Path, name: str = "requirements.txt") -> list[str]:
 
 def file_of(root: Path, text: str) -> RequirementsFile:
     (root / "requirements.txt").write_text(text, encoding="utf-8")
-    found = read("requirements.txt", root)
+    found = next(walk("requirements.txt", root))
     assert isinstance(found, RequirementsFile)
     return found
+
+
+def included_in(root: Path, text: str) -> list[RequirementsFile | Unread]:
+    file_of(root, text)
+    return list(walk("requirements.txt", root))[1:]
 
 
 TEXTS = {
@@ -107,11 +112,11 @@ def test_it_is_read_as_pip_does(
 ) -> None:
     monkeypatch.setenv("USER_OF_INDEX", "alice")
     (tmp_path / "requirements.txt").write_text(TEXTS[name], encoding="utf-8", newline="")
-    file = read("requirements.txt", tmp_path)
+    file = next(walk("requirements.txt", tmp_path))
     assert isinstance(file, RequirementsFile)
 
     ours = [
-        [line.requirement or line.editable, not line.requirement, False, list(line.hashes)]
+        [line.requirement or line.editable, not line.requirement, False, list(values_of(("--hash",), line.options))]
         for line in file.lines
         if line.requirement or line.editable
     ]
@@ -124,12 +129,12 @@ def test_it_is_read_as_pip_does(
     assert ours == theirs
 
 
-def test_lines_say_where_they_begin(tmp_path: Path) -> None:
+def test_lines_are_cut_into_requirement_and_options(tmp_path: Path) -> None:
     file = file_of(tmp_path, "# all\nfoo \\\n  >=1\n\n--pre --hash=x\n")
 
-    assert [(line.number, line.requirement, line.options) for line in file.lines] == [
-        (2, "foo   >=1", ()),
-        (5, "", ("--pre", "--hash=x")),
+    assert [(line.requirement, line.options) for line in file.lines] == [
+        ("foo   >=1", ()),
+        ("", ("--pre", "--hash=x")),
     ]
 
 
@@ -159,16 +164,15 @@ class TestIncludes:
 
     def test_a_file_url_is_a_path(self, tmp_path: Path) -> None:
         (tmp_path / "with space.txt").write_text("bar\n")
-        file = file_of(tmp_path, f"-r {(tmp_path / 'with space.txt').as_uri()}\n")
+        (included,) = included_in(tmp_path, f"-r {(tmp_path / 'with space.txt').as_uri()}\n")
 
-        (included,) = file.includes
         assert isinstance(included, RequirementsFile)
         assert included.path == tmp_path / "with space.txt"
 
     def test_the_same_file_twice_is_read_twice(self, tmp_path: Path) -> None:
         (tmp_path / "more.txt").write_text("bar\n")
 
-        assert len(file_of(tmp_path, "-r more.txt\n-c more.txt\n").includes) == 2
+        assert len(included_in(tmp_path, "-r more.txt\n-c more.txt\n")) == 2
 
     @pytest.mark.parametrize(
         ("text", "reason"),
@@ -185,13 +189,13 @@ class TestIncludes:
         (tmp_path / "broken.txt").write_bytes(codecs.BOM_UTF8 + b"\xff\n")
         (tmp_path / "unknown.txt").write_bytes(b"# coding: klingon\nfoo\n")
 
-        (unread,) = file_of(tmp_path, text).includes
+        (unread,) = included_in(tmp_path, text)
 
         assert isinstance(unread, Unread)
         assert unread.reason is not None
         assert reason in unread.reason
 
     def test_one_behind_a_url_is_named(self, tmp_path: Path) -> None:
-        assert file_of(tmp_path, "-r https://example.org/more.txt\n").includes == (
-            Unread("https://example.org/more.txt", None),
-        )
+        assert included_in(tmp_path, "-r https://example.org/more.txt\n") == [
+            Unread("https://example.org/more.txt", None)
+        ]
