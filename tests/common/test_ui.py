@@ -237,7 +237,7 @@ def test_a_live_line_shows_what_is_built_and_only_the_plain_lines_are_left(
     assert len({line.split()[-2] for line in live}) > 1, "its seconds do not count"
     # nothing of it is left, and the cursor is there
     assert not spinners("".join(terminal.lines))
-    assert [line[2] for line in terminal.lines if re.match(r"  \d ", line)] == [*"123456789"]
+    assert [line[2] for line in terminal.lines if re.match(r"  \d .* s$", line)] == [*"123456789"]
     assert re.search(r"\n  4 build +built slow 1\.0 +\d\.\d s\n", "\n".join(terminal.lines))
     assert not terminal.screen.cursor.hidden
     assert terminal.lines[-1] == "dist/orders-1.0-python3.13-x86_64.zip"
