@@ -18,7 +18,7 @@ from hatch_lambda.resolve import hashes
 from hatch_lambda.resolve.closure import Closure, IndexFile
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import distribution_of
-from hatch_lambda.resolve.pip.words import in_conflict, is_not_found, resolver_words
+from hatch_lambda.resolve.pip.words import has_failed_backend, in_conflict, is_not_found, resolver_words
 from hatch_lambda.resolve.prefetch import Prefetch
 from hatch_lambda.resolve.report_unmet import failed_metadata_message, no_candidate_message, version_of
 
@@ -130,11 +130,13 @@ def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Itera
     offers, target = _offers(answer), job.target
     yield from _not_found(answer, offers, output)
     yield from hashes.ways_out(words, job)
-    if "subprocess-exited-with-error" in output:  # in a build for metadata, of what pip has collected last
+    if has_failed_backend(output):  # in a build for metadata, of what pip has collected last
         at_work = re.findall(r"^\s*(?:Collecting|Processing) .*", answer.completed.output, flags=re.MULTILINE)[-1:]
         if match := _SDIST_AT_WORK.match("".join(at_work)):
             name, is_requested = canonicalize_name(match[1] or match[2]), "(from -r " in at_work[0]
-            yield failed_metadata_message(name, offers.get(name, ()), target, requested=is_requested)
+            yield failed_metadata_message(
+                name, offers.get(name, ()), target, answer.interpreter, requested=is_requested
+            )
     for path in (*job.settings.requirements, *job.settings.constraints):
         for file in requirements_files.walk(str(path), job.settings.root):
             if isinstance(file, Unread) and file.reason and file.name not in words:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from packaging.utils import (
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
+    from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.resolve.closure import Closure, Distribution, IndexFile
     from hatch_lambda.resolve.job import Job
 
@@ -178,17 +178,18 @@ def _fits(file: IndexFile, target: Target) -> bool:
 
 
 def failed_metadata_message(
-    name: NormalizedName, offers: tuple[IndexFile, ...], target: Target, *, requested: bool
+    name: NormalizedName, offers: tuple[IndexFile, ...], target: Target, interpreter: Interpreter, *, requested: bool
 ) -> str:
     """What to do about an sdist whose metadata could not be made in stage 1. `requested`: by the project itself."""
-    runtime, running = target.runtime, sys.version_info[:2]
+    runtime = target.runtime
     lines = [f"pip could not make the metadata of {name} from its sources."]
-    if running != runtime.python:
-        here, there = ".".join(map(str, running)), runtime.full_version
-        lines[0] += f" Its backend ran in Python {here}, which may be the reason; {runtime.name} has {there}."
+    if interpreter.python != runtime.python:
+        there = runtime.full_version
+        lines[0] += f" Its backend ran in {interpreter}, which may be the reason; {runtime.name} has {there}."
     lines.append("What you can do:")
-    if running != runtime.python:
-        lines.append(f"- run the build with Python {runtime.python[0]}.{runtime.python[1]}")
+    if interpreter.python != runtime.python:
+        minor = ".".join(map(str, runtime.python))
+        lines.append(f"- run the build with Python {minor}, or install it, and it is used for sdists")
     if fitting := _versions_that_fit(offers, target):
         lines.append(f"- use a version that has a compatible wheel: `{name}=={fitting[-1]}`")
     if requested and (sibling := BINARY_SIBLINGS.get(name)):

@@ -760,7 +760,8 @@ class TestFailures:
     ) -> None:
         make_sdist(index, "psycopg2", build="without-metadata")
         make_wheel(index, "psycopg2", "0.9")
-        message = self.message(bundle_of, "psycopg2>=1", runtime=ANOTHER if differs else HERE)
+        table = {"runtime": ANOTHER, "python": sys.executable} if differs else {"runtime": HERE}
+        message = self.message(bundle_of, "psycopg2>=1", **table)
         assert ("which may be the reason" in message) is differs
         assert ("- run the build with Python 3." in message) is differs
         assert "- use a version that has a compatible wheel: `psycopg2==0.9`" in message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hatch_lambda.common.errors import UnsupportedPipError
+from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.process import Completed, end, follow, leaving_none, run, start
 from hatch_lambda.resolve.pip import for_target
 from hatch_lambda.resolve.pip.listener import PROGRESS, Listener
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
+from hatch_lambda.resolve.pip.words import has_failed_backend
 from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ class PipAnswer:
 
     completed: Completed
     findings: Mapping[str, Any]
+    interpreter: Interpreter
 
     @property
     def succeeded(self) -> bool:
@@ -58,17 +62,20 @@ def pip_version() -> str:
         ) from None
 
 
-def pip_download(
+def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
     job: Job,
     destination: Path,
     arguments: Sequence[str],
     *,
     ignore_tags: Iterable[str] = (),
     prefetch: Prefetch | None = None,
+    interpreter: Interpreter | None = None,
 ) -> PipAnswer:
     """`pip download` as the target would run it. The arguments travel in a file, as they may contain credentials.
 
     `prefetch`: receives each wheel as soon as it is complete, in its own directory; pip may still drop it.
+    `interpreter`: which runs pip; by default the running one. If a backend fails there, pip is run again with the one
+    that is to build the wheel.
     """
     version = pip_version()
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))
@@ -92,7 +99,8 @@ def pip_download(
         encoding="utf-8",
     )
     root = job.settings.root
-    process = (job.take_pip and job.take_pip(root)) or start_pip(root)
+    waiting = job.take_pip(root) if job.take_pip and not interpreter else None
+    process = waiting or start_pip(root, interpreter)
     listener = Listener(job.reporter, on_line=prefetch.follow(arrivals) if prefetch else None)
     with leaving_none(_mark(job)):
         completed = follow(process, listener.hear, PROGRESS.fullmatch, order=f"{json.dumps(str(request))}\n")
@@ -103,7 +111,17 @@ def pip_download(
             "and please report this one."
         )
     findings = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
-    return PipAnswer(completed, findings)
+    answer = PipAnswer(completed, findings, interpreter or Interpreter(Path(sys.executable), sys.version_info[:2]))
+    # The latter also if there are no build requirements for this Python.
+    is_failed_build = has_failed_backend(completed.output) or "ERROR: Failed to build " in completed.output
+    if answer.succeeded or not is_failed_build or interpreter or job.interpreter.python == answer.interpreter.python:
+        return answer
+    other = job.interpreter
+    job.reporter.line(f"  An sdist cannot be prepared with {answer.interpreter}; retrying with {other}")
+    with contextlib.suppress(UnsupportedPipError):
+        again = pip_download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch, interpreter=other)
+        return again if again.findings else answer  # none if pip does not support that Python
+    return answer
 
 
 class WaitingPip:
@@ -132,9 +150,11 @@ class WaitingPip:
         return process
 
 
-def start_pip(root: Path) -> subprocess.Popen[str]:
-    """Start `pip_for_target`, which reads its request from standard input."""
+def start_pip(root: Path, interpreter: Interpreter | None = None) -> subprocess.Popen[str]:
+    """Start `pip_for_target`, which reads its request from standard input. `interpreter`: need not have pip."""
     command = [sys.executable, str(for_target.PROGRAM)]
+    if interpreter:
+        command = [str(interpreter.path), str(for_target.PROGRAM), str(Path(_pip_folder()).parent)]
     return start(command, directory=root, environment=_environment(), stdin=subprocess.PIPE)
 
 

@@ -21,7 +21,7 @@ def resolver_words(output: str, limit: int = 30) -> tuple[str, ...]:
     """
     lines = _NO_MATCHES.sub("", output).splitlines()
     first = next((index for index, line in enumerate(lines) if line.startswith("ERROR:")), len(lines))
-    if "subprocess-exited-with-error" in output:
+    if has_failed_backend(output):
         return (*_at_work(lines[:first]), *error_lines(output))
     if lines[first : first + 1] == ["ERROR: Exception:"]:
         exceptions = [line for line in without_frames(lines[first + 1 :]) if line.strip() and not _NOISE.search(line)]
@@ -31,6 +31,11 @@ def resolver_words(output: str, limit: int = 30) -> tuple[str, ...]:
     while words and not words[-1].strip():
         words.pop()
     return (*trouble, *words[:limit]) or error_lines(output)
+
+
+def has_failed_backend(output: str) -> bool:
+    """Whether a build backend failed, in its own process or when it was imported."""
+    return "subprocess-exited-with-error" in output or "error: backend-unavailable" in output
 
 
 def is_not_found(name: str, output: str) -> bool:
@@ -94,8 +99,8 @@ _ERROR = re.compile(
 )
 # What pip wraps around every failed build, whatever the cause.
 _NOISE = re.compile(
-    r"subprocess-exited-with-error|did not run successfully|This error originates from a subprocess|"
-    r"Failed to build one or more wheels|ERROR: Failed building wheel|"
+    r"subprocess-exited-with-error|backend-unavailable|did not run successfully|"
+    r"This error originates from a subprocess|Failed to build one or more wheels|ERROR: Failed building wheel|"
     r"Failed to build \S+$|metadata-generation-failed|Building wheel for .* error|See above|error: subprocess|"
     r"^\s*raise |^\s*(?:copying|creating|adding|writing|running) |Command '\[|finished with status 'error'|"
     r"Encountered error while generating package metadata|"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from importlib import import_module
 
 
 def main() -> int:
-    """Import the package from its folder and run the program.
+    """Import the package from its folder and run the program. The first argument, if any: the folder of pip's folder.
 
     When a file is run, Python puts its folder first on `sys.path`: pip must not import our modules from there. And the
     folder that contains the package may contain modules that shadow the standard library (old backports, say).
@@ -25,6 +26,10 @@ def main() -> int:
     assert spec.loader is not None  # noqa: S101
     sys.modules[spec.name] = package = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(package)
+    if sys.argv[1:]:  # for an interpreter without pip, whose other modules are not to come from there
+        sys.path.insert(0, sys.argv[1])
+        import_module("pip")
+        del sys.path[0]
     from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP
 
     try:
