@@ -54,8 +54,10 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
         remove(leftover)
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
     try:
-        for folder in sorted({"", *(folder for file in files for folder in parents(file.path))}):
-            _make_folder(f"{fresh}/{folder}")
+        fresh.chmod(_FOLDER_MODE)
+        for folder in sorted({folder for file in files for folder in parents(file.path)}):
+            os.mkdir(f"{fresh}/{folder}")  # noqa: PTH102 - speed
+            os.chmod(f"{fresh}/{folder}", _FOLDER_MODE)  # noqa: PTH101 - whatever the umask
         kept = {path for path in _unchanged(former, looks, origins) if _link(directory / path, fresh / path)}
         _write_all(fresh, [file for file in files if file.path not in kept])
         looks = _looks_of(fresh) if manifest else ""  # before others can write to it
@@ -165,12 +167,6 @@ def _link(former: Path, path: Path) -> bool:
         path.hardlink_to(former)
         return True
     return False
-
-
-def _make_folder(path: str) -> None:
-    with contextlib.suppress(FileExistsError):  # the root
-        os.mkdir(path)  # noqa: PTH102
-    os.chmod(path, _FOLDER_MODE)  # noqa: PTH101 - whatever the umask
 
 
 def _write_all(root: Path, files: Sequence[BundleFile]) -> None:

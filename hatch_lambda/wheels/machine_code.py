@@ -108,10 +108,8 @@ def read_machine_code(path: str, file: BinaryIO) -> MachineCode | None:
     signature = _bytes_at(file, 0, SIGNATURE_LENGTH)
     if signature == ELF_SIGNATURE:
         return _read_elf(path, file)
-    if signature in MACH_O_BYTE_ORDER_AND_BITS:
-        return _read_mach_o(path, file)
-    if signature in FAT_MACH_O_SIGNATURES:
-        return _read_fat_mach_o(path, file)
+    if signature in MACH_O_BYTE_ORDER_AND_BITS or signature in FAT_MACH_O_SIGNATURES:
+        return _read_mach_o(path, file, signature)
     return _read_pe(path, file) if signature.startswith(DOS_SIGNATURE) else None
 
 
@@ -298,20 +296,17 @@ _MACH_HEADER_SIZES = {32: 28, 64: 32}
 _LEAST_JAVA_VERSION = 45
 
 
-def _read_mach_o(path: str, file: BinaryIO) -> MachineCode | None:
-    byte_order, bits = MACH_O_BYTE_ORDER_AND_BITS[_bytes_at(file, 0, SIGNATURE_LENGTH)]
+def _read_mach_o(path: str, file: BinaryIO, signature: bytes) -> MachineCode | None:
+    if signature in FAT_MACH_O_SIGNATURES:
+        number_of_architectures = int.from_bytes(_bytes_at(file, 4, 4), "big")
+        is_java = not 0 < number_of_architectures < _LEAST_JAVA_VERSION
+        return None if is_java else MachineCode(path, "Mach-O", "universal", bits=0)
+    byte_order, bits = MACH_O_BYTE_ORDER_AND_BITS[signature]
     header = _bytes_at(file, 0, _MACH_HEADER_SIZES[bits])
     if len(header) < _MACH_HEADER_SIZES[bits]:
         return None
     (machine,) = struct.unpack_from(byte_order + "I", header, 4)
     return MachineCode(path, "Mach-O", _MACH_O_ARCHITECTURES.get(machine, f"machine {machine:#x}"), bits)
-
-
-def _read_fat_mach_o(path: str, file: BinaryIO) -> MachineCode | None:
-    number_of_architectures = int.from_bytes(_bytes_at(file, 4, 4), "big")
-    if not 0 < number_of_architectures < _LEAST_JAVA_VERSION:
-        return None
-    return MachineCode(path, "Mach-O", "universal", bits=0)
 
 
 # --- PE: "PE Format" in Microsoft's documentation ---

@@ -1,16 +1,6 @@
 """The cache of the user: wheels by their SHA-256, and what builds found out about them, for all projects and targets.
 
-Only this module knows the layout below the root:
-
-    wheels/SH/SHA256/NAME.whl      downloaded and built wheels; pip's process reads them, too
-    notes/SHA256.json              results of checking and scanning a wheel: `wheels.scan`
-    built/RECIPE.json              which wheel a build gave: `resolve.build`
-    bytecode/KEY-SHA256.zip        compiled modules of a wheel: `bundle.bytecode`
-    bytecode/interpreter-*.json    which interpreter compiles for a runtime: `bundle.bytecode`
-    runtime-clients/               AWS's runtime clients: `invoke`
-    locks/                         of builds: `wheels.locks`; never removed
-    begun/                         incomplete files
-    tidied                         its time is that of the last clean-up
+Only this module knows the layout below the root, which ARCHITECTURE.md describes.
 
 No wheel is trusted: each is hashed before it is used, and removed if its hash is not the one in its path.
 """
@@ -166,7 +156,7 @@ class Store:
     def tidy(self) -> None:
         """Remove incomplete files of killed builds; once a day also unused files, and wheels beyond the bound."""
         tempfiles.sweep(self.begun, PART)
-        stamp = self.root / "tidied"
+        stamp = self.root / "tidied"  # its time is that of the last clean-up
         if 0 <= _age(stamp) < _DAY:
             return
         self.write(stamp, b"")
