@@ -2,12 +2,177 @@
 
 The files are hash-based and unchecked (PEP 552): import uses them whatever the modification times of an unpacked zip.
 `compile_modules` runs in an interpreter of the runtime's version, chosen by `interpreter`, in as many processes
-(`compilers`) as there are cores. `compile_wheels` caches what comes from a wheel in the store, as a zip whose entries
-the archive copies.
+(`compilers`) as there are cores. What comes from a wheel is cached in the store, as a zip whose entries the archive
+copies.
 
 RECORD stays unchanged: it may omit bytecode (https://packaging.python.org/specifications/recording-installed-packages).
 """
 
-from hatch_lambda.bundle.bytecode.compile_wheels import Bytecode, Uncompiled, compile_bundle
+from __future__ import annotations
 
-__all__ = ["Bytecode", "Uncompiled", "compile_bundle"]
+import contextlib
+import hashlib
+import io
+import itertools
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from hatch_lambda.bundle.bytecode.compilers import Compilers
+from hatch_lambda.bundle.bytecode.interpreter import forget, interpreter_to_compile_with, remember
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.ui import counted
+from hatch_lambda.config.request import TASK_ROOT
+from hatch_lambda.config.settings import COMPRESSION_LEVEL
+from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from hatch_lambda.bundle.bytecode.compilers import Compiled
+    from hatch_lambda.common.target import Runtime
+    from hatch_lambda.config.settings import Settings
+    from hatch_lambda.wheels.store import Store, StoredWheel
+
+# Increase it when the same source is compiled to other bytes.
+_FORMAT = 1
+
+
+class Uncompiled(NamedTuple):
+    """A module that the runtime's Python cannot compile: packaged without bytecode, it fails when it is imported."""
+
+    path: str
+    owner: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Bytecode:
+    """The compiled modules of a bundle. `reused`: how many of them were cached. `compiler`: `Python 3.13.0`."""
+
+    files: tuple[BundleFile, ...]
+    uncompiled: tuple[Uncompiled, ...]
+    reused: int
+    compiler: str
+
+    def __str__(self) -> str:
+        """For a line of progress."""
+        compiled = len(self.files) - self.reused
+        parts = [f"{counted(compiled, 'module')} compiled by {self.compiler}"] if compiled or not self.reused else []
+        parts += [f"{self.reused} reused"] if self.reused else []
+        parts += [f"{len(self.uncompiled)} cannot be compiled"] if self.uncompiled else []
+        return ", ".join(parts)
+
+    def added_to(self, files: Iterable[BundleFile]) -> tuple[BundleFile, ...]:
+        """The files with their bytecode, sorted by path. It replaces any bytecode among the files."""
+        by_path = {file.path: file for file in (*files, *self.files)}
+        return tuple(by_path[path] for path in sorted(by_path))
+
+
+def compile_bundle(
+    files: Iterable[BundleFile],
+    wheels: Iterable[StoredWheel],
+    settings: Settings,
+    store: Store,
+    *,
+    root: str = TASK_ROOT,
+) -> Bytecode:
+    """Compile the modules among a bundle's files for the target's Python.
+
+    `wheels`: those whose bytecode is cached. `root`: the runtime's directory for the files, which tracebacks show.
+    Raises `LambdaBuildError` if no interpreter can compile them.
+    """
+    modules = sorted(file for file in files if _is_compilable(file))
+    hashes = {wheel.path: wheel.sha256 for wheel in wheels}
+    interpreter = interpreter_to_compile_with(settings, store)
+    try:
+        with Compilers(interpreter, settings) as compilers:
+            remember(interpreter, settings, store)
+            return _compile(_by_cache_key(modules, hashes, compilers, root), compilers, store, root)
+    except LambdaBuildError:
+        forget(settings, store)
+        raise
+
+
+def _is_compilable(file: BundleFile) -> bool:
+    """Whether Python may ever look for bytecode of a file.
+
+    Not only identifiers can be imported: migrations and plugins are imported by names like `0001_initial` or by path,
+    which uses their bytecode as well. Scripts are run, not imported.
+    """
+    return (
+        file.path.endswith(".py")
+        and not file.path.partition("/")[0].endswith((".dist-info", ".egg-info", ".data"))
+        and not (file.path.startswith("bin/") and file.mode == EXECUTABLE_MODE)
+    )
+
+
+def _by_cache_key(
+    modules: Iterable[BundleFile], hashes: Mapping[Path, str], compilers: Compilers, root: str
+) -> dict[str, list[BundleFile]]:
+    """The modules of each wheel by a hash of all that their bytecode depends on; "" for those that are not cached."""
+    by_wheel: dict[str, list[BundleFile]] = {}
+    for module in modules:
+        sha256 = hashes.get(module.source.wheel, "") if isinstance(module.source, Member) else ""
+        by_wheel.setdefault(sha256, []).append(module)
+    by_key: dict[str, list[BundleFile]] = {}
+    for sha256, of_wheel in by_wheel.items():
+        paths = [(module.path, module.source.name) for module in of_wheel if isinstance(module.source, Member)]
+        facts = [_FORMAT, sha256, *compilers.identity, root, paths]
+        by_key[hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest() if sha256 else ""] = of_wheel
+    return by_key
+
+
+def _compile(by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, store: Store, root: str) -> Bytecode:
+    files: list[BundleFile] = []
+    uncompiled: list[Uncompiled] = []
+
+    def take(archive: Path, modules: Iterable[BundleFile]) -> None:
+        with zipfile.ZipFile(archive) as opened:
+            for module in modules:
+                name = bytecode_path(module.path, compilers.runtime)
+                if entry := opened.NameToInfo.get(name):
+                    files.append(BundleFile(name, FILE_MODE, Member.of(archive, entry), module.owner))
+                else:
+                    reason = opened.read(module.path).decode("utf-8")
+                    uncompiled.append(Uncompiled(module.path, module.owner, reason))
+
+    cached = store.bytecode_of(by_key)
+    for key, archive in cached.items():
+        take(archive, by_key[key])
+    reused = len(files)
+    orders = [(key, module) for key in sorted(by_key.keys() - cached.keys()) for module in by_key[key]]
+    with contextlib.closing(compilers.compile([module for _, module in orders], root)) as results:
+        for key, group in itertools.groupby(zip(orders, results, strict=True), key=lambda pair: pair[0][0]):
+            of_wheel = [(module, result) for (_, module), result in group]
+            if key:
+                take(store.keep_bytecode(key, _archive(of_wheel, compilers.runtime)), by_key[key])
+                continue
+            for module, (ok, content) in of_wheel:
+                if ok:
+                    name = bytecode_path(module.path, compilers.runtime)
+                    files.append(BundleFile(name, FILE_MODE, Generated(content), module.owner))
+                else:
+                    uncompiled.append(Uncompiled(module.path, module.owner, content.decode("utf-8")))
+    return Bytecode(tuple(sorted(files)), tuple(sorted(uncompiled)), reused, compilers.name)
+
+
+def bytecode_path(path: str, runtime: Runtime) -> str:
+    """Where import looks for the bytecode of a module (PEP 3147)."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}.{runtime.cache_tag}.pyc"
+
+
+def _archive(compiled: Iterable[tuple[BundleFile, Compiled]], runtime: Runtime) -> bytes:
+    """Pack the bytecode of a wheel. Why a module has none stands under the module's own name."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for module, (ok, content) in compiled:
+            path = bytecode_path(module.path, runtime) if ok else module.path
+            archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
+    return packed.getvalue()
