@@ -8,8 +8,9 @@ import os
 import re
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +22,6 @@ from hatch_lambda.resolve.curated import AWS_SDK_MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
     from hatch_lambda.invoke import Result
 
@@ -90,51 +90,29 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
     "--runtime", type=click.Choice(list(RUNTIMES)), help="Default: detected from the zip's name or its files."
 )
 @click.option("--python", metavar="PATH", help="The interpreter, if none of the runtime's version is found.")
-def invoke(  # noqa: PLR0913 - options
-    *,
-    code: Path,
-    handler: str,
-    event: str,
-    layers: tuple[Path, ...],
-    variables: tuple[str, ...],
-    timeout: float,
-    memory: int | None,
-    runtime: str | None,
-    python: str | None,
-) -> None:
+def invoke(*, event: str, variables: tuple[str, ...], memory: int | None, python: str | None, **options: Any) -> None:
     program = None
     if python:
         program = shutil.which(python)
         if not program:
             raise click.BadParameter(f"{python} is not a program or not on PATH", param_hint="--python")
     invocation = Invocation(
-        code=code,
-        handler=handler,
         event=_event(event),
-        layers=layers,
         environment=dict(map(_variable, variables)),
-        runtime=runtime,
         python=Path(program).absolute() if program else None,
-        timeout=timeout,
         memory=memory or DEFAULT_MEMORY,
         enforce_memory=memory is not None,
+        **options,
     )
     # End by an exception, which removes the function's directories.
-    with handled(_exit, "SIGTERM", "SIGHUP"):
-        result = invoke_function(invocation, on_log=_log, ui=_Stderr())
+    with handled(lambda number, _frame: sys.exit(128 + number), "SIGTERM", "SIGHUP"):
+        # The log is unchanged, including the function's colours.
+        result = invoke_function(invocation, on_log=partial(click.echo, err=True, color=True), ui=_Stderr())
     for hint in _hints(invocation, result):
         click.echo(hint, err=True)
     click.echo(result.payload)
     if result.error:
         sys.exit(1)
-
-
-def _exit(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
-
-
-def _log(line: str) -> None:
-    click.echo(line, err=True, color=True)  # unchanged, including the function's colours
 
 
 class _Stderr:

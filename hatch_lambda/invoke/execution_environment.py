@@ -16,7 +16,7 @@ from hatch_lambda.common import tempfiles
 from hatch_lambda.common.ui import SilentUI
 from hatch_lambda.invoke import runtime_python, task_root
 from hatch_lambda.invoke.runtime_api import Event, RuntimeApi
-from hatch_lambda.invoke.runtime_process import Log, Pipe, started
+from hatch_lambda.invoke.runtime_process import Log, pipe, started
 from hatch_lambda.invoke.supervisor import Supervisor
 from hatch_lambda.wheels import store
 from hatch_lambda.wheels.machine_code import scan_directory
@@ -58,15 +58,15 @@ def prepare(invocation: Invocation, ui: UI | None = None) -> Iterator[ExecutionE
         environment.install_runtime(runtime_python.client_files(python, cache, ui or SilentUI()))
         yield environment
     finally:
-        task_root.make_removable(base)
-        shutil.rmtree(base)
+        tempfiles.remove(base)
 
 
 @dataclass(frozen=True)
 class ExecutionEnvironment:
     """A function ready to be invoked, each time by a cold start: a new process and an empty `/tmp`.
 
-    `base` holds a directory for each that Lambda has at a fixed path.
+    `base` holds a directory for each that Lambda has at a fixed path: `task` for `/var/task`, `runtime` for
+    `/var/runtime`, `opt` and `tmp`.
     """
 
     invocation: Invocation
@@ -75,27 +75,11 @@ class ExecutionEnvironment:
 
     @property
     def task_root(self) -> Path:
-        """`/var/task`"""
         return self.base / "task"
-
-    @property
-    def opt(self) -> Path:
-        """`/opt`"""
-        return self.base / "opt"
-
-    @property
-    def runtime(self) -> Path:
-        """`/var/runtime`"""
-        return self.base / "runtime"
-
-    @property
-    def temporary(self) -> Path:
-        """`/tmp`"""
-        return self.base / "tmp"
 
     def unpack(self) -> None:
         """Unpack the code and the layers. Raises `ContentsError` or `NoRuntimeError`."""
-        for folder, sources in ((self.task_root, (self.invocation.code,)), (self.opt, self.invocation.layers)):
+        for folder, sources in ((self.task_root, (self.invocation.code,)), (self.base / "opt", self.invocation.layers)):
             modes = task_root.unpack(sources, folder)
             if sources:
                 names = " or ".join(source.name for source in sources)
@@ -103,34 +87,35 @@ class ExecutionEnvironment:
             task_root.protect(folder, modes)
 
     def install_runtime(self, client: tuple[Path, ...]) -> None:
-        self.runtime.mkdir()
+        runtime = self.base / "runtime"
+        runtime.mkdir()
         for path in client:
-            self.runtime.joinpath(path.name).symlink_to(path)
+            runtime.joinpath(path.name).symlink_to(path)
         # A copy, not a link: the interpreter takes the directory of a link's target for `sys.path[0]`.
-        shutil.copyfile(Path(__file__).with_name("run_in_lambda.py"), self.runtime / "bootstrap.py")
+        shutil.copyfile(Path(__file__).with_name("run_in_lambda.py"), runtime / "bootstrap.py")
 
     def invoke(self, on_log: Callable[[str], None] | None = None) -> Result:
         """Run the function on its event. `on_log` gets its log line by line, including Lambda's own lines."""
-        if self.temporary.exists():
-            task_root.make_removable(self.temporary)
-            shutil.rmtree(self.temporary)
-        self.temporary.mkdir()
+        temporary = self.base / "tmp"
+        tempfiles.remove(temporary)
+        temporary.mkdir()
         name = re.sub(r"[^A-Za-z0-9_-]", "-", self.invocation.code.absolute().name.removesuffix(".zip"))[:64]
         region = self.invocation.environment.get("AWS_REGION", "us-east-1")
         arn = f"arn:aws:lambda:{region}:123456789012:function:{name}"
         event = Event(self.invocation.event, arn, self.invocation.timeout)
         # Without the packages of this machine (-S) and of its user (-s). Python's own variables apply, as in Lambda:
         # the environment has only those that are set for the function.
-        command = [str(self.python.path), "-s", "-S", str(self.runtime / "bootstrap.py"), str(self.opt)]
-        with Pipe() as log, Pipe() as clock, RuntimeApi(event) as api:
+        command = [str(self.python.path), "-s", "-S", str(self.base / "runtime/bootstrap.py"), str(self.base / "opt")]
+        with pipe() as (log, log_end), pipe() as (clock, clock_end), RuntimeApi(event) as api:
             variables = self._variables(name, region, api.address)
-            with started(command, variables, self.task_root, log=log, clock=clock) as process:
+            with started(command, variables, self.task_root, log=log_end, clock=clock_end) as process:
                 lines = Log(log, on_log or (lambda _line: None))
                 return Supervisor(self.invocation, api, process, lines, clock).result()
 
     def _variables(self, name: str, region: str, api: str) -> dict[str, str]:
         """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime"""
-        libraries = [self.runtime, self.runtime / "lib", self.task_root, self.task_root / "lib", self.opt / "lib"]
+        runtime, opt = self.base / "runtime", self.base / "opt"
+        libraries = [runtime, runtime / "lib", self.task_root, self.task_root / "lib", opt / "lib"]
         if self.python.prefix != Path("/usr"):
             libraries.insert(0, self.python.prefix / "lib")  # Lambda's /var/lang/lib: an interpreter may need libpython
         return {
@@ -150,12 +135,12 @@ class ExecutionEnvironment:
             "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
             # Does not exist, as in Lambda. The user's own may hold AWS credentials.
             "HOME": str(self.base / "home"),
-            "LAMBDA_RUNTIME_DIR": str(self.runtime),
+            "LAMBDA_RUNTIME_DIR": str(runtime),
             "LAMBDA_TASK_ROOT": str(self.task_root),
             "LANG": "en_US.UTF-8",
             "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
-            "PATH": f"{self.python.path.parent}:/usr/local/bin:/usr/bin:/bin:{self.opt / 'bin'}",
-            "TMPDIR": str(self.temporary),
+            "PATH": f"{self.python.path.parent}:/usr/local/bin:/usr/bin:/bin:{opt / 'bin'}",
+            "TMPDIR": str(self.base / "tmp"),
             "TZ": ":UTC",
             "_HANDLER": self.invocation.handler,
             **self.invocation.environment,

@@ -9,64 +9,44 @@ import re
 import signal
 import subprocess
 import sys
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_PIPE_CAPACITY = 64 * 1024  # pipe(7)
+PIPE_CAPACITY = 64 * 1024  # pipe(7)
 _LONGEST_LINE = 1024 * 1024
 
 
-class Pipe:
-    """A pipe with a non-blocking read end."""
-
-    def __init__(self) -> None:
-        self.read_end, self.write_end = os.pipe()
+@contextlib.contextmanager
+def pipe() -> Iterator[tuple[FileIO, FileIO]]:
+    """The ends of a pipe. Reading does not block: it returns None if there is nothing yet."""
+    ends = os.pipe()
+    with FileIO(ends[0]) as reader, FileIO(ends[1], "w") as writer:
         if sys.platform != "win32":
-            os.set_blocking(self.read_end, False)
-
-    def fileno(self) -> int:
-        return self.read_end
-
-    def read(self) -> bytes | None:
-        """What has been written; empty at the end, once all writers have ended; None if there is nothing yet."""
-        try:
-            return os.read(self.read_end, _PIPE_CAPACITY)
-        except BlockingIOError:
-            return None
-
-    def close_write_end(self) -> None:
-        if self.write_end >= 0:
-            os.close(self.write_end)
-            self.write_end = -1
-
-    def __enter__(self) -> Pipe:  # noqa: PYI034 - `Self` is newer than Python 3.10
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close_write_end()
-        os.close(self.read_end)
+            os.set_blocking(ends[0], False)
+        yield reader, writer
 
 
 class Log:
     """The lines that come through a pipe; `write` adds one."""
 
-    def __init__(self, pipe: Pipe, on_line: Callable[[str], None]) -> None:
-        self._pipe = pipe
+    def __init__(self, reader: FileIO, on_line: Callable[[str], None]) -> None:
+        self._reader = reader
         self.write = on_line
         self._rest = b""
 
     def fileno(self) -> int:
-        return self._pipe.fileno()
+        return self._reader.fileno()
 
     def pump(self) -> bool:
         """Pass on what has been written so far. Returns whether more may come.
 
         It reads once, which empties a full pipe: a function that prints without end must not block the caller.
         """
-        chunk = self._pipe.read()
+        chunk = self._reader.read(PIPE_CAPACITY)
         *lines, self._rest = (self._rest + (chunk or b"")).split(b"\n")
         for line in lines:
             self._write_line(line)
@@ -92,26 +72,26 @@ class Log:
 
 @contextlib.contextmanager
 def started(
-    command: Sequence[str], environment: Mapping[str, str], directory: Path, *, log: Pipe, clock: Pipe
+    command: Sequence[str], environment: Mapping[str, str], directory: Path, *, log: FileIO, clock: FileIO
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a command as Lambda does, through `start_as_lambda`; kill it at the end of the `with` block.
 
     `clock` gets the process ID of the command, and the time, by `time.monotonic_ns`, at which it is executed.
     """
-    order = {"command": command, "environment": environment, "clock": clock.write_end, "parent": os.getpid()}
+    order = {"command": command, "environment": environment, "clock": clock.fileno(), "parent": os.getpid()}
     with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-I", "-S", str(Path(__file__).with_name("start_as_lambda.py"))],
         cwd=directory,
         stdin=subprocess.PIPE,
-        stdout=log.write_end,
-        stderr=log.write_end,
-        pass_fds=(clock.write_end,),
+        stdout=log,
+        stderr=log,
+        pass_fds=(clock.fileno(),),
         # Ctrl-C reaches only hatch-lambda.
         start_new_session=True,
     ) as process:
         try:
-            log.close_write_end()
-            clock.close_write_end()
+            log.close()
+            clock.close()
             assert process.stdin is not None  # noqa: S101 - a pipe, see above
             with contextlib.suppress(BrokenPipeError):  # it has ended, which the caller reports
                 process.stdin.write(json.dumps(order).encode())

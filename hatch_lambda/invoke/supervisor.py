@@ -8,10 +8,11 @@ import time
 from typing import TYPE_CHECKING
 
 from hatch_lambda.invoke.invocation import MEGABYTE, FunctionError, Invocation, Result
-from hatch_lambda.invoke.runtime_process import KILLED, Log, Pipe, in_words, kill, peak_memory
+from hatch_lambda.invoke.runtime_process import KILLED, PIPE_CAPACITY, Log, in_words, kill, peak_memory
 
 if TYPE_CHECKING:
     import subprocess
+    from io import FileIO
 
     from hatch_lambda.invoke.runtime_api import RuntimeApi
 
@@ -28,7 +29,7 @@ class Supervisor:
         api: RuntimeApi,
         process: subprocess.Popen[bytes],
         log: Log,
-        clock: Pipe,
+        clock: FileIO,
     ) -> None:
         self._started_at = time.monotonic()  # until the clock is more exact
         self._clock = clock
@@ -121,7 +122,7 @@ class Supervisor:
             self._peak_memory = max(self._peak_memory, peak_memory(self._runtime))
 
     def _read_clock(self) -> None:
-        if told := self._clock.read():
+        if told := self._clock.read(PIPE_CAPACITY):
             self._runtime, nanoseconds = map(int, told.split())
             self._started_at = nanoseconds / 1e9
 

@@ -44,16 +44,6 @@ def protect(folder: Path, modes: Mapping[Path, int]) -> None:
     folder.chmod(0o555)
 
 
-def make_removable(folder: Path) -> None:
-    """Undo `protect` as far as `shutil.rmtree` requires."""
-    folder.chmod(0o700)
-    for parent, folders, _ in os.walk(folder):
-        for name in folders:
-            path = Path(parent, name)
-            if not path.is_symlink():
-                path.chmod(0o700)
-
-
 def _unzipped(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
     try:
         with open_zip(source) as archive:
