@@ -16,8 +16,9 @@ import click
 
 from hatch_lambda.common.signals import handled
 from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.invoke import DEFAULT_MEMORY, DEFAULT_TIMEOUT, MAX_TIMEOUT, RESERVED, Invocation
+from hatch_lambda.invoke import Invocation
 from hatch_lambda.invoke import invoke as invoke_function
+from hatch_lambda.invoke.invocation import DEFAULT_MEMORY, DEFAULT_TIMEOUT, MAX_TIMEOUT, RESERVED
 from hatch_lambda.resolve.curated import AWS_SDK_MODULES
 
 if TYPE_CHECKING:

@@ -124,10 +124,8 @@ def _check(requests: Mapping[Path, Request]) -> None:
         covers = f"{present.label} covers {request.subject} for {settings.target.description}"
         click.echo(f"{covers}: {counted(len(chosen), 'distribution')}")
         if unseen := len(chosen) - len(cached):
-            what = "is not cached, so only a build can check what it requires"
-            if unseen > 1:
-                what = "are not cached, so only a build can check what they require"
-            click.echo(f"  ({unseen} of them {what}.)")
+            is_not, they_require = ("is not", "it requires") if unseen == 1 else ("are not", "they require")
+            click.echo(f"  ({unseen} of them {is_not} cached, so only a build can check what {they_require}.)")
     if faults:
         raise LambdaBuildError("\n\n".join(faults))
 
@@ -153,7 +151,10 @@ def _update(
             reporter.warn(f"not locked, so there is nothing to upgrade: {', '.join(unknown)}")
         pins = {name: version for name, version in locked.items() if name not in upgraded}
     with pipeline.scratch_folder(reporter) as scratch:
-        closure = _resolve_with(pins, Job(_without_lock(request), scratch, reporter), store)
+        # Resolve from scratch; a lock file is for everyone, so nothing may be missing in it.
+        fresh = dataclasses.replace(settings, lock_file=None, on_missing="error")
+        job = Job(request._replace(settings=fresh, state=None), scratch, reporter)
+        closure = _resolve_with(pins, job, store)
         for found in closure.distributions:
             if found.wheel:
                 store.keep(found.wheel.path, found.name, str(found.version), scratch=scratch)
@@ -168,12 +169,6 @@ def _update(
     click.echo(f"{present.label}: {outcome}, {count}")
     for line in lines:
         click.echo(f"  {line}")
-
-
-def _without_lock(request: Request) -> Request:
-    """The same request, resolved from scratch; a lock file is for everyone, so nothing may be missing in it."""
-    settings = dataclasses.replace(request.settings, lock_file=None, on_missing="error")
-    return request._replace(settings=settings, state=None)
 
 
 def _resolve_with(pins: Mapping[NormalizedName, Version], job: Job, store: Store) -> Closure:
@@ -194,13 +189,13 @@ def _resolve_with(pins: Mapping[NormalizedName, Version], job: Job, store: Store
         except ResolutionError as error:
             if not pins:
                 raise
-            blamed = {name for name in pins if _is_blamed(name, error.output)}
+            # pip reports that a pin conflicts, or that its version is no longer available.
+            blamed = {
+                name
+                for name in pins
+                if re.search(rf"\(constraint\) {spellings_of(name)}==", error.output, re.IGNORECASE)
+                or is_not_found(name, error.output)
+            }
             subject = ", ".join(sorted(blamed)) or "the existing pins"
             job.reporter.line(f"  Cannot keep {subject} as locked; resolving again")
             pins = {name: version for name, version in pins.items() if blamed and name not in blamed}
-
-
-def _is_blamed(name: NormalizedName, output: str) -> bool:
-    """Whether pip reports that a pin conflicts, or that its version is no longer available."""
-    conflicts = re.search(rf"\(constraint\) {spellings_of(name)}==", output, re.IGNORECASE)
-    return bool(conflicts) or is_not_found(name, output)

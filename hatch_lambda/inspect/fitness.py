@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _EXCLUDE = re.compile(r": `exclude = .*`$")
 _FORCE_INCLUDE = re.compile(r" \(`force-include` in .*?\)")
 _COMPATIBLE = re.compile(r"set `compatible = .*`$")
+_INSTEAD = "inspect them together (`hatch-lambda inspect --layer`)"
 
 
 def faults_by_target(contents: Contents, layers: Sequence[Contents] = ()) -> dict[Target, tuple[Fault, ...]]:
@@ -54,18 +55,13 @@ def faults(contents: Contents, target: Target, layers: Sequence[Contents] = ()) 
         dataclasses.replace(
             fault,
             path=paths.get((fault.distribution, fault.path), fault.path),
-            advice=_without_settings(fault.advice),
+            advice=_COMPATIBLE.sub(_INSTEAD, _FORCE_INCLUDE.sub("", _EXCLUDE.sub("", fault.advice))),
         )
         for fault in loadable.find_faults(scans, target, project=project)
     ]
     for whole in (contents, *layers):
         found_faults += _other_faults(whole, target)
     return tuple(found_faults)
-
-
-def _without_settings(advice: str) -> str:
-    advice = _FORCE_INCLUDE.sub("", _EXCLUDE.sub("", advice))
-    return _COMPATIBLE.sub("inspect them together (`hatch-lambda inspect --layer`)", advice)
 
 
 def _is_ignored(path: str, contents: Contents, target: Target) -> bool:

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from hatch_lambda.wheels.metadata import Metadata
 
 # A longer `License` is the text of a licence, not its name.
 _MAX_NAME = 60
-_CLASSIFIER = "License :: "
 
 
 @dataclass(frozen=True)
@@ -37,13 +34,8 @@ def licence_of(metadata: Metadata) -> Licence:
             return Licence(str(canonicalize_license_expression(text)))
         except InvalidLicenseExpression:
             continue
-    names = tuple(dict.fromkeys(_classifiers(metadata)))
+    # `MIT License` for `License :: OSI Approved :: MIT License`; `License :: OSI Approved` alone names none.
+    lines = [line for line in metadata.all("Classifier") if line.startswith("License :: ")]
+    classified = [line.rpartition(" :: ")[2].strip() for line in lines]
+    names = tuple(dict.fromkeys(name for name in classified if name and name != "OSI Approved"))
     return Licence(None, names or tuple(text for text in written if len(text) <= _MAX_NAME and text != "UNKNOWN"))
-
-
-def _classifiers(metadata: Metadata) -> Iterator[str]:
-    """`MIT License` for `License :: OSI Approved :: MIT License`; `License :: OSI Approved` alone names none."""
-    for line in metadata.all("Classifier"):
-        name = line.rpartition(" :: ")[2].strip()
-        if line.startswith(_CLASSIFIER) and name and name != "OSI Approved":
-            yield name

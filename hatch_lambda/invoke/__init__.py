@@ -6,29 +6,6 @@ of `start_as_lambda`, executes `run_in_lambda` and talks to `runtime_api`.
 """
 
 from hatch_lambda.invoke.execution_environment import ExecutionEnvironment, invoke, prepare
-from hatch_lambda.invoke.invocation import (
-    DEFAULT_MEMORY,
-    DEFAULT_TIMEOUT,
-    INIT_TIMEOUT,
-    MAX_TIMEOUT,
-    RESERVED,
-    FunctionError,
-    Invocation,
-    InvocationError,
-    Result,
-)
+from hatch_lambda.invoke.invocation import FunctionError, Invocation, InvocationError, Result
 
-__all__ = [
-    "DEFAULT_MEMORY",
-    "DEFAULT_TIMEOUT",
-    "INIT_TIMEOUT",
-    "MAX_TIMEOUT",
-    "RESERVED",
-    "ExecutionEnvironment",
-    "FunctionError",
-    "Invocation",
-    "InvocationError",
-    "Result",
-    "invoke",
-    "prepare",
-]
+__all__ = ["ExecutionEnvironment", "FunctionError", "Invocation", "InvocationError", "Result", "invoke", "prepare"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import selectors
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hatch_lambda.invoke.invocation import MEGABYTE, FunctionError, Invocation, Result
@@ -20,36 +21,31 @@ _INTERVAL = 0.05
 """Seconds between checks of the runtime's memory and of whether it is alive."""
 
 
+@dataclass
 class Supervisor:
     """Serves, measures and ends one process of a runtime."""
 
-    def __init__(
-        self,
-        invocation: Invocation,
-        api: RuntimeApi,
-        process: subprocess.Popen[bytes],
-        log: Log,
-        clock: FileIO,
-    ) -> None:
-        self._started_at = time.monotonic()  # until the clock is more exact
-        self._clock = clock
-        self._invocation = invocation
-        self._api = api
-        self._process = process
-        self._log = log
-        self._runtime: int | None = None
-        self._peak_memory = 0
-        api.before_event, api.before_response = self._log_start, self._measure
+    invocation: Invocation
+    api: RuntimeApi
+    process: subprocess.Popen[bytes]
+    log: Log
+    clock: FileIO
+    _started_at: float = field(default_factory=time.monotonic)  # until the clock is more exact
+    _runtime: int | None = None
+    _peak_memory: int = 0
+
+    def __post_init__(self) -> None:
+        self.api.before_event, self.api.before_response = self._log_start, self._measure
 
     def result(self) -> Result:
         """Wait for the result. Lambda's own lines end the log."""
         ended = self._serve()
         self._read_clock()
-        response, given_at = self._api.response, self._api.given_at
+        response, given_at = self.api.response, self.api.given_at
         over = response.at if response else time.monotonic()
-        kill(self._process)
-        self._log.pump()
-        self._log.flush()
+        kill(self.process)
+        self.log.pump()
+        self.log.flush()
         ended = ended or self._out_of_memory()
         error = ended
         if response and not ended:
@@ -58,12 +54,12 @@ class Supervisor:
         else:
             payload = json.dumps({"errorType": error.type, "errorMessage": error.message}).encode() if error else b""
         result = Result(
-            request_id=self._api.event.id,
+            request_id=self.api.event.id,
             payload=payload,
             error=error,
-            init_seconds=(self._api.asked_at or over) - self._started_at,
+            init_seconds=(self.api.asked_at or over) - self._started_at,
             seconds=None if given_at is None else over - given_at,
-            memory=self._invocation.memory,
+            memory=self.invocation.memory,
             peak_memory=self._peak_memory,
         )
         self._log_end(result)
@@ -72,14 +68,14 @@ class Supervisor:
     def _serve(self) -> FunctionError | None:
         """Serve the runtime until it responds. Returns why it has to be ended without a response, if so."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self._api, selectors.EVENT_READ)
-            selector.register(self._log, selectors.EVENT_READ)
-            while self._api.response is None:
+            selector.register(self.api, selectors.EVENT_READ)
+            selector.register(self.log, selectors.EVENT_READ)
+            while self.api.response is None:
                 for key, _ in selector.select(min(_INTERVAL, max(0.0, self._time_left))):
-                    if key.fileobj is self._api:
-                        self._api.handle_request()
-                    elif not self._log.pump():
-                        selector.unregister(self._log)
+                    if key.fileobj is self.api:
+                        self.api.handle_request()
+                    elif not self.log.pump():
+                        selector.unregister(self.log)
                 self._read_clock()
                 self._measure()
                 if error := self._failure():
@@ -89,59 +85,59 @@ class Supervisor:
     @property
     def _time_left(self) -> float:
         """Seconds left of the init or, once it is over, of the invocation."""
-        if self._api.given_at is None:
-            return self._started_at + self._invocation.init_timeout - time.monotonic()
-        return self._api.given_at + self._invocation.timeout - time.monotonic()
+        if self.api.given_at is None:
+            return self._started_at + self.invocation.init_timeout - time.monotonic()
+        return self.api.given_at + self.invocation.timeout - time.monotonic()
 
     def _failure(self) -> FunctionError | None:
-        if self._api.response:
+        if self.api.response:
             return None
         if error := self._out_of_memory():
             return error
-        if (exit_code := self._process.poll()) is not None:
+        if (exit_code := self.process.poll()) is not None:
             return self._error("Runtime.ExitError", in_words(exit_code))
         if self._time_left > 0:
             return None
-        if self._api.given_at is None:
-            message = f"Init timed out after {self._invocation.init_timeout:.2f} seconds"
+        if self.api.given_at is None:
+            message = f"Init timed out after {self.invocation.init_timeout:.2f} seconds"
         else:
-            message = f"Task timed out after {self._invocation.timeout:.2f} seconds"
+            message = f"Task timed out after {self.invocation.timeout:.2f} seconds"
         return self._error("Sandbox.Timedout", message, "timeout")
 
     def _out_of_memory(self) -> FunctionError | None:
-        limit, used = self._invocation.memory, -(-self._peak_memory // MEGABYTE)
-        if not self._invocation.enforce_memory or self._peak_memory <= limit * MEGABYTE:
+        limit, used = self.invocation.memory, -(-self._peak_memory // MEGABYTE)
+        if not self.invocation.enforce_memory or self._peak_memory <= limit * MEGABYTE:
             return None
         return self._error("Runtime.OutOfMemory", f"{KILLED}: out of memory: used {used} MB of {limit} MB")
 
     def _error(self, kind: str, message: str, status: str = "error") -> FunctionError:
-        return FunctionError(kind, f"RequestId: {self._api.event.id} Error: {message}", status=status)
+        return FunctionError(kind, f"RequestId: {self.api.event.id} Error: {message}", status=status)
 
     def _measure(self) -> None:
         if self._runtime:
             self._peak_memory = max(self._peak_memory, peak_memory(self._runtime))
 
     def _read_clock(self) -> None:
-        if told := self._clock.read(PIPE_CAPACITY):
+        if told := self.clock.read(PIPE_CAPACITY):
             self._runtime, nanoseconds = map(int, told.split())
             self._started_at = nanoseconds / 1e9
 
     def _log_start(self) -> None:
         self._measure()
-        self._log.pump()  # what the init has printed comes first
-        self._log.write(f"START RequestId: {self._api.event.id} Version: $LATEST")
+        self.log.pump()  # what the init has printed comes first
+        self.log.write(f"START RequestId: {self.api.event.id} Version: $LATEST")
 
     def _log_end(self, result: Result) -> None:
         error = result.error
         if error and error.status == "timeout":
             now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-            self._log.write(f"{now}Z {result.request_id} {error.message.partition('Error: ')[2]}")
+            self.log.write(f"{now}Z {result.request_id} {error.message.partition('Error: ')[2]}")
         elif error and error.status:
-            self._log.write(error.message)
-            self._log.write(error.type)
+            self.log.write(error.message)
+            self.log.write(error.type)
         if result.seconds is not None:
-            self._log.write(f"END RequestId: {result.request_id}")
-        self._log.write(result.report)
+            self.log.write(f"END RequestId: {result.request_id}")
+        self.log.write(result.report)
 
 
 def _posted(body: bytes) -> FunctionError:

@@ -24,24 +24,22 @@ _MAX_DEPTH = 60
 
 
 def dependency_tree(facts: Facts) -> Markup:
+    if not facts.contents.installed:
+        return card("requirements", "Dependency tree", tag("p", "No distributions."))
     graph = facts.requirements
     tree = _Tree(graph, {found.normalized_name: found for found in facts.contents.installed})
-    branches = tag("ul", [tree.branch(name) for name in graph.roots], class_="tree")
-    runtime = described(facts.target) if facts.target else "any Lambda runtime"
     missing = []
     for name in graph.missing:
         requirers = sorted({edge.requirer for edge in graph.by[name]})
         missing.append(tag("li", tag("b", name), f", required by {listed(requirers)}"))
+    heading = tag("h3", "Missing: the runtime or a layer must provide them")
+    runtime = described(facts.target) if facts.target else "any Lambda runtime"
     return card(
         "requirements",
         "Dependency tree",
-        branches if tree.installed else tag("p", "No distributions."),
-        [tag("h3", "Missing: the runtime or a layer must provide them"), tag("ul", missing, class_="tree")]
-        if missing
-        else None,
-        beside=tag("p", f"from the metadata of the distributions, for {runtime}", class_="hint")
-        if tree.installed
-        else None,
+        tag("ul", [tree.branch(name) for name in graph.roots], class_="tree"),
+        [heading, tag("ul", missing, class_="tree")] if missing else None,
+        beside=tag("p", f"from the metadata of the distributions, for {runtime}", class_="hint"),
     )
 
 

@@ -132,11 +132,17 @@ def problems(facts: Facts) -> Markup | None:
 
 def runs_on(facts: Facts) -> Markup:
     """The runtimes and architectures that can run it."""
+
+    def cell(target: Target) -> Markup:
+        number = len(facts.faults[target])
+        text, style = (f"✗ {counted(number, 'problem')}", "bad") if number else ("✓ yes", "good")
+        return tag("td", tag("b", text) if target == facts.target else text, class_=style)
+
     rows = [
         tag(
             "tr",
             tag("th", name, scope="row"),
-            [_runs_on_cell(facts, Target(runtime, architecture)) for architecture in ARCHITECTURES.values()],
+            [cell(Target(runtime, architecture)) for architecture in ARCHITECTURES.values()],
             tag("td", ".".join(map(str, runtime.glibc)), class_="n soft"),
         )
         for name, runtime in RUNTIMES.items()
@@ -144,9 +150,3 @@ def runs_on(facts: Facts) -> Markup:
     heads = [tag("th", text, scope="col") for text in ("Runtime", *ARCHITECTURES)]
     head = tag("thead", tag("tr", heads, tag("th", "glibc", scope="col", class_="n")))
     return card("fit", "Runs on", tag("table", head, tag("tbody", rows), class_="short", aria_label="Runs on"))
-
-
-def _runs_on_cell(facts: Facts, target: Target) -> Markup:
-    number = len(facts.faults[target])
-    text, style = (f"✗ {counted(number, 'problem')}", "bad") if number else ("✓ yes", "good")
-    return tag("td", tag("b", text) if target == facts.target else text, class_=style)
