@@ -13,6 +13,7 @@ from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from tests.support.leftovers import has_ended
 from tests.support.packages import make_source_tree, make_wheel
+from tests.support.projects import HOOK
 from tests.support.situation import HERE, REUSED, files_in, request_for
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_lambda.bundle.files import Bundle
+    from tests.support.projects import NewProject
     from tests.support.recording_ui import RecordingUI
 
     BundleOf = Callable[..., Bundle]
@@ -254,3 +256,23 @@ class TestLinks:
         bundle = bundle_with_state(requirement, runtime=HERE)
 
         assert files_in(bundle.directory)["lib/__init__.py"] == b"X = 2\n"
+
+
+def test_a_whole_build_of_several_functions_builds_it_once(
+    index: Path, tmp_path: Path, new_project: NewProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUILT", str(tmp_path / "built"))
+    count = 'import os, sys\nif "bdist_wheel" in sys.argv:\n    open(os.environ["BUILT"], "a").write("x")\n'
+    tree = write(tmp_path / "lib", {**LAYOUTS["flat"][1], "setup.py": count + FLAT})
+    make_wheel(index, "foo")
+    functions = f'{HOOK.replace("python3.13", HERE)}functions.api = {{}}\nfunctions.worker = {{extras = ["more"]}}\n'
+    project = new_project(
+        functions,
+        project=f'dependencies = ["lib @ {tree.as_uri()}"]\noptional-dependencies.more = ["foo"]\n\n'
+        "[tool.hatch.metadata]\nallow-direct-references = true\n",
+    )
+
+    for number in (1, 2):
+        project.build("-c", "-t", "lambda")
+        assert (tmp_path / "built").read_text(encoding="utf-8") == "x" * number
+    assert len(list(project.dist.glob("*.zip"))) == 2
