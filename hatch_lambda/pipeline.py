@@ -85,12 +85,20 @@ def resolve(job: Job, store: Store) -> Closure:
     needed = do.leave_out(downloaded, job)
     found = stage(2, "sort", lambda: do.sort(needed, job.target, store), do.after_sort)
     more = stage(3, "download wheels", lambda: do.download_wheels(found, job), partial(do.gain, "downloaded", found))
-    built = stage(4, "build", lambda: do.build(more, job, do.HostCompilers(), store), partial(do.gain, "built", more))
-    pure = stage(
-        *(5, "build without compiler"),
-        lambda: do.build(built, job, do.NoCompilers(), store),
-        partial(do.gain, "built", built),
-    )
+    try:
+        built = stage(
+            4, "build", lambda: do.build(more, job, do.HostCompilers(), store), partial(do.gain, "built", more)
+        )
+        pure = stage(
+            *(5, "build without compiler"),
+            lambda: do.build(built, job, do.NoCompilers(), store),
+            partial(do.gain, "built", built),
+        )
+    except do.OtherMetadataError as error:
+        job.reporter.line(f"  {error}; resolving again with {job.interpreter}")
+        again = job.scratch / "again"
+        again.mkdir()
+        return resolve(replace(job, scratch=again, resolver=job.interpreter), store)
     allowed = stage(6, "allow", lambda: do.allow(pure, job.settings), partial(do.gain, "allowed", pure))
     return stage(
         *(7, "report unmet"),

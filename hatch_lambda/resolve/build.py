@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,9 +34,14 @@ if TYPE_CHECKING:
     from hatch_lambda.wheels.store import Store
 
 
+class OtherMetadataError(Exception):
+    """Another Python than that of stage 1 has built a wheel that requires more: stage 1 has to run with that one."""
+
+
 def build(closure: Closure, job: Job, toolchain: Toolchain, store: Store) -> Closure:
     """Build each unmet distribution that has sources; a failed build is kept as an attempt.
 
+    Raises `OtherMetadataError`.
     The wheel of an sdist is cached in the store; directories and repositories are built once in each build.
     """
     to_build = [found for found in closure.unmet if found.source]
@@ -93,9 +99,12 @@ class _Build:
         resolved = {found.name for found in self.closure.distributions}
         declared = required_names(self.found.requires, self.found.extras, self.job.target)
         required = required_names(parsed(metadata_of(wheel).requires), self.found.extras, self.job.target)
-        if unknown := required - declared - resolved:
-            return f"the built wheel requires {', '.join(sorted(unknown))}, which the metadata of its sources does not"
-        return None
+        if not (unknown := required - declared - resolved):
+            return None
+        fault = f"the built wheel requires {', '.join(sorted(unknown))}, which the metadata of its sources does not"
+        if self.job.resolver is None and self.job.interpreter.python != sys.version_info[:2]:
+            raise OtherMetadataError(f"{self.found}: {fault}")
+        return fault
 
     @property
     def _tried(self) -> str:

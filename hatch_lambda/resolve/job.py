@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """`scratch`: a directory of this run alone. `take_pip`: gives one that was started early for a directory, once."""
+    """A run of the stages.
+
+    `scratch`: a directory of this run alone. `take_pip`: gives one that was started early for a directory, once.
+    `resolver`: the interpreter that runs pip in stage 1, if not the running one.
+    """
 
     request: Request
     scratch: Path
     reporter: Reporter
     take_pip: Callable[[Path], subprocess.Popen[str] | None] | None = None
+    resolver: Interpreter | None = None
 
     @property
     def settings(self) -> Settings:

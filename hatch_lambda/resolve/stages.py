@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hatch_lambda.common.ui import counted
 from hatch_lambda.resolve.allow import allow
 from hatch_lambda.resolve.audit import check_closure
-from hatch_lambda.resolve.build import build
+from hatch_lambda.resolve.build import OtherMetadataError, build
 from hatch_lambda.resolve.closure import SourceTree
 from hatch_lambda.resolve.download import download
 from hatch_lambda.resolve.download_wheels import download_wheels
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HostCompilers",
     "NoCompilers",
+    "OtherMetadataError",
     "after_check",
     "after_download",
     "after_sort",

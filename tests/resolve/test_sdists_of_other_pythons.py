@@ -25,12 +25,19 @@ if TYPE_CHECKING:
 ONLY = "import sys\nif sys.version_info[:2] != {}:\n    raise ImportError('error: no module named imp')\n"
 
 
-def make_sdist_for(python: tuple[int, int], index: Path, *, build_requires: str = "[]") -> None:
-    """An sdist `old` whose backend runs in one Python alone."""
+REQUIRES_MORE = "if sys.version_info[:2] == {}:\n    RECIPE['requires'] = ['more']\n"
+
+
+def make_sdist_for(python: tuple[int, int], index: Path, *, build_requires: str = "[]", more: bool = False) -> None:
+    """An sdist `old` whose backend runs in one Python alone, or requires `more` there."""
     tree = make_source_tree(index.parent / "old-1.0", "old")
     backend, pyproject = tree / "backend.py", tree / "pyproject.toml"
     text = backend.read_text(encoding="utf-8")
-    backend.write_text(text if build_requires != "[]" else f"{ONLY.format(python)}{text}", encoding="utf-8")
+    if more:
+        text = text.replace("\n\n\n", f"\n{REQUIRES_MORE.format(python)}\n\n", 1)
+    elif build_requires == "[]":
+        text = f"{ONLY.format(python)}{text}"
+    backend.write_text(text, encoding="utf-8")
     text = pyproject.read_text(encoding="utf-8")
     pyproject.write_text(text.replace("requires = []", f"requires = {build_requires}"), encoding="utf-8")
     with tarfile.open(index / "old-1.0.tar.gz", "w:gz") as archive:
@@ -64,6 +71,18 @@ def test_so_is_one_whose_build_requirements_lack_the_running_python(
     make_sdist_for(other, index, build_requires='["helper"]')
 
     assert bundle_of("old", runtime="python{}.{}".format(*other)).distributions == ("old 1.0",)
+
+
+def test_what_only_the_runtimes_makes_it_require_is_packaged(
+    other: tuple[int, int], index: Path, bundle_of: BundleOf, ui: RecordingUI
+) -> None:
+    make_wheel(index, "more")
+    make_sdist_for(other, index, more=True)
+
+    bundle = bundle_of("old", runtime="python{}.{}".format(*other))
+
+    assert bundle.distributions == ("more 1.0", "old 1.0")
+    assert "the built wheel requires more, which the metadata of its sources does not; resolving again" in ui.text
 
 
 def test_what_fails_in_both_is_not_put_down_to_the_version(

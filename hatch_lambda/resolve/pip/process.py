@@ -74,8 +74,8 @@ def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
     """`pip download` as the target would run it. The arguments travel in a file, as they may contain credentials.
 
     `prefetch`: receives each wheel as soon as it is complete, in its own directory; pip may still drop it.
-    `interpreter`: which runs pip; by default the running one. If a backend fails there, pip is run again with the one
-    that is to build the wheel.
+    `interpreter`: which runs pip; by default the job's, or the running one. If a backend fails with that, pip is run
+    again with the one that is to build the wheel.
     """
     version = pip_version()
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))
@@ -98,7 +98,7 @@ def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
         ),
         encoding="utf-8",
     )
-    root = job.settings.root
+    root, interpreter = job.settings.root, interpreter or job.resolver
     waiting = job.take_pip(root) if job.take_pip and not interpreter else None
     process = waiting or start_pip(root, interpreter)
     listener = Listener(job.reporter, on_line=prefetch.follow(arrivals) if prefetch else None)
