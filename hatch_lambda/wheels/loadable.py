@@ -122,6 +122,10 @@ _SCRIPTS = re.compile(r"^[^/]+\.data/scripts/")
 _SYMBOL_VERSION = re.compile(r"(?P<kind>GLIBC|GLIBCXX|CXXABI|GCC|ZLIB)_(?P<version>\d+(?:\.\d+)*)")
 
 
+_Reason = tuple[str, str, str]
+"""What a fault `needs`, what the `runtime_has`, and the `advice`."""
+
+
 @dataclass(frozen=True)
 class _Loader:
     """The target's loader, given everything in a bundle."""
@@ -147,19 +151,21 @@ class _Loader:
     def faults_of(self, scan: Scan) -> Iterator[Fault]:
         own = frozenset(_names_of_libraries(scan, self.target))
         for code in scan.machine_code:
-            if _is_optional(code.path, scan):
-                continue
-            if code.kind != "ELF" or code.architecture != self.target.architecture.machine:
-                if fault := self._foreign_fault(code, scan):
-                    yield fault
-            elif fault := self._extension_fault(code, scan) or self._libc_fault(code, scan):
-                yield fault
-            else:
-                yield from self._version_faults(code, scan, own)
-                if canonicalize_name(scan.name) not in self.trusted:
-                    yield from self._library_faults(code, scan)
+            if not _is_optional(code.path, scan):
+                for reason in self._reasons(code, scan, own):
+                    yield Fault(scan.distribution, code.path, *reason)
 
-    def _foreign_fault(self, code: MachineCode, scan: Scan) -> Fault | None:
+    def _reasons(self, code: MachineCode, scan: Scan, own: frozenset[str]) -> Iterator[_Reason]:
+        if code.kind != "ELF" or code.architecture != self.target.architecture.machine:
+            yield from filter(None, [self._foreign(code, scan)])
+        elif reason := self._other_python(code, scan) or self._other_libc(code):
+            yield reason
+        else:
+            yield from self._missing_versions(code, own)
+            if canonicalize_name(scan.name) not in self.trusted:
+                yield from self._missing_libraries(code, scan)
+
+    def _foreign(self, code: MachineCode, scan: Scan) -> _Reason | None:
         """ELF for another machine is always a fault, as Linux would try to load it.
 
         Files whose names say that they are for another system are none, unless a module has no other file.
@@ -175,32 +181,22 @@ class _Loader:
                 is_harmless = self._replacement(code.path, scan) not in {None, code.path}
             if is_harmless:
                 return None
-        return Fault(
-            scan.distribution,
-            code.path,
-            needs=f"{_SYSTEM_OF[code.kind]} on {code.architecture}",
-            runtime_has=f"the runtime is Linux on {self.target.architecture.machine}",
-            advice=f"use a wheel for {self.target}, or exclude the file if nothing needs it: "
-            f'`exclude = ["{path_in_bundle(code.path)}"]`',
-        )
+        needs = f"{_SYSTEM_OF[code.kind]} on {code.architecture}"
+        advice = f"use a wheel for {self.target}, or {_excluding(code.path)}"
+        return needs, f"the runtime is Linux on {self.target.architecture.machine}", advice
 
-    def _extension_fault(self, code: MachineCode, scan: Scan) -> Fault | None:
+    def _other_python(self, code: MachineCode, scan: Scan) -> _Reason | None:
         """Extension modules for another Python are ignored, which is a fault if the module has no other file."""
         if not is_never_imported(code.path, self.target) or self._replacement(code.path, scan):
             return None
-        module = _importable_module(code.path)
-        tag = posixpath.basename(code.path).removeprefix(f"{module}")
+        tag = posixpath.basename(code.path).removeprefix(f"{_importable_module(code.path)}")
+        suffixes = ", ".join(f"`*{suffix}`" for suffix in self.target.extension_suffixes)
         runtime = self.target.runtime.name
         advice = f"use or build a wheel for {runtime}"
         if scan is self.project:
             advice = f"build with the runtime's Python (`{runtime} -m hatchling build -t lambda`)"
-        return Fault(
-            scan.distribution,
-            code.path,
-            needs=f"a Python that imports `*{tag}`",
-            runtime_has=f"the runtime imports {', '.join(f'`*{suffix}`' for suffix in self.target.extension_suffixes)}",
-            advice=f'{advice}, or exclude the file if nothing needs it: `exclude = ["{path_in_bundle(code.path)}"]`',
-        )
+        advice = f"{advice}, or {_excluding(code.path)}"
+        return f"a Python that imports `*{tag}`", f"the runtime imports {suffixes}", advice
 
     def _replacement(self, path: str, scan: Scan) -> str | None:
         """The file that the runtime imports for the module that `path` is; the project's sources do not count."""
@@ -211,7 +207,7 @@ class _Loader:
         found = next((name for name in candidates if name in scan.files), None)
         return None if scan is self.project and found in {f"{stem}.py", f"{stem}.pyc"} else found
 
-    def _libc_fault(self, code: MachineCode, scan: Scan) -> Fault | None:
+    def _other_libc(self, code: MachineCode) -> _Reason | None:
         if code.musl:
             needs = "musl (its tag would be musllinux)"
         elif (
@@ -222,50 +218,42 @@ class _Loader:
             needs = f"the loader {code.interpreter}"
         else:
             return None
-        return Fault(
-            scan.distribution,
-            code.path,
-            needs=needs,
-            runtime_has=f"the runtime has glibc {self.target.glibc} and its loader",
-            advice=f"use a manylinux wheel for {self.target}, or build one on a system with glibc",
-        )
+        advice = f"use a manylinux wheel for {self.target}, or build one on a system with glibc"
+        return needs, f"the runtime has glibc {self.target.glibc} and its loader", advice
 
-    def _version_faults(self, code: MachineCode, scan: Scan, own: frozenset[str]) -> Iterator[Fault]:
+    def _missing_versions(self, code: MachineCode, own: frozenset[str]) -> Iterator[_Reason]:
+        system = self.target.runtime.system
         has = {"GLIBC": self.target.glibc, **system_libraries.newest_versions(self.target)}
         for kind, (version, symbol, library) in sorted(_newest_needed(code, own).items()):
             if version <= Version(has[kind]):
                 continue
             needs = f"{symbol} of {library}" if kind != "GLIBC" else f"glibc {version} ({symbol} of {library})"
-            yield Fault(
-                scan.distribution,
-                code.path,
-                needs=needs,
-                runtime_has=f"the runtime has {'glibc ' if kind == 'GLIBC' else kind + '_'}{has[kind]} "
-                f"({self.target.runtime.system})",
-                advice=f"use a wheel tagged manylinux_{self.target.glibc.replace('.', '_')} or lower, or build on a "
-                f"system as old as {self.target.runtime.system}",
-            )
+            runtime_has = f"the runtime has {'glibc ' if kind == 'GLIBC' else kind + '_'}{has[kind]} ({system})"
+            tag = f"manylinux_{self.target.glibc.replace('.', '_')}"
+            yield needs, runtime_has, f"use a wheel tagged {tag} or lower, or build on a system as old as {system}"
 
-    def _library_faults(self, code: MachineCode, scan: Scan) -> Iterator[Fault]:
+    def _missing_libraries(self, code: MachineCode, scan: Scan) -> Iterator[_Reason]:
         for library in code.libraries:
             if self._finds(library) or _is_optional(library, scan):
                 continue
             name = canonicalize_name(scan.name)
             remedy = _REMEDIES.get(name) or _REMEDIES.get(library) or "use a wheel that includes it"
-            yield Fault(
-                scan.distribution,
-                code.path,
-                needs=f"the library {library}",
-                runtime_has=f"neither the bundle nor the runtime ({self.target.runtime.system}) has it",
-                advice=f"{remedy}; or ship it under this name in `lib/` of the zip (`force-include` "
-                f'in `tool.hatch.build.targets.lambda`); if one of your layers has it, set `compatible = ["{name}"]`',
+            advice = (
+                f"{remedy}; or ship it under this name in `lib/` of the zip (`force-include` "
+                f'in `tool.hatch.build.targets.lambda`); if one of your layers has it, set `compatible = ["{name}"]`'
             )
+            runtime_has = f"neither the bundle nor the runtime ({self.target.runtime.system}) has it"
+            yield f"the library {library}", runtime_has, advice
 
     def _finds(self, library: str) -> bool:
         folder, _, name = library.rpartition("/")
         if folder.startswith("/"):
             return name in self.provided and folder in {"/lib", "/lib64", "/usr/lib", "/usr/lib64"}
         return name in self.brought or (not folder and name in self.provided)
+
+
+def _excluding(path: str) -> str:
+    return f'exclude the file if nothing needs it: `exclude = ["{path_in_bundle(path)}"]`'
 
 
 def is_never_imported(path: str, target: Target) -> bool:
