@@ -40,14 +40,14 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
     """
     directory, files = bundle.directory, bundle.files
     manifest = state / MANIFEST_NAME if state else None
-    former = _Manifest.read(manifest) if manifest else _NO_MANIFEST
+    former = _Manifest.read(manifest)
     looks = _looks_of(directory) if former.looks else ""
     is_untouched = bool(looks) and looks == former.looks
     if is_untouched and bundle.key and bundle.key == former.key:
         return bundle
     origins = _origins(bundle)
-    if manifest and is_untouched and origins == former.origins_by_path():
-        write_cache(manifest, former._replace(key=bundle.key).as_bytes())
+    if manifest and is_untouched and json.dumps(origins) == former.origins:
+        former._replace(key=bundle.key).write(manifest)
         return bundle
     directory.parent.mkdir(parents=True, exist_ok=True)
     for leftover in directory.parent.glob(".bundle-*"):  # of killed builds, as this one holds the lock
@@ -68,7 +68,7 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     if manifest:
-        write_cache(manifest, _Manifest(bundle.key, json.dumps(origins), looks).as_bytes())
+        _Manifest(bundle.key, json.dumps(origins), looks).write(manifest)
     return bundle
 
 
@@ -78,29 +78,20 @@ class _Manifest(NamedTuple):
     `key`: the bundle's. `origins`: of each file by its path (`_origins`), as JSON. `looks`: see `_looks_of`.
     """
 
-    key: str
-    origins: str
-    looks: str
+    key: str = ""
+    origins: str = "{}"
+    looks: str = ""
 
     @classmethod
-    def read(cls, path: Path) -> _Manifest:
+    def read(cls, path: Path | None) -> _Manifest:
+        """An empty one if there is none, or it is damaged."""
         try:
-            return cls(*read_regular(path).decode("utf-8", "surrogatepass").split("\n", 2))
+            return cls(*read_regular(path).decode("utf-8", "surrogatepass").split("\n", 2)) if path else cls()
         except (OSError, ValueError, TypeError):
-            return _NO_MANIFEST
+            return cls()
 
-    def as_bytes(self) -> bytes:
-        return "\n".join(self).encode("utf-8", "surrogatepass")
-
-    def origins_by_path(self) -> dict[str, str]:
-        try:
-            origins = json.loads(self.origins)
-        except ValueError:
-            return {}
-        return origins if isinstance(origins, dict) else {}
-
-
-_NO_MANIFEST = _Manifest("", "", "")
+    def write(self, path: Path) -> None:
+        write_cache(path, "\n".join(self).encode("utf-8", "surrogatepass"))
 
 
 def _origins(bundle: Bundle) -> dict[str, str]:
@@ -153,12 +144,13 @@ def _unchanged(former: _Manifest, looks: str, origins: Mapping[str, str]) -> lis
                 found[f"{folder}{name}"] = facts
         return found
 
-    before, origins_before = by_path(former.looks), former.origins_by_path()
-    return [
-        path
-        for path, look in by_path(looks).items()
-        if path in origins and before.get(path) == look and origins_before.get(path) == origins[path]
-    ]
+    try:
+        origins_before = dict(json.loads(former.origins))
+    except (ValueError, TypeError):
+        return []
+    before = by_path(former.looks)
+    unchanged = (path for path, look in by_path(looks).items() if path in origins and before.get(path) == look)
+    return [path for path in unchanged if origins_before.get(path) == origins[path]]
 
 
 def _link(former: Path, path: Path) -> bool:
