@@ -68,10 +68,8 @@ def prescan(wheel: Path, store: Store) -> None:
 def scan_unchecked(name: str, version: str, wheel: Path) -> Scan:
     """Scan a wheel that was built here. Raises `BrokenWheelError`."""
     found = scan_wheel(wheel)
-    if not found:
-        return Scan(name, version, (), frozenset())
     with zipfile.ZipFile(wheel) as archive:
-        return Scan(name, version, found, frozenset(archive.namelist()))
+        return Scan(name, version, found, frozenset(archive.namelist() if found else ()))
 
 
 def _check_and_scan(name: str, version: str, wheel: Path, store: Store) -> Scan:
