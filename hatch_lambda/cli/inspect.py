@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from hatch_lambda.inspect.sources import grouped, portion
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError, fault_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -63,7 +62,9 @@ def inspect(
     target = target_of(runtime, architecture)
     if len(layer_paths) > _MAX_LAYERS:
         raise click.UsageError(f"A function can have {_MAX_LAYERS} layers, not {len(layer_paths)}.")
-    inspection = _Inspection(read(path), tuple(map(read, layer_paths)), target)
+    contents, layers = read(path), tuple(map(read, layer_paths))
+    # Reads everything, so that errors come before any output.
+    inspection = _Inspection(contents, layers, target, faults_by_target(contents, layers))
     if as_json:
         click.echo(json.dumps(inspection.as_json(), indent=2))
     else:
@@ -73,19 +74,16 @@ def inspect(
 
 @dataclass(frozen=True)
 class _Inspection:
-    """`target`: what to check against."""
+    """`target`: what to check against. `faults`: what keeps each target from running it."""
 
     contents: Contents
     layers: tuple[Contents, ...]
     target: Target | None
+    faults: Mapping[Target, Sequence[Fault]]
 
     @property
     def size_with_layers(self) -> int:
         return sum(whole.size for whole in (self.contents, *self.layers))
-
-    @cached_property
-    def faults(self) -> dict[Target, tuple[Fault, ...]]:
-        return faults_by_target(self.contents, self.layers)
 
     def check(self) -> None:
         """Raise `UnfitMachineCodeError` or `TooLargeError` if the target cannot run it."""
@@ -172,7 +170,6 @@ def _sizes(part: Portion, contents: Contents) -> dict[str, int | None]:
 
 def _show(inspection: _Inspection) -> None:
     out, contents = console(), inspection.contents
-    runs_everywhere = not any(inspection.faults.values())  # reads everything, so that errors come before any output
     _show_limits(out, inspection)
     if not contents.entries:
         out.print("\nThe archive is empty.")
@@ -191,10 +188,9 @@ def _show(inspection: _Inspection) -> None:
     _show_machine_code(out, contents)
     for target in [target for target, faults in inspection.faults.items() if not faults]:
         if (part := survey.never_imported(contents, target)).files:
-            words = (
-                f"{size(part.size)} of extension modules in {counted(part.files, 'file')} for other Pythons or systems"
-            )
-            out.print(f"  {target.runtime.name} on {target.architecture.name} never imports {words}", soft_wrap=True)
+            who = f"{target.runtime.name} on {target.architecture.name}"
+            what = f"{size(part.size)} of extension modules in {counted(part.files, 'file')}"
+            out.print(f"  {who} never imports {what} for other Pythons or systems", soft_wrap=True)
     _show_bytecode(out, contents)
     if found := survey.handlers(contents):
         heading(out, "Handlers", "most likely first")
@@ -203,10 +199,10 @@ def _show(inspection: _Inspection) -> None:
         if more := found[_SHOWN_HANDLERS:]:
             out.print(f"  and {len(more)} more")
     heading(out, "Runs on", *(["with its layers"] if inspection.layers else []))
-    if runs_everywhere:
-        out.print(f"  every runtime from {next(iter(RUNTIMES))}, on {' and '.join(ARCHITECTURES)}")
-    else:
+    if any(inspection.faults.values()):
         _show_targets(out, inspection)
+    else:
+        out.print(f"  every runtime from {next(iter(RUNTIMES))}, on {' and '.join(ARCHITECTURES)}")
 
 
 def _show_limits(out: Console, inspection: _Inspection) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.ui import SilentUI
 from hatch_lambda.invoke import runtime_python, task_root
-from hatch_lambda.invoke.runtime_api import Event, RuntimeApi
+from hatch_lambda.invoke.runtime_api import RuntimeApi
 from hatch_lambda.invoke.runtime_process import Log, pipe, started
 from hatch_lambda.invoke.supervisor import Supervisor
 from hatch_lambda.wheels import store
@@ -102,11 +102,11 @@ class ExecutionEnvironment:
         name = re.sub(r"[^A-Za-z0-9_-]", "-", self.invocation.code.absolute().name.removesuffix(".zip"))[:64]
         region = self.invocation.environment.get("AWS_REGION", "us-east-1")
         arn = f"arn:aws:lambda:{region}:123456789012:function:{name}"
-        event = Event(self.invocation.event, arn, self.invocation.timeout)
         # Without the packages of this machine (-S) and of its user (-s). Python's own variables apply, as in Lambda:
         # the environment has only those that are set for the function.
         command = [str(self.python.path), "-s", "-S", str(self.base / "runtime/bootstrap.py"), str(self.base / "opt")]
-        with pipe() as (log, log_end), pipe() as (clock, clock_end), RuntimeApi(event) as api:
+        api = RuntimeApi(self.invocation.event, arn, self.invocation.timeout)
+        with api, pipe() as (log, log_end), pipe() as (clock, clock_end):
             variables = self._variables(name, region, api.address)
             with started(command, variables, self.task_root, log=log_end, clock=clock_end) as process:
                 lines = Log(log, on_log or (lambda _line: None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
@@ -26,22 +26,6 @@ RESPONSE_LIMIT = REQUEST_LIMIT + 100
 
 
 @dataclass(frozen=True)
-class Event:
-    """An event as the runtime gets it. `timeout`: in seconds."""
-
-    body: bytes
-    function_arn: str
-    timeout: float
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    @property
-    def trace_id(self) -> str:
-        """X-Ray's, for an invocation that is not traced."""
-        root, parent = uuid.uuid4().hex, uuid.uuid4().hex
-        return f"Root=1-{int(time.time()):08x}-{root[:24]};Parent={parent[:16]};Sampled=0"
-
-
-@dataclass(frozen=True)
 class Response:
     """What the runtime has posted, and when, by `time.monotonic`."""
 
@@ -53,6 +37,7 @@ class Response:
 class RuntimeApi(TCPServer):
     """Handles requests in the thread that calls `handle_request`, so that log lines and requests stay in order.
 
+    `seconds`: the time that the function has for the event.
     `asked_at`, `given_at`: when, by `time.monotonic`, the runtime first asked for the event, which ends its init, and
     when it got it. `before_event`, `before_response`: called while the runtime waits for a reply.
     """
@@ -60,9 +45,12 @@ class RuntimeApi(TCPServer):
     timeout = 0
     request_queue_size = 16
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: bytes, function_arn: str, seconds: float) -> None:
         super().__init__(("127.0.0.1", 0), _RequestHandler)
         self.event = event
+        self.function_arn = function_arn
+        self.seconds = seconds
+        self.request_id = str(uuid.uuid4())
         self.before_event: Callable[[], None] = lambda: None
         self.before_response: Callable[[], None] = lambda: None
         self.asked_at: float | None = None
@@ -93,21 +81,22 @@ class _RequestHandler(BaseHTTPRequestHandler):
         if self.api.asked_at is None:
             self.api.asked_at = now
             self.api.before_event()
-        event = self.api.event
+        # X-Ray's, for an invocation that is not traced
+        trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
         headers = {
-            "Lambda-Runtime-Aws-Request-Id": event.id,
-            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + event.timeout) * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": event.function_arn,
-            "Lambda-Runtime-Trace-Id": event.trace_id,
+            "Lambda-Runtime-Aws-Request-Id": self.api.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + self.api.seconds) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": self.api.function_arn,
+            "Lambda-Runtime-Trace-Id": trace,
         }
         self.api.given_at = time.monotonic()
-        self._reply(HTTPStatus.OK, event.body, headers)
+        self._reply(HTTPStatus.OK, self.api.event, headers)
 
     def do_POST(self) -> None:
         now = time.monotonic()
         kinds: dict[str, Literal["response", "error", "init error"]] = {
-            f"{_API}/invocation/{self.api.event.id}/response": "response",
-            f"{_API}/invocation/{self.api.event.id}/error": "error",
+            f"{_API}/invocation/{self.api.request_id}/response": "response",
+            f"{_API}/invocation/{self.api.request_id}/error": "error",
             f"{_API}/init/error": "init error",
         }
         if self.path not in kinds:

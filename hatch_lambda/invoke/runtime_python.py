@@ -55,7 +55,6 @@ print(json.dumps([
 """
 
 _SHOWN_FILES = 3
-_PART = ".part-"
 
 
 class NoRuntimeError(LambdaBuildError):
@@ -240,8 +239,8 @@ def _closure(requirement: Requirement, seen: set[str]) -> Iterator[importlib.met
 
 def _download(python: RuntimePython, directory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
-    tempfiles.sweep(directory.parent, _PART)
-    with tempfile.TemporaryDirectory(prefix=tempfiles.marked(_PART), dir=directory.parent) as scratch:
+    tempfiles.sweep(directory.parent, tempfiles.PART)
+    with tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.PART), dir=directory.parent) as scratch:
         target = Path(scratch, "installed")
         completed = process.run(
             [

@@ -93,30 +93,29 @@ def _log(message: str) -> None:
 
 
 def _prctl(option: int, value: int) -> str | None:
-    """Returns what went wrong."""
-    try:
-        import ctypes  # an interpreter may lack it
-
-        libc, zero = ctypes.CDLL(None, use_errno=True), ctypes.c_ulong(0)
-        failed = libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero)
-        return os.strerror(ctypes.get_errno()) if failed else None
-    except (ImportError, AttributeError, OSError) as error:
-        return str(error)
+    return _call("prctl", option, value, 0, 0, 0)
 
 
 def _drop_capabilities() -> str | None:
-    """Subject root to file modes, which it ignores through its capabilities (capabilities(7)). As `_prctl`.
+    """Subject root to file modes, which it ignores through its capabilities (capabilities(7)).
 
     Empties the sets, and lets no `execve` fill them again. The user stays root: only root may reach the directories of
     some interpreters.
     """
-    if problem := _prctl(_PR_SET_NO_NEW_PRIVS, 1):
-        return problem
-    import ctypes
+    header = _LINUX_CAPABILITY_VERSION_3.to_bytes(4, sys.byteorder) + bytes(4)
+    return _prctl(_PR_SET_NO_NEW_PRIVS, 1) or _call("capset", header, bytes(24))
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    failed = libc.capset((ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)())
-    return os.strerror(ctypes.get_errno()) if failed else None
+
+def _call(function: str, *arguments: int | bytes) -> str | None:
+    """Call a function of the C library. Returns what went wrong."""
+    try:
+        import ctypes  # an interpreter may lack it
+
+        values = [ctypes.c_ulong(each) if isinstance(each, int) else each for each in arguments]
+        failed = getattr(ctypes.CDLL(None, use_errno=True), function)(*values)
+        return os.strerror(ctypes.get_errno()) if failed else None
+    except (ImportError, AttributeError, OSError) as error:
+        return str(error)
 
 
 if __name__ == "__main__":

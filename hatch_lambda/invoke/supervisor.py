@@ -54,7 +54,7 @@ class Supervisor:
         else:
             payload = json.dumps({"errorType": error.type, "errorMessage": error.message}).encode() if error else b""
         result = Result(
-            request_id=self.api.event.id,
+            request_id=self.api.request_id,
             payload=payload,
             error=error,
             init_seconds=(self.api.asked_at or over) - self._started_at,
@@ -111,7 +111,7 @@ class Supervisor:
         return self._error("Runtime.OutOfMemory", f"{KILLED}: out of memory: used {used} MB of {limit} MB")
 
     def _error(self, kind: str, message: str, status: str = "error") -> FunctionError:
-        return FunctionError(kind, f"RequestId: {self.api.event.id} Error: {message}", status=status)
+        return FunctionError(kind, f"RequestId: {self.api.request_id} Error: {message}", status=status)
 
     def _measure(self) -> None:
         if self._runtime:
@@ -125,7 +125,7 @@ class Supervisor:
     def _log_start(self) -> None:
         self._measure()
         self.log.pump()  # what the init has printed comes first
-        self.log.write(f"START RequestId: {self.api.event.id} Version: $LATEST")
+        self.log.write(f"START RequestId: {self.api.request_id} Version: $LATEST")
 
     def _log_end(self, result: Result) -> None:
         error = result.error

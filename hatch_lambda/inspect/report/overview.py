@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hatch_lambda.common import limits
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.ui import counted, megabytes
@@ -9,6 +11,7 @@ from hatch_lambda.inspect import survey
 from hatch_lambda.inspect.report.facts import Facts, described, listed
 from hatch_lambda.inspect.report.map import STYLES, swatch, title
 from hatch_lambda.inspect.report.markup import Markup, card, percent, tag
+from hatch_lambda.inspect.sources import grouped
 
 # From this share of a limit on, its bar warns.
 _NEAR = 0.8
@@ -54,23 +57,16 @@ def _verdict(facts: Facts) -> tuple[bool, str]:
     if facts.target and facts.target in fitting:
         return True, f"Compatible with {described(facts.target)}"
     if facts.target:
-        return (
-            False,
-            f"Incompatible with {described(facts.target)}: {counted(len(facts.faults[facts.target]), 'problem')}",
-        )
+        problems = counted(len(facts.faults[facts.target]), "problem")
+        return False, f"Incompatible with {described(facts.target)}: {problems}"
     if len(fitting) == len(facts.faults):
         return True, "Compatible with every runtime and architecture"
     if not fitting:
         return False, "Incompatible with every Lambda runtime"
-    by_architecture = {
-        name: [target.runtime.name for target in fitting if target.architecture == architecture]
-        for name, architecture in ARCHITECTURES.items()
-    }
-    parts = [
-        f"{'every runtime' if len(runtimes) == len(RUNTIMES) else listed(runtimes)} on {name}"
-        for name, runtimes in by_architecture.items()
-        if runtimes
-    ]
+    parts = []
+    for name, architecture in ARCHITECTURES.items():
+        if runtimes := [target.runtime.name for target in fitting if target.architecture == architecture]:
+            parts.append(f"{'every runtime' if len(runtimes) == len(RUNTIMES) else listed(runtimes)} on {name}")
     return True, f"Compatible with {'; '.join(parts)}"
 
 
@@ -112,19 +108,16 @@ def problems(facts: Facts) -> Markup | None:
     target = facts.explained_target
     if not facts.faults[target]:
         return None
-    alike: dict[tuple[str, str, str, str], list[str]] = {}
-    for fault in facts.faults[target]:
-        alike.setdefault((fault.distribution, fault.needs, fault.runtime_has, fault.advice), []).append(fault.path)
     items = []
-    for (distribution, needs, runtime_has, advice), paths in alike.items():
-        more = len(paths) - _FILES_OF_ONE_FAULT
+    for fault, alike in grouped(facts.faults[target], lambda fault: replace(fault, path="")).items():
+        more = len(alike) - _FILES_OF_ONE_FAULT
         items.append(
             tag(
                 "li",
-                tag("p", tag("b", tag("bdi", distribution)), f" needs {needs}, but {runtime_has}."),
-                [tag("p", tag("bdi", path, class_="path")) for path in paths[:_FILES_OF_ONE_FAULT]],
+                tag("p", tag("b", tag("bdi", fault.distribution)), f" needs {fault.needs}, but {fault.runtime_has}."),
+                [tag("p", tag("bdi", one.path, class_="path")) for one in alike[:_FILES_OF_ONE_FAULT]],
                 tag("p", f"and {counted(more, 'more file')}", class_="soft") if more > 0 else None,
-                tag("p", f"What you can do: {advice}.", class_="soft"),
+                tag("p", f"What you can do: {fault.advice}.", class_="soft"),
             )
         )
     return card("unfit", f"Why it is incompatible with {described(target)}", tag("ul", items, class_="faults"))
