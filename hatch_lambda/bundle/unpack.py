@@ -58,7 +58,11 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
         for folder in sorted({folder for file in files for folder in parents(file.path)}):
             os.mkdir(f"{fresh}/{folder}")  # noqa: PTH102 - speed
             os.chmod(f"{fresh}/{folder}", _FOLDER_MODE)  # noqa: PTH101 - whatever the umask
-        kept = {path for path in _unchanged(former, looks, origins) if _link(directory / path, fresh / path)}
+        kept = set()
+        for path in _unchanged(former, looks, origins):
+            with contextlib.suppress(OSError):  # not all file systems have hard links
+                (fresh / path).hardlink_to(directory / path)
+                kept.add(path)
         _write_all(fresh, [file for file in files if file.path not in kept])
         looks = _looks_of(fresh) if manifest else ""  # before others can write to it
         if manifest:
@@ -151,14 +155,6 @@ def _unchanged(former: _Manifest, looks: str, origins: Mapping[str, str]) -> lis
     before = by_path(former.looks)
     unchanged = (path for path, look in by_path(looks).items() if path in origins and before.get(path) == look)
     return [path for path in unchanged if origins_before.get(path) == origins[path]]
-
-
-def _link(former: Path, path: Path) -> bool:
-    """Keep a file of the former bundle, where the file system has hard links."""
-    with contextlib.suppress(OSError):
-        path.hardlink_to(former)
-        return True
-    return False
 
 
 def _write_all(root: Path, files: Sequence[BundleFile]) -> None:

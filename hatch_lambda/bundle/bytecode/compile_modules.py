@@ -7,6 +7,7 @@ interpreter; then it reads a path and a source at a time from standard input, an
 
 from __future__ import annotations
 
+import marshal
 import sys
 
 TYPE_CHECKING = False  # not from `typing`, which takes time to import
@@ -44,16 +45,11 @@ def _self_description() -> Iterator[str]:
 
     yield sys.implementation.name
     yield ".".join(map(str, sys.version_info[:3]))
-    yield _kind_of_build()
+    # Other builds may compile the same source to other bytecode.
+    is_debug, is_free_threaded = hasattr(sys, "gettotalrefcount"), "free-threading" in sys.version
+    yield "debug" if is_debug else "free-threaded" if is_free_threaded else "usual"
     yield MAGIC_NUMBER.hex()
     yield sys.implementation.cache_tag or ""
-
-
-def _kind_of_build() -> str:
-    """Other builds may compile the same source to other bytecode."""
-    if hasattr(sys, "gettotalrefcount"):
-        return "debug"
-    return "free-threaded" if "free-threading" in sys.version else "usual"
 
 
 def _receive(stream: BinaryIO) -> bytes:
@@ -127,8 +123,6 @@ def _marshalled(code: CodeType) -> bytes:
     Strings of one character are shared by the whole process, so whether one is marked as interned depends on whether
     it has been interned before (python/cpython#73894): `main` interns all of them.
     """
-    import marshal
-
     loaded = marshal.loads(marshal.dumps(code))  # noqa: S302 - our own bytes
     if sys.version_info < (3, 11) and (sets := list(_frozensets_in(loaded))):
         return _with_sorted_sets(loaded, sets)
@@ -148,8 +142,6 @@ def _with_sorted_sets(code: CodeType, sets: list[frozenset[Any]]) -> bytes:
     Version 2 of the format has no references, so a value has the same bytes everywhere: those of a set can be replaced
     by those of the same set, sorted. Outer sets come first, as their bytes are longer.
     """
-    import marshal
-
     content = marshal.dumps(code, 2)
     for own, in_order in sorted({(marshal.dumps(one, 2), _sorted(one)) for one in sets}, key=lambda two: -len(two[0])):
         content = content.replace(own, in_order)
@@ -159,8 +151,6 @@ def _with_sorted_sets(code: CodeType, sets: list[frozenset[Any]]) -> bytes:
 
 
 def _sorted(constant: Any) -> bytes:
-    import marshal
-
     content = marshal.dumps(constant, 2)
     if isinstance(constant, frozenset):
         return content[:_HEAD] + b"".join(sorted(map(_sorted, constant)))

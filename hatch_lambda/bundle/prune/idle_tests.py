@@ -153,12 +153,11 @@ class _Scan:
             self._note(mentions.tests_named(content, folder), folder, path, content)
         elif name.endswith(".so") and ".libs/" not in path:  # auditwheel's directory of shared libraries
             self._note(mentions.tests_named_in_machine_code(self.search.read(path)), folder, path)
-        elif (name.endswith(".pyc") and "__pycache__" not in folder) or self._is_script(path):
+        elif (name.endswith(".pyc") and "__pycache__" not in folder) or (
+            path.startswith("bin/") and self.search.read(path).startswith(b"#!")
+        ):
             content = self.search.read(path)
             self._note(mentions.tests_named_in_text(content), folder, path, content)
-
-    def _is_script(self, path: str) -> bool:
-        return path.startswith("bin/") and self.search.read(path).startswith(b"#!")
 
     def _is_stub_that_is_loaded(self, path: str) -> bool:
         return (
