@@ -71,14 +71,15 @@ def unlittered(root: Path) -> Iterator[None]:
 
 
 def _litter(root: Path) -> Iterator[Path]:
-    for parent, names, _ in os.walk(root):
+    for parent, names, files in os.walk(root):
         folder = Path(parent)
-        for name in names:
-            if name == "__pycache__":
-                yield from (folder / name, *(folder / name).iterdir())
-            elif name.endswith(".egg-info") or (folder == root and name in _LEFT_BY_BUILDS):
-                yield folder / name
-        names[:] = [name for name in names if not is_no_source(name, at_the_top=folder == root)]
+        if folder.name == "__pycache__":
+            yield from (folder, *(folder / name for name in files))
+        at_the_top = folder == root
+        yield from (
+            folder / name for name in names if name.endswith(".egg-info") or (at_the_top and name in _LEFT_BY_BUILDS)
+        )
+        names[:] = [name for name in names if name == "__pycache__" or not is_no_source(name, at_the_top=at_the_top)]
 
 
 def setuptools_aside(folder: Path) -> dict[str, str]:
