@@ -6,6 +6,8 @@ When in doubt, a fact is included: a miss costs a resolution, a wrong hit costs 
 from __future__ import annotations
 
 import configparser
+import contextlib
+import fnmatch
 import hashlib
 import json
 import os
@@ -44,10 +46,7 @@ _RELEVANT = {
     "the platform that a wheel is tagged for": "_PYTHON_HOST_PLATFORM MACOSX_DEPLOYMENT_TARGET",
     "optional extensions (frozenlist, yarl, aiohttp, sqlalchemy)": "*_NO_EXTENSIONS *_CEXT *_CEXTS",
 }
-_EXACT, _PREFIXES, _SUFFIXES = (
-    tuple(name.strip("*") for names in _RELEVANT.values() for name in names.split() if kind(name))
-    for kind in (lambda name: "*" not in name, lambda name: name.endswith("*"), lambda name: name.startswith("*"))
-)
+_RELEVANT_NAME = re.compile("|".join(map(fnmatch.translate, " ".join(_RELEVANT.values()).split())))
 # pip's settings for how it runs, not for what comes of it.
 _NO_EFFECT = frozenset(
     {"PIP_CACHE_DIR", "PIP_NO_CACHE_DIR", "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"}
@@ -112,7 +111,7 @@ def relevant_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in sorted(environment.items())
-        if (name in _EXACT or name.startswith(_PREFIXES) or name.endswith(_SUFFIXES)) and name not in _NO_EFFECT
+        if _RELEVANT_NAME.fullmatch(name) and name not in _NO_EFFECT
     }
 
 
@@ -191,15 +190,9 @@ class _Inputs:
                 for place in (folder, self.root):
                     # As pip does it: without following links.
                     found = Path(os.path.abspath(place / os.path.expanduser(path)))  # noqa: PTH100, PTH111
-                    if found != Path(os.devnull) and _exists(found):
-                        self.paths.add(found)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False  # too long for a name, or with a NUL in it
+                    with contextlib.suppress(OSError, ValueError):  # too long for a name, or with a NUL in it
+                        if found != Path(os.devnull) and found.exists():
+                            self.paths.add(found)
 
 
 def _read(path: Path) -> bytes | None:

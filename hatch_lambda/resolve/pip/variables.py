@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-# They would set another interpreter, target or destination. All others (indexes, proxies, certificates, caches) apply.
-NOT_FOR_US = frozenset(
-    {
-        "PIP_ABI",
-        "PIP_DEST",
-        "PIP_DESTINATION_DIRECTORY",
-        "PIP_DRY_RUN",
-        "PIP_IMPLEMENTATION",
-        "PIP_NO_DEPS",
-        "PIP_PLATFORM",
-        "PIP_PREFIX",
-        "PIP_PYTHON",
-        "PIP_PYTHON_VERSION",
-        "PIP_QUIET",
-        "PIP_REPORT",
-        "PIP_REQUIRE_VIRTUALENV",
-        "PIP_REQUIREMENT",
-        "PIP_ROOT",
-        "PIP_TARGET",
-        "PIP_USER",
-        "PIP_USE_FEATURE",
-        "PIP_VERBOSE",
-        "PIP_WHEEL_DIR",
-    }
-)
+# All others (indexes, proxies, certificates, caches) apply.
+_NOT_FOR_US = {
+    "another interpreter or target": "ABI IMPLEMENTATION PLATFORM PYTHON PYTHON_VERSION",
+    "another destination": "DEST DESTINATION_DIRECTORY PREFIX ROOT TARGET USER WHEEL_DIR",
+    "other work": "DRY_RUN NO_DEPS REPORT REQUIREMENT REQUIRE_VIRTUALENV USE_FEATURE",
+    "other output": "QUIET VERBOSE",
+}
+NOT_FOR_US = frozenset(f"PIP_{name}" for names in _NOT_FOR_US.values() for name in names.split())
