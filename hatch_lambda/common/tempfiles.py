@@ -61,7 +61,9 @@ def _here() -> str:
 
 def _is_over(where: str, process: int, path: Path) -> bool:
     if where != _here() or os.name == "nt":  # where signal 0 ends the process
-        return _age(path) > _LONG_AGO
+        with contextlib.suppress(OSError):
+            return time.time() - path.stat().st_mtime > _LONG_AGO
+        return False
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -69,10 +71,3 @@ def _is_over(where: str, process: int, path: Path) -> bool:
     except OSError:
         return False  # another user's
     return False
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -49,7 +49,7 @@ def own_files(
         # The project's libraries may depend on those of its dependencies, and the other way round.
         scan = scan_unchecked(builder.metadata.core.name, builder.metadata.version, wheel)
         own = without(scan, settings.is_not_its_own)
-        others = scans_of([(kept.name, kept.version, kept.path) for kept in prepared.bundle.wheels], settings, store)
+        others = scans_of(prepared.bundle.wheels, settings, store)
         check_loadable([own, *others], settings.target, trusted=settings.compatible, project=own)
         if own.machine_code:
             check_tags(wheel, settings.target)

@@ -15,7 +15,6 @@ from hatch_lambda.wheels.scan import Scan, check_and_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
@@ -54,7 +53,7 @@ def audit(
     `required_by`: as `Closure.required_by`. Raises `BrokenWheelError` or `UnfitMachineCodeError`.
     """
     settings = request.settings
-    scans = scans_of([(wheel.name, wheel.version, wheel.path) for wheel in wheels], settings, store)
+    scans = scans_of(wheels, settings, store)
     for wheel, scan in zip(wheels, scans, strict=True):
         if scan.record.unmatched:
             missing = _some(scan.record.unmatched)
@@ -96,9 +95,9 @@ def _libraries_for(scans: Sequence[Scan], request: Request) -> list[Scan]:
     return [Scan(request.subject, "", used, frozenset(code.path for code in used))] if used else []
 
 
-def scans_of(wheels: Sequence[tuple[str, str, Path]], settings: Settings, store: Store) -> list[Scan]:
-    """Scans of wheels, each given by its name, version and path, without the excluded files."""
-    scans = check_and_scan(wheels, store)
+def scans_of(wheels: Sequence[StoredWheel], settings: Settings, store: Store) -> list[Scan]:
+    """Scans of wheels without the excluded files."""
+    scans = check_and_scan([(wheel.name, wheel.version, wheel.path) for wheel in wheels], store)
     return [without(scan, settings.is_excluded) for scan in scans] if settings.exclude else [*scans]
 
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.files import read_regular, write_cache
@@ -53,31 +53,22 @@ def exists(folder: Path) -> bool:
 def recall(folder: Path, key: str, settings: Settings) -> Earlier | None:
     """The resolution that was saved with this key, unless its source folders have changed since."""
     try:
-        saved = _read(folder)
+        saved = json.loads(read_regular(folder / _RESOLUTION))
         if saved["key"] != key or any(digest_of(Path(path)) != digest for path, digest in saved["folders"].items()):
             return None
         if not settings.compatible.issuperset(saved["compatible"]):
             return None
-        wheels, resolved = _wheels_of(saved), date.fromisoformat(saved["resolved"])
+        wheels = tuple(WantedWheel(**entry) for entry in saved["wheels"])
+        if not all(wheel.is_plain for wheel in wheels):
+            return None
         required_by = {name: str(chain) for name, chain in saved["required_by"].items()}
-        pure = tuple(
-            f"{wheel.name} {wheel.version}" for wheel in wheels if f"{wheel.name} {wheel.version}" in saved["pure"]
+        pure = tuple(name for wheel in wheels if (name := f"{wheel.name} {wheel.version}") in saved["pure"])
+        return Earlier(
+            *(wheels, date.fromisoformat(saved["resolved"]), required_by, pure),
+            audited=_audited(folder) == settings.facts("audit"),
         )
-        return Earlier(wheels, resolved, required_by, pure, _audited(folder) == settings.facts("audit"))
     except _INVALID:
         return None
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    saved: dict[str, Any] = json.loads(read_regular(folder / _RESOLUTION))
-    return saved
-
-
-def _wheels_of(saved: dict[str, Any]) -> tuple[WantedWheel, ...]:
-    wheels = tuple(WantedWheel(**entry) for entry in saved["wheels"])
-    if not all(wheel.is_plain for wheel in wheels):
-        raise ValueError("not the name of a wheel")
-    return wheels
 
 
 def borrow(folder: Path, key: str, settings: Settings, neighbours: Iterable[Path]) -> Earlier | None:

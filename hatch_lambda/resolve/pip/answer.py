@@ -41,17 +41,12 @@ def distribution_of(entry: Mapping[str, Any], destination: Path) -> Distribution
 def wheel_of(entry: Mapping[str, Any], destination: Path, origin: str = "downloaded") -> Wheel:
     """`origin`: if it does not come from the store. Raises `BrokenWheelError`."""
     path = place_of(entry, destination)
-    if entry["cached"] and not _is_named_by_its_hash(path):
-        raise BrokenWheelError(path.name, "it was modified in the cache during the build")
-    return Wheel(path, CACHED if entry["cached"] else origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
-
-
-def _is_named_by_its_hash(path: Path) -> bool:
-    """As in the store. The hash is needed anyway, and computed only once."""
-    try:
-        return sha256_of(path) == path.parent.name
-    except OSError:
-        return False
+    if entry["cached"]:
+        origin = CACHED
+        sha256 = sha256_of(path) if path.is_file() else None
+        if sha256 != path.parent.name:  # as in the store
+            raise BrokenWheelError(path.name, "it was modified in the cache during the build")
+    return Wheel(path, origin, NOT_JUDGED_YET, without_credentials(entry["url"]))
 
 
 def place_of(entry: Mapping[str, Any], destination: Path) -> Path:

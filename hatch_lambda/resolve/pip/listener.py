@@ -46,7 +46,11 @@ class Listener:
         if self._on_line:
             self._on_line()
         if progress := PROGRESS.fullmatch(line):
-            self._show_progress(int(progress["bytes"]), int(progress["total"]))
+            size, total, moment = int(progress["bytes"]), int(progress["total"]), time.monotonic()
+            since, already = self._first = self._first or (moment, size)
+            of_total = f"{size / _MEGABYTE:.1f} of {megabytes(total)}" if total >= _MEGABYTE else megabytes(size)
+            rate = f" {megabytes(int((size - already) / (moment - since)))}/s" if moment > since else ""
+            self._reporter.now(f"{self._downloading} {of_total}{rate}")
             return
         self._reporter.detail(line)
         if not self._subject and (collecting := _COLLECTING.match(line)):
@@ -60,13 +64,6 @@ class Listener:
                 self._reporter.now(f"downloading {self._downloading}")
         elif step := next((step for step in _STEPS if line.lstrip().startswith(step)), None):
             self._reporter.now(_STEPS[step].format(self._subject or self._collecting))
-
-    def _show_progress(self, size: int, total: int) -> None:
-        moment = time.monotonic()
-        since, already = self._first = self._first or (moment, size)
-        of_total = f"{size / _MEGABYTE:.1f} of {megabytes(total)}" if total >= _MEGABYTE else megabytes(size)
-        rate = f" {megabytes(int((size - already) / (moment - since)))}/s" if moment > since else ""
-        self._reporter.now(f"{self._downloading} {of_total}{rate}")
 
 
 def _distribution_of(place: str) -> str:
