@@ -74,22 +74,16 @@ def _candidates() -> Iterator[PythonVersion]:
     """Executables that look like Python: on PATH, from pyenv, uv, asdf, rye and the like, and from Hatch."""
     from findpython.providers import ALL_PROVIDERS
     from findpython.providers.base import BaseProvider
+    from platformdirs import user_data_path
 
     for provider_class in ALL_PROVIDERS.values():
         if provider := provider_class.create():
             yield from provider.find_pythons()
-    for folder in _hatch_pythons():
-        yield from BaseProvider.find_pythons_from_path(folder, as_interpreter=True)
-
-
-def _hatch_pythons() -> Iterator[Path]:
-    """Where `hatch python install` puts interpreters (https://hatch.pypa.io/latest/cli/reference/#hatch-python)."""
-    from platformdirs import user_data_path
-
+    # Where `hatch python install` puts them: https://hatch.pypa.io/latest/cli/reference/#hatch-python
     data = Path(os.environ.get("HATCH_DATA_DIR") or user_data_path("hatch", appauthor=False))
     for root in (data / "pythons", data / "env" / "virtual" / ".pythons"):
-        yield from sorted(root.glob("*/python/bin"))
-        yield from sorted(root.glob("*/python"))
+        for folder in (*sorted(root.glob("*/python/bin")), *sorted(root.glob("*/python"))):
+            yield from BaseProvider.find_pythons_from_path(folder, as_interpreter=True)
 
 
 def _is(candidate: PythonVersion, wanted: tuple[int, int]) -> bool:

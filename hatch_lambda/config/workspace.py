@@ -114,34 +114,35 @@ class Workspace:
         """The root of the uv workspace that contains the project."""
         for folder in (self.root, *self.root.parents):
             if "workspace" in self.uv(folder):
-                return folder if folder == self.root or self.root in self._members_below(folder) else None
+                return (
+                    folder
+                    if folder == self.root or self.root in _members(folder, self.uv(folder)["workspace"])
+                    else None
+                )
         return None
 
     def _uv_members(self) -> Iterator[Path]:
         if self._uv_root:
             yield self._uv_root
-            yield from self._members_below(self._uv_root)
-
-    def _members_below(self, folder: Path) -> list[Path]:
-        workspace = self.uv(folder).get("workspace", {})
-        excluded = {path for pattern in workspace.get("exclude", ()) for path in folder.glob(pattern)}
-        found = [path for pattern in workspace.get("members", ()) for path in sorted(folder.glob(pattern))]
-        return [path for path in found if path not in excluded and (path / PYPROJECT).is_file()]
+            yield from _members(self._uv_root, self.uv(self._uv_root)["workspace"])
 
     def _hatch_members(self) -> Iterator[Path]:
         """The members of all environments."""
         for environment in self.pyproject(self.root).get("tool", {}).get("hatch", {}).get("envs", {}).values():
-            workspace = environment.get("workspace", {})
-            excluded = {path for pattern in workspace.get("exclude", ()) for path in self.root.glob(pattern)}
-            for member in workspace.get("members", ()):
-                pattern = member["path"] if isinstance(member, dict) else member
-                pattern = pattern.removeprefix("{root}/").removeprefix("./")
-                upwards = Path(os.path.abspath(self.root / pattern))  # noqa: PTH100 - globs have no `..`
-                found = (
-                    sorted(upwards.parent.glob(upwards.name)) if ".." in pattern else sorted(self.root.glob(pattern))
-                )
-                yield from (path for path in found if path not in excluded and (path / PYPROJECT).is_file())
+            yield from _members(self.root, environment.get("workspace", {}))
 
     def _name(self, folder: Path) -> NormalizedName | None:
         name = self.pyproject(folder).get("project", {}).get("name")
         return canonicalize_name(name) if isinstance(name, str) else None
+
+
+def _members(folder: Path, workspace: Mapping[str, Any]) -> list[Path]:
+    """The projects that a `workspace` table selects by globs from a folder."""
+    excluded = {path for pattern in workspace.get("exclude", ()) for path in folder.glob(pattern)}
+    found = []
+    for member in workspace.get("members", ()):
+        pattern = member["path"] if isinstance(member, dict) else member
+        pattern = pattern.removeprefix("{root}/").removeprefix("./")
+        upwards = Path(os.path.abspath(folder / pattern))  # noqa: PTH100 - globs have no `..`
+        found += sorted(upwards.parent.glob(upwards.name) if ".." in pattern else folder.glob(pattern))
+    return [path for path in found if path not in excluded and (path / PYPROJECT).is_file()]

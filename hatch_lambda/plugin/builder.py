@@ -84,7 +84,7 @@ class LambdaBuilder(BuilderInterface[LambdaBuilderConfig, PluginManager]):
         hooks = super().get_build_hooks(directory)
         if not self._hooks_only:
             for name in hooks.keys() - self.target_config.get("hooks", {}).keys() - {HOOK}:
-                vars(hooks[name]).update(initialize=_do_nothing, finalize=_do_nothing)
+                vars(hooks[name]).update(dict.fromkeys(("initialize", "finalize"), lambda *_: None))
         return hooks
 
     def get_default_build_data(self) -> dict[str, Any]:
@@ -105,7 +105,3 @@ class LambdaBuilder(BuilderInterface[LambdaBuilderConfig, PluginManager]):
         table = self.config.hook_config.get(HOOK)
         functions = table.get("functions") if isinstance(table, dict) else None
         return [name for name in functions if isinstance(name, str)] if isinstance(functions, dict) else []
-
-
-def _do_nothing(*_: object) -> None:
-    pass
