@@ -18,6 +18,7 @@ from hatch_lambda.common.ui import seconds_column
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.console import Console
     from typing_extensions import Self
 
 _PATIENCE = 0.3
@@ -67,30 +68,43 @@ class LiveLine:
         if self._over.wait(_PATIENCE):
             return
         try:
-            painter = _Painter(self._stream)
+            from rich.console import Console  # takes a while
         except ImportError:  # an environment without our dependencies; the build itself does not need rich
             return
-        while painter.can_overwrite:
+        console = Console(file=self._stream)
+        while console.is_interactive and not console.legacy_windows:
             with self._lock:
                 if self._over.is_set():
                     return
                 try:
-                    self._draw(painter)
+                    self._draw(console)
                 except OSError:  # the terminal is gone
                     return
             if self._over.wait(_INTERVAL):
                 return
 
-    def _draw(self, painter: _Painter) -> None:
+    def _draw(self, console: Console) -> None:
+        """One line that fits the terminal as it is now, and leaves its last column free."""
+        from rich.text import Text
+
         moment = time.monotonic()
         if moment - self._printed < _PATIENCE or _in_background(self._stream):
             return
         text, since = self._now
         if text and moment - since >= 1 and since - self._started >= 1:
             text += f" {moment - since:.0f} s"
-        line = painter.line(self._head, text, moment - self._started)
+        plain = "".join(letter if letter.isprintable() else " " for letter in text)
+        blocks, seconds = has_blocks(self._stream), moment - self._started
+        end, frames = seconds_column(seconds), _FRAMES if blocks else _FRAMES_IN_ASCII
+        frame = frames[int(seconds / _INTERVAL) % len(frames)]
+        line = Text.assemble(self._head, (frame, "cyan"), f" {plain}")
+        room = min(columns_of(self._stream) - 1, _WIDEST) - len(end)
+        line.truncate(max(room, 1), overflow="ellipsis" if blocks else "crop", pad=True)
+        line.append(end, "dim")
+        with console.capture() as captured:
+            console.print(line, end="", soft_wrap=True, highlight=False)
         self._visible = True
-        self._stream.write(f"\r{line}{_ERASE_BELOW}\r")
+        self._stream.write(f"\r{captured.get()}{_ERASE_BELOW}\r")
         self._stream.flush()
 
     def _erase(self) -> None:
@@ -98,34 +112,6 @@ class LiveLine:
             self._visible = False
             self._stream.write(f"\r{_ERASE_BELOW}")
             self._stream.flush()
-
-
-class _Painter:
-    """Renders lines with rich, which takes a while to import."""
-
-    def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console
-
-        self._stream = stream
-        self._console = Console(file=stream)
-        self._blocks = has_blocks(stream)
-        self.can_overwrite = self._console.is_interactive and not self._console.legacy_windows
-
-    def line(self, head: str, text: str, seconds: float) -> str:
-        """One line that fits the terminal as it is now, and leaves its last column free."""
-        from rich.text import Text
-
-        end = seconds_column(seconds)
-        plain = "".join(letter if letter.isprintable() else " " for letter in text)
-        frames = _FRAMES if self._blocks else _FRAMES_IN_ASCII
-        frame = frames[int(seconds / _INTERVAL) % len(frames)]
-        line = Text.assemble(head, (frame, "cyan"), f" {plain}")
-        room = min(columns_of(self._stream) - 1, _WIDEST) - len(end)
-        line.truncate(max(room, 1), overflow="ellipsis" if self._blocks else "crop", pad=True)
-        line.append(end, "dim")
-        with self._console.capture() as captured:
-            self._console.print(line, end="", soft_wrap=True, highlight=False)
-        return captured.get()
 
 
 def columns_of(stream: TextIO) -> int:
