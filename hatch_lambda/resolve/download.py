@@ -24,7 +24,6 @@ from hatch_lambda.resolve.report_unmet import failed_metadata_message, no_candid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from packaging.utils import NormalizedName
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from hatch_lambda.wheels.store import Store
 
 
+_REQUIREMENTS = "requirements.txt"
 _NO_SUCH_PROJECT = "404 "
 _SDIST_AT_WORK = re.compile(
     r"\s*(?:Collecting ([\w.-]+)(?![\w.+:/-])|Processing \S*?([\w.-]+)-[^-/\s]+\.(?:tar\.\w+|tgz|zip)\b)"
@@ -63,7 +63,7 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
     files = list(job.settings.requirements)
     if job.request.requirements:
         # In a file, since pip ignores markers on its command line.
-        files.append(_requirements_file(job))
+        files.append(job.scratch / _REQUIREMENTS)
         files[-1].write_text("\n".join(job.request.requirements) + "\n", encoding="utf-8")
     if not files:
         return Closure(())
@@ -73,7 +73,11 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
     while not answer.succeeded:
         no_candidates = set(answer.findings.get("no_candidates", ()))
         if no_candidates <= ignore_tags:
-            raise _resolution_error(job, first)
+            output = _by_name(first.completed.output, job)
+            words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
+            head = f"The dependencies of {job.request.subject} cannot be resolved for {job.target.description}."
+            more = _explanations(job, first, output, words)
+            raise ResolutionError("\n\n".join((f"{head} pip says:", words, *more)), output=output)
         ignore_tags |= no_candidates  # pip stops at the first one, so each retry may find another
         answer = process.pip_download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch)
     for line in answer.completed.output.splitlines():
@@ -107,22 +111,11 @@ def _found_elsewhere(answer: PipAnswer, found: Iterable[Distribution]) -> Iterat
         yield f"the index {index} could not be read ({cause}); found elsewhere: {', '.join(dict.fromkeys(names))}"
 
 
-def _requirements_file(job: Job) -> Path:
-    return job.scratch / "requirements.txt"
-
-
 def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:
     return {
         canonicalize_name(name): tuple(IndexFile(*file) for file in files)
         for name, files in answer.findings.get("offers", {}).items()
     }
-
-
-def _resolution_error(job: Job, answer: PipAnswer) -> ResolutionError:
-    output = _by_name(answer.completed.output, job)
-    words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
-    head = f"The dependencies of {job.request.subject} cannot be resolved for {job.target.description}. pip says:"
-    return ResolutionError("\n\n".join((head, words, *_explanations(job, answer, output, words))), output=output)
 
 
 def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Iterator[str]:
@@ -173,14 +166,13 @@ def _not_found(answer: PipAnswer, offers: Mapping[NormalizedName, tuple[IndexFil
 
 def _by_name(output: str, job: Job) -> str:
     """Pip's output with requirements instead of lines of the file that they were written to."""
+    file = job.scratch / _REQUIREMENTS
     for number, text in enumerate(job.request.requirements, 1):
         try:
             parsed = Requirement(text)
             requirement = parsed.name if parsed.url else text  # a URL may contain credentials
         except InvalidRequirement:
             requirement = redact(text)
-        output = output.replace(f"-r {_requirements_file(job)} (line {number})", requirement)
-        output = output.replace(
-            f"line {number} of {_requirements_file(job)}", f"the dependencies of {job.request.subject}"
-        )
+        output = output.replace(f"-r {file} (line {number})", requirement)
+        output = output.replace(f"line {number} of {file}", f"the dependencies of {job.request.subject}")
     return output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import subprocess
@@ -77,7 +76,7 @@ def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
     `interpreter`: which runs pip; by default the job's, or the running one. If a backend fails with that, pip is run
     again with the one that is to build the wheel.
     """
-    version = pip_version()
+    version, target = pip_version(), job.target
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))
     request, report, arrivals, early = (folder / name for name in ("request.json", "report.json", "arrivals", "early"))
     early.mkdir()
@@ -90,8 +89,8 @@ def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
                 "cached_wheels": user_store(job.settings.fallback_store).wheel_template,
                 "early": str(early),
                 "ignore_tags": sorted(ignore_tags),
-                "interpreter": _interpreter(job.target),
-                "marker_environment": job.target.marker_environment,
+                "interpreter": _interpreter(target),
+                "marker_environment": target.marker_environment,
                 "report": str(report),
                 "temporary": str(_temporary_folder(job)),
             }
@@ -106,7 +105,7 @@ def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
         completed = follow(process, listener.hear, PROGRESS.fullmatch, order=f"{json.dumps(str(request))}\n")
     if completed.exit_code == for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
-            f"pip {version} cannot resolve for {job.target.description}: {completed.output}.\n"
+            f"pip {version} cannot resolve for {target.description}: {completed.output}.\n"
             "hatch-lambda is tested with pip 25.0 and newer. Install another version of pip in the build environment, "
             "and please report this one."
         )
@@ -154,7 +153,7 @@ def start_pip(root: Path, interpreter: Interpreter | None = None) -> subprocess.
     """Start `pip_for_target`, which reads its request from standard input. `interpreter`: need not have pip."""
     command = [sys.executable, str(for_target.PROGRAM)]
     if interpreter:
-        command = [str(interpreter.path), str(for_target.PROGRAM), str(Path(_pip_folder()).parent)]
+        command = [str(interpreter.path), str(for_target.PROGRAM), str(_folder_of_pip())]
     return start(command, directory=root, environment=_environment(), stdin=subprocess.PIPE)
 
 
@@ -173,7 +172,7 @@ def pip_wheel(  # noqa: PLR0913 - what a build depends on, and its name
     requirements do come from pip's cache, in the processes that pip starts for them.
     `subject`: what is built, for progress.
     """
-    runner = Path(_pip_folder()) / "__pip-runner__.py"
+    runner = _folder_of_pip() / "pip" / "__pip-runner__.py"
     command = [
         *(str(interpreter), str(runner), "wheel", *_QUIET_AND_UNATTENDED, "--progress-bar=off", "--no-cache-dir"),
         # Stage 1 has checked Requires-Python for the target; this interpreter may be another.
@@ -183,6 +182,11 @@ def pip_wheel(  # noqa: PLR0913 - what a build depends on, and its name
     with leaving_none(_mark(job)):
         on_line = Listener(job.reporter, subject).hear
         return run(command, directory=job.settings.root, environment=environment, on_line=on_line)
+
+
+def _folder_of_pip() -> Path:
+    """The directory that pip can be imported from."""
+    return Path(str(importlib.metadata.distribution("pip").locate_file("")))
 
 
 def pip_environment(job: Job) -> dict[str, str]:
@@ -212,45 +216,26 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _interpreter(target: Target) -> dict[str, str | list[str]]:
+def _interpreter(target: Target) -> dict[str, Any]:
     """The same as in `_target_arguments`, as arguments of pip's `get_supported`."""
-    major, minor = target.runtime.python
-    return {
-        "version": f"{major}{minor}",
-        "platforms": list(target.platforms),
-        "impl": "cp",
-        "abis": [target.interpreter],
-    }
+    version = "{}{}".format(*target.runtime.python)
+    return {"version": version, "platforms": target.platforms, "impl": "cp", "abis": [target.interpreter]}
 
 
 def _target_arguments(job: Job) -> list[str]:
-    target = job.target
-    platforms = [argument for platform in target.platforms for argument in ("--platform", platform)]
+    target, constraints = job.target, [*job.settings.constraints]
+    if job.request.constraints:
+        constraints.append(job.scratch / "constraints.txt")
+        constraints[-1].write_text("\n".join(job.request.constraints) + "\n", encoding="utf-8")
     return [
         *_QUIET_AND_UNATTENDED,
         "--progress-bar=raw",  # made for programs: plain lines, on any stdout
         *("--python-version", target.runtime.full_version),
         *("--implementation", "cp"),
         *("--abi", target.interpreter),
-        *platforms,
+        *(argument for platform in target.platforms for argument in ("--platform", platform)),
         *("--src", str(job.scratch / "src")),
         *(["--prefer-binary"] if job.settings.prefer_binary else []),
-        *(argument for path in _constraints_files(job) for argument in ("--constraint", str(path))),
+        *(argument for path in constraints for argument in ("--constraint", str(path))),
         *job.settings.pip_args,
     ]
-
-
-def _constraints_files(job: Job) -> tuple[Path, ...]:
-    if not job.request.constraints:
-        return job.settings.constraints
-    own = job.scratch / "constraints.txt"
-    own.write_text("\n".join(job.request.constraints) + "\n", encoding="utf-8")
-    return (*job.settings.constraints, own)
-
-
-def _pip_folder() -> str:
-    spec = importlib.util.find_spec("pip")
-    if spec is None or not spec.submodule_search_locations:
-        pip_version()
-        raise UnsupportedPipError("pip's files were not found")
-    return spec.submodule_search_locations[0]
