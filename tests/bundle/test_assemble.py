@@ -145,6 +145,14 @@ def test_what_the_project_names_of_a_test_package_stays(assembled: Assembled, pr
         assert bundle.kept == ("kept foo/tests: named by the project",)
 
 
+def test_what_a_linked_package_names_stays_too(assembled: Assembled, tmp_path: Path, project_root: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared/app.py").write_text("from foo.tests import test_x\n", encoding="utf-8")
+    (project_root / "app").symlink_to(tmp_path / "shared")
+
+    assert "foo/tests/test_x.py" in {file.path for file in assembled(prune=["tests"]).files}
+
+
 def test_verbose_builds_show_why_files_are_kept(bundle_of: Callable[..., Bundle], index: Path, ui: RecordingUI) -> None:
     make_wheel(index, "foo", files={"foo/__init__.py": "from . import tests", "foo/tests/test_x.py": ""})
 
