@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.printable import printable_lines
 from hatch_lambda.common.streams import dependable_streams
 
 # In the order of `--help`. Each is a click command in the module of that name.
@@ -68,10 +69,12 @@ class _Commands(click.Group):
 
 class _Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
-        from hatch_lambda.cli.terminal import print_error  # rich: `--help` does without
+        from rich.text import Text  # `--help` does without
+
+        from hatch_lambda.cli.terminal import console
 
         del file
-        print_error(self.message)
+        console(stderr=True).print(Text(printable_lines(f"Error: {self.message}"), "red"), soft_wrap=True)
 
 
 @click.group(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hatch_lambda.cli.terminal import console, printable, table
+from hatch_lambda.cli.terminal import console, table
 from hatch_lambda.cli.terminal import size as in_words
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.printable import printable
 from hatch_lambda.common.ui import counted
 from hatch_lambda.wheels.locks import clearing
 from hatch_lambda.wheels.store import CACHE_VARIABLE, user_store

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from hatch_lambda.cli.terminal import console, heading, is_narrow, printable, size, table
+from hatch_lambda.cli.terminal import console, heading, is_narrow, size, table
+from hatch_lambda.common.printable import printable
 from hatch_lambda.inspect.comparison import ADDED, CHANGED, REMOVED, Comparison
 from hatch_lambda.inspect.contents import OWN, read
 

@@ -12,17 +12,18 @@ import click
 from rich.text import Text
 
 from hatch_lambda.cli.target_options import target_of, target_options
-from hatch_lambda.cli.terminal import bar, console, heading, is_narrow, percent, printable, size, table
+from hatch_lambda.cli.terminal import bar, console, heading, is_narrow, size, table
 from hatch_lambda.common import limits
 from hatch_lambda.common.errors import TooLargeError
+from hatch_lambda.common.printable import printable
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.common.ui import counted, megabytes
+from hatch_lambda.common.ui import counted, megabytes, percent
 from hatch_lambda.inspect import survey
 from hatch_lambda.inspect.contents import OWN, Contents, read
 from hatch_lambda.inspect.directories import large_directories
 from hatch_lambda.inspect.fitness import faults_by_target
 from hatch_lambda.inspect.sources import grouped, portion
-from hatch_lambda.wheels.loadable import UnfitMachineCodeError, fault_report
+from hatch_lambda.wheels.loadable import SYSTEM_OF, UnfitMachineCodeError, fault_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
 _MAX_LAYERS = 5
 _SHOWN_HANDLERS = 8
-_SYSTEMS = {"ELF": "Linux", "Mach-O": "macOS", "PE": "Windows"}
 
 
 @click.command
@@ -252,7 +252,7 @@ def _show_machine_code(out: Console, contents: Contents) -> None:
         return
     groups = grouped(
         contents.machine_code,
-        lambda code: (str(contents.owners.get(code.path, OWN)), f"{_SYSTEMS[code.kind]} {code.architecture}"),
+        lambda code: (str(contents.owners.get(code.path, OWN)), f"{SYSTEM_OF[code.kind]} {code.architecture}"),
     )
     heading(out, "Native code")
     grid = table("  distribution", "files", "built for", "requires")

@@ -16,16 +16,12 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 def target_options(runtime_help: str) -> Callable[[Command], Command]:
     """Add both options to a command; `runtime_help` is the help text of `--runtime`."""
-
-    def decorate(command: Command) -> Command:
-        command = click.option(
-            "--architecture",
-            type=click.Choice(list(ARCHITECTURES)),
-            help="The architecture for --runtime.  [default: x86_64]",
-        )(command)
-        return click.option("--runtime", type=click.Choice(list(RUNTIMES)), help=runtime_help)(command)
-
-    return decorate
+    choice = click.Choice(list(ARCHITECTURES))
+    architecture = click.option(
+        "--architecture", type=choice, help="The architecture for --runtime.  [default: x86_64]"
+    )
+    runtime = click.option("--runtime", type=click.Choice(list(RUNTIMES)), help=runtime_help)
+    return lambda command: runtime(architecture(command))
 
 
 def target_of(runtime: str | None, architecture: str | None) -> Target | None:

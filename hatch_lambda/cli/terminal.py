@@ -9,10 +9,7 @@ from rich.console import Console, ConsoleDimensions
 from rich.table import Table
 from rich.text import Text
 
-from hatch_lambda.common.printable import printable, printable_lines
-from hatch_lambda.common.ui import filled_cells, megabytes, percent
-
-__all__ = ["bar", "console", "heading", "is_narrow", "percent", "print_error", "printable", "size", "table"]
+from hatch_lambda.common.ui import filled_cells, megabytes
 
 _UNBROKEN = 1000
 _NARROW = 72
@@ -29,10 +26,6 @@ def console(*, stderr: bool = False) -> Console:
         columns, lines = shutil.get_terminal_size()
         out.size = ConsoleDimensions(columns or 80, lines)  # rich takes each for 80 wide; 0: unknown
     return out
-
-
-def print_error(message: str) -> None:
-    console(stderr=True).print(Text(printable_lines(f"Error: {message}"), "red"), soft_wrap=True)
 
 
 def is_narrow(out: Console) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from datetime import datetime, timezone
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 # A random namespace for serial numbers that depend on the content alone (RFC 9562, 5.5).
 _NAMESPACE = UUID("7d2c9c0e-52f7-4b0c-9a57-3f6f1b0d8a41")
-_SHA256_LENGTH = 64
 _LONGEST_VERSION = 1024
 """`maxLength` of `version` in https://cyclonedx.org/schema/bom-1.6.schema.json"""
 
@@ -125,11 +125,10 @@ def _recorded_sha256(contents: Contents, found: Installed) -> str | None:
     if contents.owners.get(path) is not found:
         return None
     try:
-        sha256 = json.loads(contents.read(path))["archive_info"]["hashes"]["sha256"]
+        sha256: str = json.loads(contents.read(path))["archive_info"]["hashes"]["sha256"]
+        return sha256 if re.fullmatch("[0-9a-f]{64}", sha256) else None
     except (ValueError, KeyError, TypeError):
         return None
-    is_valid = isinstance(sha256, str) and len(sha256) == _SHA256_LENGTH and set(sha256) <= set("0123456789abcdef")
-    return sha256 if is_valid else None
 
 
 def _encodable(text: str) -> str:

@@ -24,6 +24,7 @@ from hatch_lambda.common.interpreters import interpreter_to_build_with
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 from hatch_lambda.resolve.pip.words import error_lines
+from hatch_lambda.wheels.loadable import SYSTEM_OF
 from hatch_lambda.zip.reader import open_zip, readable
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def check_machine(machine_code: Sequence[MachineCode], source: str, python: Runt
     if not kinds or kinds.most_common(1)[0][0] == ("ELF", python.machine):
         return
     kind, architecture = kinds.most_common(1)[0][0]
-    system = {"ELF": "", "Mach-O": "macOS on ", "PE": "Windows on "}[kind]
+    system = "" if kind == "ELF" else f"{SYSTEM_OF[kind]} on "
     files = [code.path for code in loaded if (code.kind, code.architecture) == (kind, architecture)]
     lambdas_name = {known.machine: name for name, known in ARCHITECTURES.items()}
     ours = lambdas_name.get(python.machine)

@@ -181,7 +181,7 @@ class _Loader:
                 is_harmless = self._replacement(code.path, scan) not in {None, code.path}
             if is_harmless:
                 return None
-        needs = f"{_SYSTEM_OF[code.kind]} on {code.architecture}"
+        needs = f"{SYSTEM_OF[code.kind]} on {code.architecture}"
         advice = f"use a wheel for {self.target}, or {_excluding(code.path)}"
         return needs, f"the runtime is Linux on {self.target.architecture.machine}", advice
 
@@ -272,7 +272,7 @@ _REMEDIES = {
     "libmysqlclient.so.21": "use `pymysql`, which needs no library",
     "libpq.so.5": "use `psycopg2-binary` or `psycopg[binary]`, which include it",
 }
-_SYSTEM_OF = {"ELF": "Linux", "Mach-O": "macOS", "PE": "Windows"}
+SYSTEM_OF = {"ELF": "Linux", "Mach-O": "macOS", "PE": "Windows"}
 
 
 def _names_of_libraries(scan: Scan, target: Target) -> Iterator[str]:

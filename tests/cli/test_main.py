@@ -15,8 +15,10 @@ from click.testing import CliRunner
 
 from hatch_lambda import cli
 from hatch_lambda.cli import COMMANDS, main
-from hatch_lambda.cli.terminal import bar, console, percent, printable, size
+from hatch_lambda.cli.terminal import bar, console, size
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.printable import printable
+from hatch_lambda.common.ui import percent
 from tests.support.ci_logs import commands_in
 from tests.support.zips import make_zip
 
