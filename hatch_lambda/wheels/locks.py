@@ -1,14 +1,7 @@
-"""Locks of builds that share a store.
+"""Locks of builds that share a store: see ARCHITECTURE.md, *Locks*.
 
-A build locks its bundle directory until its zip is written, so builds of the same bundle run one after the other, and
-the store is not cleared during a build. It holds one lock at a time, so builds cannot deadlock.
-
-Locks are only taken while holding the gate. `hatch-lambda cache clear` holds the gate while it removes files: it sees
-every running build, and no other can start.
-
-Lock files are never deleted: a deleted file that another process has open would exclude nobody. Their names are 16 bits
-of a hash, which limits their number; rarely, a build waits for an unrelated one. The system releases the locks of
-killed processes.
+A build holds one lock at a time, so builds cannot deadlock, and takes it while holding the gate. The system releases
+the locks of killed processes.
 """
 
 from __future__ import annotations
