@@ -18,7 +18,6 @@ from hatch_lambda.inspect.fitness import faults_by_target
 from hatch_lambda.inspect.report import dependencies, overview, tables
 from hatch_lambda.inspect.report.facts import Facts
 from hatch_lambda.inspect.report.map import maps
-from hatch_lambda.inspect.report.markup import escape
 from hatch_lambda.inspect.report.treemap import tree
 from hatch_lambda.inspect.requirements import requirements
 from hatch_lambda.inspect.survey import kind_by_path
@@ -52,9 +51,8 @@ def page(whole: contents.Contents, target: Target | None = None) -> str:
     )
     return Template(_part("page.html")).substitute(
         policy=policy,
-        title=escape(whole.path.name),
         style=style,
-        top=overview.top(facts),
+        **overview.top(facts),
         map=overview.map_card(facts, drawn.sections),
         problems=overview.problems(facts) or "",
         distributions=tables.distributions(facts, drawn.ids),

@@ -10,7 +10,7 @@ from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.inspect import survey
 from hatch_lambda.inspect.report.facts import Facts, described, listed
 from hatch_lambda.inspect.report.map import STYLES, swatch, title
-from hatch_lambda.inspect.report.markup import Markup, card, percent, tag
+from hatch_lambda.inspect.report.markup import Markup, card, escape, join, percent, tag
 from hatch_lambda.inspect.sources import grouped
 
 # From this share of a limit on, its bar warns.
@@ -18,7 +18,8 @@ _NEAR = 0.8
 _FILES_OF_ONE_FAULT = 5
 
 
-def top(facts: Facts) -> Markup:
+def top(facts: Facts) -> dict[str, Markup]:
+    """The parts of the header."""
     contents = facts.contents
     where = f" for {facts.target.description}" if facts.target else ""
     counts = [
@@ -32,22 +33,16 @@ def top(facts: Facts) -> Markup:
     if contents.zipped is not None:
         remark = "for a direct upload; upload larger zips through Amazon S3"
         bars.append(_limit("Zipped", contents.zipped, limits.DIRECT_UPLOAD_LIMIT, remark))
-    return tag(
-        "header",
-        tag("p", f"AWS Lambda {contents.kind}{where}", class_="kind"),
-        tag("h1", tag("bdi", contents.path.name)),
-        tag("p", f"{'✓' if is_good else '✗'} {text}", why, class_=f"verdict {'good' if is_good else 'bad'}"),
-        tag("div", bars, class_="limits"),
-        tag(
-            "dl",
-            [
-                tag("div", tag("dt", one if number == 1 else many), tag("dd", f"{number:,}"))
-                for number, one, many in counts
-            ],
-            class_="counts",
+    return {
+        "kind": escape(f"AWS Lambda {contents.kind}{where}"),
+        "title": escape(contents.path.name),
+        "verdict": tag("p", f"{'✓' if is_good else '✗'} {text}", why, class_=f"verdict {'good' if is_good else 'bad'}"),
+        "limits": join(bars),
+        "counts": join(
+            tag("div", tag("dt", one if number == 1 else many), tag("dd", f"{number:,}"))
+            for number, one, many in counts
         ),
-        class_="top",
-    )
+    }
 
 
 def _verdict(facts: Facts) -> tuple[bool, str]:
