@@ -82,10 +82,7 @@ def _other_faults(contents: Contents, target: Target) -> Iterator[Fault]:
         )
     for owner, entries in contents.parts:
         for entry in entries:
-            yield from _path_fault(owner, entry)
-            if contents.zipped is not None:  # modes of a directory may still change when it is zipped
-                yield from _mode_fault(owner, entry)
-            yield from _bytecode_fault(owner, entry, contents, target)
+            yield from (Fault(owner, entry.path, *reason) for reason in _reasons(entry, contents, target))
     for installed in contents.installed:
         if not _is_ignored(installed.dist_info, contents, target):
             text = installed.metadata.get("Requires-Python")
@@ -114,47 +111,30 @@ def _missing_layer_directory(contents: Contents, target: Target) -> Iterator[Fau
         )
 
 
-def _path_fault(owner: str, entry: Entry) -> Iterator[Fault]:
-    """Paths that some tools write and Linux understands differently."""
-    parts = entry.path.split("/")
-    if ".." in parts or not parts[0]:
-        needs, advice = "a directory outside the function's", "create the zip again from within its directory"
-    elif "\\" in entry.path:
-        needs = "a system where `\\` separates directories"
+def _reasons(entry: Entry, contents: Contents, target: Target) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a file, whatever it contains: the last three fields of a `Fault`."""
+    path, unpacked = entry.path, "Lambda unpacks on Linux, into one directory"
+    # Paths that some tools write and Linux understands differently.
+    if ".." in path.split("/") or not path.partition("/")[0]:
+        yield "a directory outside the function's", unpacked, "create the zip again from within its directory"
+    elif "\\" in path:
         advice = "create the zip again with a tool that writes `/`, as the zip format requires"
-    else:
-        return
-    yield Fault(
-        owner, entry.path, needs=needs, runtime_has="Lambda unpacks on Linux, into one directory", advice=advice
-    )
-
-
-def _mode_fault(owner: str, entry: Entry) -> Iterator[Fault]:
-    permissions = entry.mode & 0o777
-    if permissions and not permissions & 0o004:  # 0: the zip has no permissions
-        yield Fault(
-            owner,
-            entry.path,
-            needs=f"to be read by its owner: its mode is {permissions:04o}",
-            runtime_has="Lambda runs functions as another user, who can only read files that everyone can",
-            advice="create the zip again with files that everyone can read (`chmod -R a+rX` before zipping)",
+        yield "a system where `\\` separates directories", unpacked, advice
+    permissions = entry.mode & 0o777  # 0: the zip has none; those of a directory may still change when it is zipped
+    if contents.zipped is not None and permissions and not permissions & 0o004:
+        yield (
+            f"to be read by its owner: its mode is {permissions:04o}",
+            "Lambda runs functions as another user, who can only read files that everyone can",
+            "create the zip again with files that everyone can read (`chmod -R a+rX` before zipping)",
         )
-
-
-def _bytecode_fault(owner: str, entry: Entry, contents: Contents, target: Target) -> Iterator[Fault]:
-    """Bytecode next to where its source would be is imported on its own (PEP 3147)."""
-    path = entry.path
-    if not path.endswith(".pyc") or "__pycache__/" in path or path[:-1] in contents.by_path:
-        return
-    if _is_ignored(path, contents, target):
-        return
-    python, _ = python_and_validation(contents, path)
-    wanted = "{}.{}".format(*target.runtime.python)
-    if python != wanted:
-        yield Fault(
-            owner,
-            path,
-            needs=f"{f'Python {python}' if python else 'an unknown Python'}: it is bytecode without its source",
-            runtime_has=f"the runtime has Python {wanted}",
-            advice=f"ship the source, or compile it with Python {wanted}",
-        )
+    # Bytecode next to where its source would be is imported on its own (PEP 3147).
+    is_alone = path.endswith(".pyc") and "__pycache__/" not in path and path[:-1] not in contents.by_path
+    if is_alone and not _is_ignored(path, contents, target):
+        python, _ = python_and_validation(contents, path)
+        wanted = "{}.{}".format(*target.runtime.python)
+        if python != wanted:
+            yield (
+                f"{f'Python {python}' if python else 'an unknown Python'}: it is bytecode without its source",
+                f"the runtime has Python {wanted}",
+                f"ship the source, or compile it with Python {wanted}",
+            )
