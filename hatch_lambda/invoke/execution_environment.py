@@ -44,7 +44,10 @@ def invoke(invocation: Invocation, *, on_log: Callable[[str], None] | None = Non
 
 @contextlib.contextmanager
 def prepare(invocation: Invocation, ui: UI | None = None) -> Iterator[ExecutionEnvironment]:
-    """Set up an environment for any number of cold starts; it is removed at the end of the `with` block."""
+    """Set up an environment for any number of cold starts; it is removed at the end of the `with` block.
+
+    Raises `LambdaBuildError`.
+    """
     runtime_python.require_linux()
     invocation.check()
     sources = (invocation.code, *invocation.layers)
@@ -52,11 +55,19 @@ def prepare(invocation: Invocation, ui: UI | None = None) -> Iterator[ExecutionE
     tempfiles.sweep(Path(tempfile.gettempdir()), SCRATCH)
     base = Path(tempfile.mkdtemp(prefix=tempfiles.marked(SCRATCH))).resolve()
     try:
-        environment = ExecutionEnvironment(invocation, python, base)
-        environment.unpack()
-        cache = store.user_store(base).runtime_clients
-        environment.install_runtime(runtime_python.client_files(python, cache, ui or SilentUI()))
-        yield environment
+        for folder, zips in ((base / "task", sources[:1]), (base / "opt", invocation.layers)):
+            modes = task_root.unpack(zips, folder)
+            if zips:
+                names = " or ".join(source.name for source in zips)
+                runtime_python.check_machine(scan_directory(folder), names, python)
+            task_root.protect(folder, modes)
+        runtime = base / "runtime"
+        runtime.mkdir()
+        for path in runtime_python.client_files(python, store.user_store(base).runtime_clients, ui or SilentUI()):
+            runtime.joinpath(path.name).symlink_to(path)
+        # A copy, not a link: the interpreter takes the directory of a link's target for `sys.path[0]`.
+        shutil.copyfile(Path(__file__).with_name("run_in_lambda.py"), runtime / "bootstrap.py")
+        yield ExecutionEnvironment(invocation, python, base)
     finally:
         tempfiles.remove(base)
 
@@ -76,23 +87,6 @@ class ExecutionEnvironment:
     @property
     def task_root(self) -> Path:
         return self.base / "task"
-
-    def unpack(self) -> None:
-        """Unpack the code and the layers. Raises `ContentsError` or `NoRuntimeError`."""
-        for folder, sources in ((self.task_root, (self.invocation.code,)), (self.base / "opt", self.invocation.layers)):
-            modes = task_root.unpack(sources, folder)
-            if sources:
-                names = " or ".join(source.name for source in sources)
-                runtime_python.check_machine(scan_directory(folder), names, self.python)
-            task_root.protect(folder, modes)
-
-    def install_runtime(self, client: tuple[Path, ...]) -> None:
-        runtime = self.base / "runtime"
-        runtime.mkdir()
-        for path in client:
-            runtime.joinpath(path.name).symlink_to(path)
-        # A copy, not a link: the interpreter takes the directory of a link's target for `sys.path[0]`.
-        shutil.copyfile(Path(__file__).with_name("run_in_lambda.py"), runtime / "bootstrap.py")
 
     def invoke(self, on_log: Callable[[str], None] | None = None) -> Result:
         """Run the function on its event. `on_log` gets its log line by line, including Lambda's own lines."""
