@@ -52,6 +52,15 @@ def write_cache(path: Path, content: bytes) -> None:
     write_atomically(path, content)
 
 
+def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk`, which by itself skips directories that it cannot list. Raises `OSError` for them."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    return os.walk(folder, onerror=fail)
+
+
 @contextmanager
 def replacing(
     path: Path, *, aside: Path | None = None, prefix: str = PART, mode: int | None = 0o644, parents: bool = True

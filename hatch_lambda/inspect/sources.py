@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from hatch_lambda.common.files import walk
 from hatch_lambda.zip.reader import open_zip
 
 if TYPE_CHECKING:
@@ -94,11 +94,8 @@ def _zip(path: Path) -> Source:
 
 
 def _directory(root: Path) -> Source:
-    def fail(error: OSError) -> None:  # by default `os.walk` silently skips what it cannot list
-        raise error
-
     entries = []
-    for directory, _, names in os.walk(root, onerror=fail):
+    for directory, _, names in walk(root):
         for name in names:
             path = Path(directory, name)
             # A symlink counts as the file it points to, as with `zip -r`. Pipes and sockets are skipped.

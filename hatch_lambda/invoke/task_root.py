@@ -8,6 +8,7 @@ import stat
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.files import walk
 from hatch_lambda.wheels.archive import ZIP_ERRORS
 from hatch_lambda.zip.reader import ContentsError, open_zip
 
@@ -68,7 +69,7 @@ def _unzipped(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
 
 
 def _copied(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
-    for parent, folders, names in os.walk(source, onerror=_raise):
+    for parent, folders, names in walk(source):
         here = folder / Path(parent).relative_to(source)
         for name in folders:
             if not Path(parent, name).is_symlink():
@@ -81,10 +82,6 @@ def _copied(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
             shutil.copyfile(original, path, follow_symlinks=False)
             if not path.is_symlink():
                 yield path, original.stat().st_mode
-
-
-def _raise(error: OSError) -> None:
-    raise error  # `os.walk` would skip a directory that it cannot list
 
 
 def _below(name: str, source: Path) -> PurePosixPath:

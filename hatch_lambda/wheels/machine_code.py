@@ -16,6 +16,7 @@ from zipfile import BadZipFile, ZipFile
 from packaging.version import Version
 
 from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.common.files import walk
 from hatch_lambda.wheels.signatures import (
     DOS_SIGNATURE,
     ELF_SIGNATURE,
@@ -27,7 +28,7 @@ from hatch_lambda.wheels.signatures import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import BinaryIO, NoReturn
+    from typing import BinaryIO
 
 
 class BrokenMachineCodeError(ValueError):
@@ -79,13 +80,9 @@ def scan_wheel(wheel: Path) -> tuple[MachineCode, ...]:
 
 def scan_directory(root: Path) -> tuple[MachineCode, ...]:
     """All machine code in a directory, sorted by path. Links out of it are not followed."""
-
-    def fail(error: OSError) -> NoReturn:  # `os.walk` would skip directories that it cannot list
-        raise error
-
     real_root = root.resolve()
     found = []
-    for folder, _, names in os.walk(root, onerror=fail):
+    for folder, _, names in walk(root):
         for path in (Path(folder, name) for name in names):
             if not path.is_file():  # reading a FIFO would block
                 continue
