@@ -37,8 +37,7 @@ def wait_until(holds: Callable[[], object]) -> None:
 
 
 def test_what_is_imported_ahead_exists() -> None:
-    for name in prefetch._NEEDED_NEXT:
-        importlib.import_module(name)
+    importlib.import_module(prefetch._NEEDED_LATER)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are Unix's")
@@ -133,11 +132,10 @@ def test_what_follows_is_imported_while_pip_is_at_work(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from hatch_lambda.resolve.prefetch import Prefetch; from hatch_lambda.wheels.store import Store\n"
-        "names = ('hatch_lambda.wheels.scan', 'hatch_lambda.resolve.audit', 'hatch_lambda.resolve.toolchains')\n"
-        "assert not sys.modules.keys() & set(names)\n"
-        f"with Prefetch(Store(Path({str(tmp_path)!r}))) as prefetch:\n"
-        "    prefetch.begin(); prefetch.begin()\n"
-        "assert sys.modules.keys() >= set(names), sorted(sys.modules)"
+        "assert 'hatch_lambda.bundle.prune' not in sys.modules\n"
+        f"with Prefetch(Store(Path({str(tmp_path)!r}))):\n"
+        "    pass\n"
+        "assert 'hatch_lambda.bundle.prune' in sys.modules, sorted(sys.modules)"
     )
 
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -145,7 +143,7 @@ def test_what_follows_is_imported_while_pip_is_at_work(tmp_path: Path) -> None:
 
 def test_arrivals_are_inspected_once_each_and_only_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inspected: list[str] = []
-    monkeypatch.setattr("hatch_lambda.wheels.scan.prescan", lambda wheel, _store: inspected.append(str(wheel)))
+    monkeypatch.setattr("hatch_lambda.resolve.prefetch.prescan", lambda wheel, _store: inspected.append(str(wheel)))
     arrivals = tmp_path / "arrivals"
     arrivals.touch()
 
@@ -172,7 +170,7 @@ def test_wheels_are_looked_through_one_after_the_other(tmp_path: Path, monkeypat
         time.sleep(0.005)
         at_work.remove(wheel)
 
-    monkeypatch.setattr("hatch_lambda.wheels.scan.prescan", look)
+    monkeypatch.setattr("hatch_lambda.resolve.prefetch.prescan", look)
 
     with Prefetch(Store(tmp_path)) as prefetch:
         for number in range(10):

@@ -139,7 +139,6 @@ def test_what_was_inspected_ahead_is_not_looked_at_again(
 ) -> None:
     bad = broken(make_wheel(tmp_path / "bad", "foo", files=FILES))
     with Prefetch(store) as prefetch:
-        prefetch.begin()
         prefetch.inspect(wheel)
         prefetch.inspect(bad)
         prefetch.inspect(tmp_path / "gone-1.0-py3-none-any.whl")
