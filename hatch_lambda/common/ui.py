@@ -107,11 +107,13 @@ class Reporter:
     def stage(self, number: int, name: str, work: Callable[[], Result], tell: Callable[[Result], str]) -> Result:
         """Run a stage and report it. `tell`: returns the figures of the result."""
         started = time.perf_counter()
-        head = _head(number, name, self.screen.columns)
+        columns = self.screen.columns
+        names = _NAMES if columns is None or columns >= _NARROW else _NAMES_IF_NARROW
+        head = f"  {number} {name:<{names}} "
         with self._ui.at_work(head):
             result = work()
         seconds = time.perf_counter() - started
-        self._ui.status(_stage_line(head, printable_lines(tell(result)), seconds, self.screen.columns))
+        self._ui.status(_stage_line(head, printable_lines(tell(result)), seconds, columns))
         return result
 
     @contextmanager
@@ -156,11 +158,6 @@ class Reporter:
     @property
     def screen(self) -> Screen:
         return self._ui.screen
-
-
-def _head(number: int, name: str, columns: int | None) -> str:
-    names = _NAMES if columns is None or columns >= _NARROW else _NAMES_IF_NARROW
-    return f"  {number} {name:<{names}} "
 
 
 def _stage_line(head: str, figures: str, seconds: float, columns: int | None) -> str:

@@ -66,14 +66,12 @@ def with_local_sources(requirements: tuple[str, ...], settings: Settings, projec
     direct = [each for text in requirements for each in local.packages(text, settings.root)]
     ignored += local.pins(direct)
     seen = {canonicalize_name(Requirement(text).name) for text in direct}
-    waiting = list(direct)
-    while waiting:
-        for text in local.neighbors_of(Requirement(waiting.pop())):
-            name = canonicalize_name(Requirement(text).name)
+    for text in direct:  # grows while it is read
+        for neighbor in local.neighbors_of(Requirement(text)):
+            name = canonicalize_name(Requirement(neighbor).name)
             if name not in seen:
                 seen.add(name)
-                direct.append(text)
-                waiting.append(text)
+                direct.append(neighbor)
     return Dependencies(tuple(direct), constraints, ignored)
 
 

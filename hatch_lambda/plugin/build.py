@@ -46,7 +46,6 @@ from hatch_lambda.zip import root_names, size, summary, variants, writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
 
     from hatchling.builders.plugin.interface import BuilderInterface
     from typing_extensions import Self
@@ -214,7 +213,14 @@ class Build:
             size.check_size(version, own.files, dependencies, prepared.settings)
             path, level = Path(directory, self._zip_name(version)), self.tables.zip.compression_level
             wheels = {kept.path for kept in bundle.wheels}
-            with self._recorded(prepared, path), reporter.at_work("writing the zip"):
+            recorded = made_zips.note(
+                prepared.settings.build_directory,
+                Path(self.builder.root).resolve(),
+                (path, *reports.paths(path, self.tables.zip)),
+                version=version,
+                target=str(prepared.settings.target),
+            )
+            with recorded, reporter.at_work("writing the zip"):
                 written = writer.write(path, files, level=level, wheels=wheels, when_read=stack.close)
         made = summary.Made(
             written,
@@ -287,10 +293,3 @@ class Build:
         setting = f"{table if settings.handler else TARGET_TABLE}.handler"
         if note := check_handler(handler, files, settings.target, own=self._owner, setting=setting):
             prepared.reporter.line(f"  {note}")
-
-    def _recorded(self, prepared: Prepared, path: Path) -> AbstractContextManager[None]:
-        """Record the zip, and the report and SBOM next to it if set."""
-        settings, root = prepared.settings, Path(self.builder.root).resolve()
-        files = (path, *reports.paths(path, self.tables.zip))
-        version, target = prepared.version, str(settings.target)
-        return made_zips.note(settings.build_directory, root, files, version=version, target=target)
