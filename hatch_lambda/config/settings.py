@@ -61,20 +61,6 @@ class Field(NamedTuple):
     variable: str | None = None
     """The environment variable that overrides it."""
 
-    @property
-    def shown_default(self) -> str:
-        """As the README's tables write it."""
-        default = self.default
-        if default is dataclasses.MISSING:
-            return "required"
-        if default is None:
-            return "none"
-        if isinstance(default, (frozenset, tuple)):
-            return "`[{}]`".format(", ".join(f'"{item}"' for item in sorted(default)))
-        if isinstance(default, bool):
-            return f"`{validators.shown(default)}`"
-        return str(default) if isinstance(default, int) else f"`{default}`"
-
 
 def setting(  # noqa: PLR0913 - the columns of the table
     type_: str,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.common.toml import tomllib
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, PRUNABLE, TARGET_FIELDS
+from hatch_lambda.config.validators import shown
 from hatch_lambda.resolve.curated import COMPATIBLE
 
 ROOT = Path(__file__).parents[2]
@@ -18,10 +20,22 @@ def _section(title: str) -> str:
     return re.split(r"^## ", README.partition(f"\n## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
 
 
+def shown_default(default: object) -> str:
+    if default is dataclasses.MISSING:
+        return "required"
+    if default is None:
+        return "none"
+    if isinstance(default, (frozenset, tuple)):
+        return "`[{}]`".format(", ".join(f'"{item}"' for item in sorted(default)))
+    if isinstance(default, bool):
+        return f"`{shown(default)}`"
+    return str(default) if isinstance(default, int) else f"`{default}`"
+
+
 def test_the_settings_table_has_every_key_with_its_type_and_default_in_the_order_of_the_code() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| (.+?), (.+?) \|", _section("Settings"), flags=re.MULTILINE)
     fields = [*FIELDS.values(), *TARGET_FIELDS.values()]
-    assert rows == [(field.key, field.type, field.shown_default) for field in fields]
+    assert rows == [(field.key, field.type, shown_default(field.default)) for field in fields]
 
 
 def test_the_environment_variables_are_named() -> None:
