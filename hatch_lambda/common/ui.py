@@ -192,9 +192,9 @@ def seconds_column(seconds: float) -> str:
     return f" {seconds:6.1f} s"
 
 
-def counted(number: int, singular: str, plural: str | None = None) -> str:
+def counted(number: int, singular: str) -> str:
     """`1 wheel`, `2 wheels`."""
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+    return f"{number} {singular}{'' if number == 1 else 's'}"
 
 
 def shortened(lines: Sequence[str], most: int) -> list[str]:

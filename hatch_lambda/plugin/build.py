@@ -118,14 +118,11 @@ class Build:
             core.name, tuple(core.dependencies), core.optional_dependencies, groups, core.requires_python
         )
         others = [self.settings[other] for other in cleaned or self.settings if self.settings[other] != settings]
-        dependencies = with_local_sources(requirements_of(declared, settings), settings, core.name)
         return Request(
             settings,
             settings.bundle_directory,
-            subject=metadata.name,
-            requirements=dependencies.requirements,
-            constraints=dependencies.constraints,
-            ignored=dependencies.ignored,
+            metadata.name,
+            *with_local_sources(requirements_of(declared, settings), settings, core.name),
             state=settings.target_directory,
             neighbours=tuple(dict.fromkeys(other.target_directory for other in others)),
             anew=bool(cleaned),

@@ -225,30 +225,24 @@ class _Download:
         return self.lock.error(f"cannot be used: {sentence}.")
 
     def _error(self, answer: PipAnswer, requirements: Path, part: Iterable[Locked]) -> ResolutionError:
-        output = re.sub(
-            rf"-r {re.escape(str(requirements))}(?: \(line \d+\))?", self.lock.label, answer.completed.output
-        )
+        ours = rf"-r {re.escape(str(requirements))}(?: \(line \d+\))?"
+        output = re.sub(ours, self.lock.label, answer.completed.output)
         words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
-        target = self.job.target.description
-        if changed := self._expected_by(output, part):
+        # It names the file, too, but each release does so differently.
+        expected = set(re.findall(r"^\s+(?:Expected|or) \w+ ([0-9a-f]+)$", output, flags=re.MULTILINE))
+        if changed := [
+            str(locked)
+            for locked in part
+            if locked.file and not expected.isdisjoint(value.lower() for value in locked.file.hashes.values())
+        ]:
             head = (
-                f"Downloaded files do not match {self.lock.label}: {', '.join(map(str, changed))}.\n"
+                f"Downloaded files do not match {self.lock.label}: {', '.join(changed)}.\n"
                 "Either the files were replaced on the server, or the lock file was edited by hand. Find out which "
                 "before you lock again. pip says:"
             )
         else:
-            head = f"What {self.lock.label} locks for {target} cannot be downloaded. pip says:"
+            head = f"What {self.lock.label} locks for {self.job.target.description} cannot be downloaded. pip says:"
         return ResolutionError(f"{head}\n\n{words}", output=output)
-
-    @staticmethod
-    def _expected_by(output: str, part: Iterable[Locked]) -> list[Locked]:
-        """Whose hashes pip expected. It names the file, too, but each release does so differently."""
-        expected = set(re.findall(r"^\s+(?:Expected|or) \w+ ([0-9a-f]+)$", output, flags=re.MULTILINE))
-        return [
-            locked
-            for locked in part
-            if locked.file and not expected.isdisjoint(value.lower() for value in locked.file.hashes.values())
-        ]
 
 
 def _fragment(subdirectory: str | None) -> str:
