@@ -18,8 +18,8 @@ _REPORT, _SBOM = ".html", ".cdx.json"
 
 def paths(path: Path, zips: ZipSettings) -> tuple[Path, ...]:
     """`path`: of the zip."""
-    suffixes = [suffix for suffix, is_set in ((_REPORT, zips.report), (_SBOM, zips.sbom)) if is_set]
-    return tuple(output.next_to(path, suffix) for suffix in suffixes)
+    suffixes = ((_REPORT, zips.report), (_SBOM, zips.sbom))
+    return tuple(output.next_to(path, suffix) for suffix, is_set in suffixes if is_set)
 
 
 def write(path: Path, zips: ZipSettings, prepared: Prepared) -> None:

@@ -32,7 +32,11 @@ def suggested_selection(root: Path) -> str:
     source = root / "src"
     bases = [source] if _code_in(source) and not source.joinpath("__init__.py").exists() else [root]
     # An `import` cannot name `my-code`, so what is in it is imported from the zip's root.
-    bases += [path for path in _code_in(root) if bases == [root] and path.is_dir() and not _is_importable(path.name)]
+    bases += [
+        path
+        for path in _code_in(root)
+        if bases == [root] and path.is_dir() and (not path.name.isidentifier() or keyword.iskeyword(path.name))
+    ]
     selected = [path for base in bases for path in _code_in(base) if path not in bases] or [root / "app.py"]
     lines = {
         "only-include": [path.relative_to(root).as_posix() for path in selected],
@@ -50,10 +54,6 @@ def _code_in(directory: Path) -> list[Path]:
         and (path.suffix == ".py" if path.is_file() else any(path.glob("**/*.py")))
         and not path.joinpath("pyvenv.cfg").exists()
     )
-
-
-def _is_importable(name: str) -> bool:
-    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def leave_out_build_directory(builder: BuilderInterface[Any, Any], table: Mapping[str, Any]) -> None:

@@ -103,7 +103,11 @@ def select(lock: LockFile) -> tuple[Locked, ...]:
             faults.append(f"two entries for one name match the target: {found[package.name]} and {_name(package)}")
             continue
         try:
-            found[package.name] = Locked(package, _source(package, lock), _extras(package, lock), package.version)
+            source, extras = _source(package, lock), None
+            if content.created_by == TOOL:
+                own = _own_table(package).get("extras")
+                extras = frozenset(map(str, own)) if isinstance(own, list) else frozenset()
+            found[package.name] = Locked(package, source, extras, package.version)
         except LockFileError as error:
             faults.append(str(error))
     if faults:
@@ -232,13 +236,6 @@ def filename(file: File) -> str:
     if file.path:
         return file.path.replace("\\", "/").rpartition("/")[2]
     return unquote(urlsplit(file.url or "").path.rpartition("/")[2])
-
-
-def _extras(package: Package, lock: LockFile) -> frozenset[str] | None:
-    if lock.content.created_by != TOOL:
-        return None
-    extras = _own_table(package).get("extras")
-    return frozenset(map(str, extras)) if isinstance(extras, list) else frozenset()
 
 
 def _own_table(package: Package) -> Mapping[str, Any]:

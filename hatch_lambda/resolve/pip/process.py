@@ -31,11 +31,7 @@ if TYPE_CHECKING:
     from hatch_lambda.resolve.job import Job
     from hatch_lambda.resolve.prefetch import Prefetch
 
-_QUIET_AND_UNATTENDED = (
-    "--disable-pip-version-check",
-    "--no-color",
-    "--no-input",
-)
+_QUIET_AND_UNATTENDED = ("--disable-pip-version-check", "--no-color", "--no-input")
 
 
 @dataclass(frozen=True)

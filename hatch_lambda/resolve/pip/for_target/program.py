@@ -75,7 +75,7 @@ def apply_overrides(request: dict[str, Any], findings: Findings) -> None:
     overrides.record_resolution(findings)
     overrides.leave_out_project(Path.cwd(), findings)
     overrides.leave_source_trees_unlittered()
-    unreachable.UnreachableIndexes(findings)
+    unreachable.record_unreachable_pages(findings)
     unreachable.record_broken_pages(findings)
 
 

@@ -15,20 +15,18 @@ if TYPE_CHECKING:
     from hatch_lambda.resolve.pip.for_target.patches import Findings
 
 
-class UnreachableIndexes(logging.Handler):
-    """Records indexes that pip cannot reach: pip goes on without them and only logs that at debug level."""
+def record_unreachable_pages(findings: Findings) -> None:
+    """Record the index pages that pip cannot reach: it goes on without them and only logs that at debug level."""
 
-    def __init__(self, findings: Findings) -> None:
-        super().__init__(logging.DEBUG)
-        self.findings = findings
-        logger = logging.getLogger("pip._internal.index.collector")
-        logger.setLevel(logging.DEBUG)
-        logger.addHandler(self)
+    def record(entry: logging.LogRecord) -> bool:
+        if str(entry.msg).startswith("Could not fetch URL") and isinstance(entry.args, tuple):
+            link, reason = entry.args[:2]
+            findings.unreachable.append((getattr(link, "url", str(link)), str(reason)))
+        return True
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if str(record.msg).startswith("Could not fetch URL") and isinstance(record.args, tuple):
-            link, reason = record.args[:2]
-            self.findings.unreachable.append((getattr(link, "url", str(link)), str(reason)))
+    logger = logging.getLogger("pip._internal.index.collector")
+    logger.setLevel(logging.DEBUG)
+    logger.addFilter(record)
 
 
 def record_broken_pages(findings: Findings) -> None:
