@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tarfile
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,21 +23,20 @@ if TYPE_CHECKING:
 
     BundleOf = Callable[..., Bundle]
 
-ONLY = "import sys\nif sys.version_info[:2] != {}:\n    raise ImportError('error: no module named imp')\n"
-
-
+ONLY = "if sys.version_info[:2] != {}:\n    raise ImportError('error: no module named imp')\n"
+HOOK = "def get_requires_for_build_wheel(config_settings=None):\n"
 REQUIRES_MORE = "if sys.version_info[:2] == {}:\n    RECIPE['requires'] = ['more']\n"
 
 
-def make_sdist_for(python: tuple[int, int], index: Path, *, build_requires: str = "[]", more: bool = False) -> None:
-    """An sdist `old` whose backend runs in one Python alone, or requires `more` there."""
+def make_sdist_for(python: tuple[int, int], index: Path, *, build_requires: str = "[]", at_import: str = "") -> None:
+    """An sdist `old` whose backend runs in one Python alone. `at_import`: what it does instead when it is imported."""
     tree = make_source_tree(index.parent / "old-1.0", "old")
     backend, pyproject = tree / "backend.py", tree / "pyproject.toml"
     text = backend.read_text(encoding="utf-8")
-    if more:
-        text = text.replace("\n\n\n", f"\n{REQUIRES_MORE.format(python)}\n\n", 1)
+    if at_import:
+        text = text.replace("\n\n\n", f"\n{at_import.format(python)}\n\n", 1)
     elif build_requires == "[]":
-        text = f"{ONLY.format(python)}{text}"
+        text = text.replace(HOOK, f"{HOOK}{indent(ONLY.format(python), '    ')}")
     backend.write_text(text, encoding="utf-8")
     text = pyproject.read_text(encoding="utf-8")
     pyproject.write_text(text.replace("requires = []", f"requires = {build_requires}"), encoding="utf-8")
@@ -64,6 +64,12 @@ def test_its_metadata_and_its_wheel_are_made_by_the_runtimes(
     assert "retrying with Python {}.{}".format(*other) in ui.text
 
 
+def test_so_are_those_of_one_that_cannot_be_imported(other: tuple[int, int], index: Path, bundle_of: BundleOf) -> None:
+    make_sdist_for(other, index, at_import=ONLY)
+
+    assert bundle_of("old", runtime="python{}.{}".format(*other)).distributions == ("old 1.0",)
+
+
 def test_so_is_one_whose_build_requirements_lack_the_running_python(
     other: tuple[int, int], index: Path, bundle_of: BundleOf
 ) -> None:
@@ -77,7 +83,7 @@ def test_what_only_the_runtimes_makes_it_require_is_packaged(
     other: tuple[int, int], index: Path, bundle_of: BundleOf, ui: RecordingUI
 ) -> None:
     make_wheel(index, "more")
-    make_sdist_for(other, index, more=True)
+    make_sdist_for(other, index, at_import=REQUIRES_MORE)
 
     bundle = bundle_of("old", runtime="python{}.{}".format(*other))
 

@@ -35,7 +35,9 @@ def resolver_words(output: str, limit: int = 30) -> tuple[str, ...]:
 
 def has_failed_backend(output: str) -> bool:
     """Whether a build backend failed, in its own process or when it was imported."""
-    return "subprocess-exited-with-error" in output or "error: backend-unavailable" in output
+    return any(
+        sign in output for sign in ("subprocess-exited-with-error", "backend-unavailable", "BackendUnavailable:")
+    )
 
 
 def is_not_found(name: str, output: str) -> bool:
