@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import naming
 from hatch_lambda.common.files import write_atomically
-from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.common.target import all_targets
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TARGET = re.compile(r"-(?P<runtime>python3\.\d+)-(?P<architecture>\w+)\.zip$")
+    from hatch_lambda.common.target import Target
 
 
 def named(path: Path) -> Path:
@@ -28,10 +27,7 @@ def next_to(zip_path: Path, suffix: str = ".html") -> Path:
 
 def target_by_name(zip_path: Path) -> Target | None:
     """The target of a zip with a default name, as in `orders-1.0-python3.13-arm64.zip`."""
-    match = _TARGET.search(zip_path.name)
-    if not match or match["runtime"] not in RUNTIMES or match["architecture"] not in ARCHITECTURES:
-        return None
-    return Target(RUNTIMES[match["runtime"]], ARCHITECTURES[match["architecture"]])
+    return next((target for target in all_targets() if zip_path.name.endswith(f"-{target}.zip")), None)
 
 
 def write(path: Path, content: bytes) -> None:
