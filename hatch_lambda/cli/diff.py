@@ -107,16 +107,8 @@ def _as_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "format": 1,
         "differ": bool(comparison),
-        **{
-            side: {
-                "path": str(contents.path),
-                "kind": contents.kind,
-                "files": len(contents.entries),
-                "unzipped": contents.size,
-                "zipped": contents.zipped,
-            }
-            for side, contents in (("old", comparison.old), ("new", comparison.new))
-        },
+        "old": comparison.old.as_json(),
+        "new": comparison.new.as_json(),
         "own_code": dict(zip(("old", "new"), comparison.own_sizes, strict=True)),
         "distributions": [
             {

@@ -103,11 +103,7 @@ class _Inspection:
         contents = self.contents
         return {
             "format": 1,
-            "path": str(contents.path),
-            "kind": contents.kind,
-            "files": len(contents.entries),
-            "unzipped": contents.size,
-            "zipped": contents.zipped,
+            **contents.as_json(),
             "unzipped_with_layers": self.size_with_layers,
             "limits": {"unzipped": limits.UNZIPPED_LIMIT, "zipped": limits.DIRECT_UPLOAD_LIMIT},
             "project": contents.project and str(contents.project),

@@ -74,6 +74,15 @@ class Contents:
         """Size of the zip file in bytes; None for a directory."""
         return self._source.zipped
 
+    def as_json(self) -> dict[str, str | int | None]:
+        return {
+            "path": str(self.path),
+            "kind": self.kind,
+            "files": len(self.entries),
+            "unzipped": self.size,
+            "zipped": self.zipped,
+        }
+
     @cached_property
     def by_path(self) -> Mapping[str, Entry]:
         return {entry.path: entry for entry in self.entries}
