@@ -56,7 +56,7 @@ def document(contents: Contents, target: Target | None, hashes: Mapping[str, str
     graph = requirements(contents.installed, target)
     bom.register_dependency(root, [components[name] for name in graph.roots])
     for name, component in components.items():
-        required = {edge.required for edge in graph.of.get(name, ()) if edge.required != name}
+        required = {edge.required for edge in graph.of.get(name, ())}
         bom.register_dependency(component, [components[one] for one in sorted(required)])
 
     # Reproducible: the serial number is a hash of the content, the only time is SOURCE_DATE_EPOCH.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from hatch_lambda.inspect.ownership import Installed
 
 
-@dataclass(frozen=True)
-class Edge:
-    """One distribution requires another. `specifier`: the accepted versions, as in `>=2,<3`.
+class Edge(NamedTuple):
+    """One distribution requires another one. `specifier`: the accepted versions, as in `>=2,<3`.
 
     `fits`: whether the version in the zip is accepted; None if it is not in the zip.
     """
@@ -62,7 +61,7 @@ class Requirements:
     def roots(self) -> tuple[NormalizedName, ...]:
         """What nothing else in the zip requires, and one of each cycle that nothing else leads into."""
         needs = {name: [edge.required for edge in self.of.get(name, ())] for name in self.names}
-        roots = [name for name in self.names if all(edge.requirer == name for edge in self.by.get(name, ()))]
+        roots = [name for name in self.names if name not in self.by]
         reached = graph.reachable(roots, needs)
         for name in self.names:
             if name not in reached:
@@ -78,9 +77,7 @@ def requirements(installed: Sequence[Installed], target: Target | None) -> Requi
     edges = {
         edge for edges in by_target for edge in edges if edge.required in names or all(edge in one for one in by_target)
     }
-    return Requirements(
-        tuple(sorted(names)), tuple(sorted(edges, key=lambda edge: (edge.requirer, edge.required, edge.specifier)))
-    )
+    return Requirements(tuple(sorted(names)), tuple(sorted(edges)))
 
 
 def _edges(installed: Sequence[Installed], target: Target) -> set[Edge]:
@@ -96,7 +93,9 @@ def _edges(installed: Sequence[Installed], target: Target) -> set[Edge]:
             if not graph.applies(requirement, target, extras[name]):
                 continue
             required = canonicalize_name(requirement.name)
-            edges.add(Edge(name, required, str(requirement.specifier), _fits(requirement, versions.get(required))))
+            if required != name:  # `project[all]` requires its own extras
+                fits = _fits(requirement, versions.get(required))
+                edges.add(Edge(name, required, str(requirement.specifier), fits))
             new = set(map(canonicalize_name, requirement.extras)) - extras[required]
             if new and required in parsed:
                 extras[required] |= new

@@ -70,6 +70,6 @@ class _Tree:
             return tag("li", label, tag("span", " · truncated", class_="soft"))
         self.drawn.add(name)
         label.append(tag("span", f" · {megabytes(found.portion.size)}", class_="soft size"))
-        edges = {edge.required: edge for edge in self.graph.of.get(name, ()) if edge.required != name}
+        edges = {edge.required: edge for edge in self.graph.of.get(name, ())}
         below = [self.branch(required, edges[required], depth + 1) for required in sorted(edges)]
         return tag("li", tag("span", label, id=f"r-{name}"), tag("ul", below) if below else None)

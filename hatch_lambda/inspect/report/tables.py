@@ -34,7 +34,7 @@ def distributions(facts: Facts, maps: Mapping[str, str]) -> Markup:
     rows = []
     for found in facts.contents.installed:
         name = found.normalized_name
-        requirers = sorted({edge.requirer for edge in facts.requirements.by.get(name, ()) if edge.requirer != name})
+        requirers = sorted({edge.requirer for edge in facts.requirements.by.get(name, ())})
         links = [
             [", " if number else None, tag("a", requirer, href=f"#d-{quote(requirer)}")]
             for number, requirer in enumerate(requirers)
