@@ -85,17 +85,9 @@ def _limit(name: str, size: int, limit: int, remark: str) -> Markup:
     )
 
 
-def map_card(facts: Facts, maps: Markup) -> Markup:
+def legend(facts: Facts) -> Markup:
     present = {part.name for part in survey.kinds(facts.contents) if part.size}
-    items = [tag("li", swatch(kind), title(kind)) for kind in STYLES if kind in present]
-    return card(
-        "content",
-        "What takes the space",
-        maps,
-        tag("ul", items, class_="legend", aria_label="Colours"),
-        tag("p", id="news", class_="unseen", aria_live="polite"),
-        beside=tag("p", "Areas show unzipped sizes. Select a tile to zoom in.", class_="hint"),
-    )
+    return join(tag("li", swatch(kind), title(kind)) for kind in STYLES if kind in present)
 
 
 def problems(facts: Facts) -> Markup | None:
