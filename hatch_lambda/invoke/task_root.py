@@ -50,7 +50,11 @@ def _unzipped(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
         with open_zip(source) as archive:
             links: list[tuple[zipfile.ZipInfo, Path]] = []
             for entry in archive.infolist():
-                path = folder / _below(entry.filename, source)
+                name = PurePosixPath(entry.filename)
+                if name.is_absolute() or ".." in name.parts:
+                    problem = f"its entry {entry.filename!r} has a path outside the directory"
+                    raise ContentsError(f"{source} cannot be unpacked: {problem}")
+                path = folder / name
                 mode = entry.external_attr >> 16 if entry.create_system == _UNIX else 0
                 if stat.S_ISLNK(mode):
                     links.append((entry, path))
@@ -82,13 +86,6 @@ def _copied(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
             shutil.copyfile(original, path, follow_symlinks=False)
             if not path.is_symlink():
                 yield path, original.stat().st_mode
-
-
-def _below(name: str, source: Path) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
-        raise ContentsError(f"{source} cannot be unpacked: its entry {name!r} has a path outside the directory")
-    return path
 
 
 def _make_room(path: Path) -> Path:
