@@ -19,7 +19,7 @@ from hatch_lambda.common.files import read_regular
 from hatch_lambda.common.toml import tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from packaging.utils import NormalizedName
 
@@ -47,9 +47,16 @@ class Workspace:
     @cached_property
     def members(self) -> Mapping[NormalizedName, Path]:
         """The projects of the workspace by name, except this one."""
-        folders = [*self._uv_members(), *self._hatch_members()]
-        named = {self._name(folder): folder for folder in folders if folder != self.root}
-        return {name: folder for name, folder in named.items() if name and name != self.project}
+        uv, hatch = self._uv_root, self.pyproject(self.root).get("tool", {}).get("hatch", {})
+        folders = [uv, *_members(uv, self.uv(uv)["workspace"])] if uv else []
+        for environment in hatch.get("envs", {}).values():
+            folders += _members(self.root, environment.get("workspace", {}))
+        others = [folder for folder in folders if folder != self.root]
+        names = [self.pyproject(folder).get("project", {}).get("name") for folder in others]
+        named = {
+            canonicalize_name(name): other for name, other in zip(names, others, strict=True) if isinstance(name, str)
+        }
+        return {name: folder for name, folder in named.items() if name != self.project}
 
     def sources(self, folder: Path) -> list[tuple[NormalizedName, Source]]:
         """The sources of a folder's project, then those of its workspace for all members (uv's rule)."""
@@ -120,20 +127,6 @@ class Workspace:
                     else None
                 )
         return None
-
-    def _uv_members(self) -> Iterator[Path]:
-        if self._uv_root:
-            yield self._uv_root
-            yield from _members(self._uv_root, self.uv(self._uv_root)["workspace"])
-
-    def _hatch_members(self) -> Iterator[Path]:
-        """The members of all environments."""
-        for environment in self.pyproject(self.root).get("tool", {}).get("hatch", {}).get("envs", {}).values():
-            yield from _members(self.root, environment.get("workspace", {}))
-
-    def _name(self, folder: Path) -> NormalizedName | None:
-        name = self.pyproject(folder).get("project", {}).get("name")
-        return canonicalize_name(name) if isinstance(name, str) else None
 
 
 def _members(folder: Path, workspace: Mapping[str, Any]) -> list[Path]:

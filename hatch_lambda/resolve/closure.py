@@ -161,11 +161,6 @@ class Closure:
         built = sum(origin.startswith("built by stage") for origin in origins)
         return Origins(downloaded, built, len(origins) - downloaded - built)
 
-    @property
-    def only_met(self) -> Closure:
-        met = tuple(found for found in self.distributions if found.wheel)
-        return dataclasses.replace(self, distributions=met, left_out=tuple(map(str, self.unmet)))
-
     def each(self, step: Callable[[Distribution], Distribution]) -> Closure:
         """The same closure with a step applied to every distribution."""
         return dataclasses.replace(self, distributions=tuple(map(step, self.distributions)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
@@ -52,7 +53,8 @@ def report_unmet(closure: Closure, job: Job) -> Closure:
     if job.settings.on_missing == "error":
         raise MissingDependencyError(message, missing)
     job.reporter.warn(f'{message}\n\nThey are left out of the bundle, as `on-missing` is "warn".')
-    return closure.only_met
+    met = tuple(found for found in closure.distributions if found.wheel)
+    return dataclasses.replace(closure, distributions=met, left_out=tuple(map(str, closure.unmet)))
 
 
 def _message(missing: tuple[MissingDependency, ...], job: Job) -> str:
