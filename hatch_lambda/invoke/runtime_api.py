@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ RESPONSE_LIMIT = REQUEST_LIMIT + 100
 class Response:
     """What the runtime has posted, and when, by `time.monotonic`."""
 
-    kind: Literal["response", "error", "init error"]
+    is_error: bool
     body: bytes
     at: float
 
@@ -94,12 +94,9 @@ class _RequestHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         now = time.monotonic()
-        kinds: dict[str, Literal["response", "error", "init error"]] = {
-            f"{_API}/invocation/{self.api.request_id}/response": "response",
-            f"{_API}/invocation/{self.api.request_id}/error": "error",
-            f"{_API}/init/error": "init error",
-        }
-        if self.path not in kinds:
+        invocation = f"{_API}/invocation/{self.api.request_id}"
+        is_error = self.path in {f"{invocation}/error", f"{_API}/init/error"}
+        if not is_error and self.path != f"{invocation}/response":
             self._reply(HTTPStatus.NOT_FOUND, b"{}")
             return
         size = int(self.headers.get("Content-Length") or 0)
@@ -107,15 +104,15 @@ class _RequestHandler(BaseHTTPRequestHandler):
         if len(body) < size:
             return  # the runtime ended while it was posting
         self.api.before_response()
-        if kinds[self.path] == "response" and size > RESPONSE_LIMIT:
+        if not is_error and size > RESPONSE_LIMIT:
             message = (
                 f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
             )
             error = json.dumps({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message})
-            self.api.response = Response("error", error.encode(), now)
+            self.api.response = Response(is_error=True, body=error.encode(), at=now)
             self._reply(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b'{"errorType": "RequestEntityTooLarge"}')
             return
-        self.api.response = Response(kinds[self.path], body, now)
+        self.api.response = Response(is_error, body, now)
         self._reply(HTTPStatus.ACCEPTED, b'{"status": "OK"}')
 
     def _reply(self, status: HTTPStatus, body: bytes, headers: Mapping[str, str] | None = None) -> None:

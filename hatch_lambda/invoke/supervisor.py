@@ -50,7 +50,7 @@ class Supervisor:
         error = ended
         if response and not ended:
             payload = response.body
-            error = None if response.kind == "response" else _posted(response.body)
+            error = _posted(response.body) if response.is_error else None
         else:
             payload = json.dumps({"errorType": error.type, "errorMessage": error.message}).encode() if error else b""
         result = Result(
