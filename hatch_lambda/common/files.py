@@ -86,10 +86,13 @@ def replacing(
 
 
 def local_path(url: str) -> Path | None:
-    """The path of a `file:` URL; None for anything else."""
-    if not url.startswith("file:"):
+    """The path of a `file:` URL; None for anything else, also for an invalid one, such as `file://[`."""
+    try:
+        path = urlsplit(url).path if url.startswith("file:") else None
+    except ValueError:
+        path = None
+    if path is None:
         return None
-    path = urlsplit(url).path
     if os.name == "nt":
         from urllib.request import url2pathname  # elsewhere it does the same as below, and imports HTTP
 

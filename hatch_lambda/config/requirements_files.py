@@ -72,14 +72,15 @@ def walk(
     if _REMOTE.match(name):
         yield Unread(name, None)
         return
-    path = Path(os.path.abspath(local_path(name) or folder / name))  # noqa: PTH100 - as pip does, which follows no links here
+    path = Path(name)
     try:
+        path = Path(os.path.abspath(local_path(name) or folder / name))  # noqa: PTH100 - as pip does, which follows no links here
         content = read_regular(path)
         text = decode(content)
         fault = "it includes itself" if path in above else None
     except OSError as error:
         fault = error.strerror or str(error)
-    except (UnicodeError, LookupError) as error:
+    except (ValueError, LookupError) as error:  # by its encoding, or of a path that cannot be one
         fault = str(error)
     if fault is not None:
         yield Unread(str(path), fault)

@@ -112,7 +112,7 @@ class Workspace:
         if folder not in self._parsed:
             try:
                 self._parsed[folder] = tomllib.loads(read_regular(folder / PYPROJECT).decode("utf-8"))
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 self._parsed[folder] = {}  # not a project, or invalid: its own build says so
         return self._parsed[folder]
 

@@ -185,7 +185,7 @@ def _build_options(project: Path, build_base: Path) -> str:
     """
     try:
         table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8")).get("build-system", {})
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         table = {}
     backend = str(table.get("build-backend", "setuptools"))  # the default of PEP 517
     is_wrapped = "backend-path" in table and "setuptools" in str(table.get("requires"))

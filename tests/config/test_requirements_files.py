@@ -182,6 +182,8 @@ class TestIncludes:
             ("-r requirements.txt\n", "it includes itself"),
             ("-r broken.txt\n", "can't decode"),
             ("-r unknown.txt\n", "unknown encoding"),
+            ("-r a\0b\n", "null "),
+            ("-c file://[a\n", "No such file"),
         ],
     )
     def test_one_that_cannot_be_read_is_not_empty(self, text: str, reason: str, tmp_path: Path) -> None:

@@ -59,19 +59,31 @@ def read(path: Path, settings: Settings) -> LockFile:
     shown = label(path, settings)
     try:
         table = tomllib.loads(read_regular(path).decode("utf-8"))
-        return LockFile(path, Pylock.from_dict(table), settings)
+        lock = LockFile(path, Pylock.from_dict(table), settings)
     except FileNotFoundError:
         fault = f"The lock file {shown}, set by `lock-file`, does not exist."
     except PylockUnsupportedVersionError:
         fault = f"{shown} has lock-version {table.get('lock-version')}; only versions 1.x are supported."
-    except (PylockValidationError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (PylockValidationError, ValueError) as error:  # also for an integer of thousands of digits
         reason = f"{error}{_entry_of(error, table) if isinstance(error, PylockValidationError) else ''}"
         fault = f"{shown} is not a valid lock file (PEP 751): {redact(reason)}"
     except RecursionError:
         fault = f"{shown} is not a valid lock file (PEP 751): it is nested too deep"
     except OSError as error:
         raise LockFileError(f"The lock file {shown} cannot be read: {error.strerror or error}") from None
+    else:
+        names = [entry["name"] for entry in table["packages"] if _has_null(entry)]
+        if not names:
+            return lock
+        fault = f"{shown} is not a valid lock file (PEP 751): its entry for {names[0]} has a null character"
     raise LockFileError(f"{fault}\n\n{how_to_lock(settings)}")
+
+
+def _has_null(value: object) -> bool:
+    """Whether there is a null character in any string: no path or URL may have one."""
+    if isinstance(value, (dict, list)):
+        return any(map(_has_null, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and "\0" in value
 
 
 def _entry_of(error: PylockValidationError, table: dict[str, Any]) -> str:

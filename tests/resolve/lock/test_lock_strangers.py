@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TRUSTED = "https://example.org/foo.git"
 HASH = "0" * 64
+_HAS_LIMIT = hasattr(sys, "get_int_max_str_digits")  # of digits; Python 3.10 has it from 3.10.7 on
 
 
 @pytest.mark.parametrize("kind", ["git+file:///evil@COMMIT #", "git+file", "GIT", "", "cvs"])
@@ -106,6 +108,32 @@ def test_a_file_that_is_nested_too_deep_is_refused(content: str, build: BundleOf
     project_root.joinpath(LOCK).write_text(content, encoding="utf-8")
 
     assert "pylock.toml is not a valid lock file (PEP 751): it is nested too deep" in refuse(build, "foo")
+
+
+def test_an_integer_of_too_many_digits_is_refused(build: BundleOf, project_root: Path) -> None:
+    project_root.joinpath(LOCK).write_text(f"x = {'9' * 10_000}\n", encoding="utf-8")
+
+    message = refuse(build, "foo")
+
+    assert ("is not a valid lock file (PEP 751): Exceeds the limit" if _HAS_LIMIT else "lock-version") in message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"directory": {"path": "../\0good"}},
+        {"archive": {"path": "\0.tar.gz", "hashes": {"sha256": HASH}}},
+        {"archive": {"url": "https://example.org/\0.tar.gz", "hashes": {"sha256": HASH}}},
+        {"vcs": {"type": "git", "path": "../\0", "commit-id": COMMIT}},
+        {"wheels": [{"name": "foo-1.0-py3-none-any.whl", "path": "\0.whl", "hashes": {"sha256": HASH}}]},
+        {"sdist": {"name": "foo-1.0.tar.gz", "path": "\0/foo-1.0.tar.gz", "hashes": {"sha256": HASH}}},
+    ],
+)
+def test_a_null_character_is_refused(source: dict[str, Any], build: BundleOf, project_root: Path) -> None:
+    write_lock(project_root, {"name": "foo", "version": "1.0", **source})
+
+    assert "foo" in (message := refuse(build, "foo"))
+    assert "pylock.toml is not a valid lock file (PEP 751): " in message
 
 
 def test_an_invalid_entry_is_called_by_its_name(build: BundleOf, project_root: Path, wheels: Path) -> None:
