@@ -172,6 +172,6 @@ def _hash_fault(member: Member, expected: str, size: str, pieces: Iterable[bytes
         found.update(piece)
     if size and size != str(member.size):
         return f"`{member.name}` has {member.size} bytes, and {size} by its RECORD"
-    if hash_of(found.digest(), algorithm) != normalized_hash(expected).rstrip("="):
+    if hash_of(found.digest(), algorithm) != normalized_hash(expected):
         return f"`{member.name}` is not what its RECORD says: its {algorithm} differs"
     return None

@@ -16,7 +16,7 @@ from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.wheels.archive import has_drive
 from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
 from hatch_lambda.wheels.metadata import console_scripts
-from hatch_lambda.wheels.record import UNRECORDED, hash_of, normalized_hash, read_record, unmatched_rows
+from hatch_lambda.wheels.record import UNRECORDED, hash_of, normalized_hash, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,17 +66,21 @@ class _WheelLayout:
         scripts = [file for file in scripts if not is_excluded(file.path)]
         record = f"{self.dist_info}/RECORD"
         try:
-            rows = {row[0]: row[1:3] for row in read_record(self.archive.read(record)) if len(row) > 2}  # noqa: PLR2004
+            listed = [row for row in read_record(self.archive.read(record)) if len(row) > 2]  # noqa: PLR2004
         except (KeyError, ValueError):
-            rows = {}
+            listed = []
+        rows = {row[0]: row[1:3] for row in listed}
         names = {entry.filename for entry in self.entries}
-        is_standard = all(normalized_hash(row[0]) == row[0] for row in rows.values())
-        is_standard = is_standard and not unmatched_rows(rows, names, self.dist_info)
-        if check_record:
-            exempt = {f"{self.dist_info}/{name}" for name in UNRECORDED}
-            hashes = {name: hash_of(hashlib.sha256(self.archive.read(name)).digest()) for name in names - exempt}
-            if any(rows.get(name, [""])[0] != hashes[name] for name in hashes):
-                rows, is_standard = {}, False  # all files are hashed
+        exempt = {f"{self.dist_info}/{name}" for name in UNRECORDED}
+        is_standard = len(rows) == len(listed) and rows.keys() <= names | exempt
+        is_standard = is_standard and all(normalized_hash(row[0]) == row[0] for row in rows.values())
+
+        def is_true(entry: zipfile.ZipInfo) -> bool:
+            digest = hash_of(hashlib.sha256(self.archive.read(entry)).digest())
+            return rows.get(entry.filename) in ([digest, str(entry.file_size)], [digest, ""])  # sizes are optional
+
+        if check_record and not all(is_true(entry) for entry in self.entries if entry.filename not in exempt):
+            rows, is_standard = {}, False  # all files are hashed
         if scripts or not is_standard or {file.path for file in files} != names:
             if not rows and not check_record:
                 raise self._broken("its RECORD is missing or cannot be read")

@@ -42,11 +42,11 @@ def hash_of(digest: bytes, algorithm: str = "sha256") -> str:
 
 
 def normalized_hash(text: str) -> str:
-    """A hash in base64, as specified, of one that may be in hexadecimal: early `uv_build` and others wrote it so."""
+    """A hash in base64 without padding, as specified; some are padded, those of early `uv_build` hexadecimal."""
     algorithm, _, digest = text.partition("=")
     try:
         if len(digest) == 2 * hashlib.new(algorithm).digest_size:
             return hash_of(bytes.fromhex(digest), algorithm)
     except (ValueError, TypeError):  # an unknown algorithm, or one without a fixed size
         pass
-    return text
+    return text.rstrip("=")

@@ -19,7 +19,7 @@ from hatch_lambda.wheels.layout import lay_out
 from tests.support.packages import make_wheel, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from hatch_lambda.wheels.members import BundleFile
@@ -45,6 +45,19 @@ def raw_wheel(folder: Path, entries: Iterable[tuple[str | zipfile.ZipInfo, bytes
         csv.writer(rows).writerow(("orders-1.0.dist-info/RECORD", "", ""))
         archive.writestr("orders-1.0.dist-info/RECORD", rows.getvalue())
     return path
+
+
+def with_record(folder: Path, change: Callable[[str], str]) -> Path:
+    """A wheel whose RECORD was changed."""
+    wheel, own = wheel_of(folder, {"orders.py": "ORDERS = 1\n"}), "orders-1.0.dist-info/RECORD"
+    with zipfile.ZipFile(wheel) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    changed = change(contents[own].decode()).encode()
+    assert changed != contents[own]
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, content in {**contents, own: changed}.items():
+            archive.writestr(name, content)
+    return wheel
 
 
 def digest(content: bytes) -> str:
@@ -320,15 +333,31 @@ class TestRecord:
     @pytest.mark.parametrize("change", [("gone.py,", "../gone.py,"), ("orders.py,", "/orders.py,")])
     def test_rows_that_match_no_file_are_corrected(self, change: tuple[str, str], tmp_path: Path) -> None:
         """The bundle's RECORD lists what is there, whatever the wheel's does."""
-        wheel = wheel_of(tmp_path, {"orders.py": "ORDERS = 1\n"})
-        with zipfile.ZipFile(wheel) as archive:
-            contents = {name: archive.read(name) for name in archive.namelist()}
-        record = contents["orders-1.0.dist-info/RECORD"].decode() + f"gone.py,sha256={digest(b'')},0\n"
-        with zipfile.ZipFile(wheel, "w") as archive:
-            for name, content in {**contents, "orders-1.0.dist-info/RECORD": record.replace(*change).encode()}.items():
-                archive.writestr(name, content)
+        gone = f"gone.py,sha256={digest(b'')},0\n"
+        wheel = with_record(tmp_path, lambda record: (record + gone).replace(*change))
 
         assert_record_is_true(lay_out(wheel, TARGET), "orders-1.0.dist-info")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda record: record + "orders-1.0.dist-info/,,\n",
+            lambda record: record + "orders/,,\n",
+            lambda record: record + record.partition("\n")[0] + "\n",
+            lambda record: record.replace(digest(b"ORDERS = 1\n"), digest(b"ORDERS = 1\n") + "="),
+        ],
+        ids=["metadata directory", "directory", "twice", "padded"],
+    )
+    def test_rows_become_standard(self, change: Callable[[str], str], tmp_path: Path) -> None:
+        assert_record_is_true(lay_out(with_record(tmp_path, change), TARGET), "orders-1.0.dist-info")
+
+    @pytest.mark.parametrize("change", [("orders.py,sha256=", "orders.py,sha256=A"), (",11\n", ",5\n")])
+    def test_a_wrong_hash_or_size_is_corrected_where_it_is_checked(
+        self, change: tuple[str, str], tmp_path: Path
+    ) -> None:
+        wheel = with_record(tmp_path, lambda record: record.replace(*change, 1))
+
+        assert_record_is_true(lay_out(wheel, TARGET, check_record=True), "orders-1.0.dist-info")
 
     def test_names_with_commas_quotes_and_letters_of_any_script_are_recorded(self, tmp_path: Path) -> None:
         names = ["a,b.txt", 'say "hi".txt', "Straße.txt", "注文.txt"]
