@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LONGEST_LINE = 4096
 _MOST_LINES = 10_000
+_PAUSE = 0.5
+"""Seconds between two looks for what ended children have left."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def follow(
     """Follow a started program to its end, as `run` does. `order`: its standard input."""
     first: list[str] = []
     last: deque[str] = deque(maxlen=_MOST_LINES // 2)
-    watcher = threading.Thread(target=_kill_what_stays, args=[process], daemon=True)
+    closed = threading.Event()
+    watcher = threading.Thread(target=_kill_what_stays, args=[process, closed], daemon=True)
     with process:
         try:
             watcher.start()
@@ -90,6 +93,7 @@ def follow(
                 if not is_passing(line):
                     (first if len(first) < _MOST_LINES // 2 else last).append(line)
                 on_line(line)
+            closed.set()
             watcher.join()
         except BaseException:
             _kill(process)
@@ -107,15 +111,45 @@ def _lines(stream: IO[str]) -> Iterator[str]:
         yield line
 
 
-def _kill_what_stays(process: subprocess.Popen[str]) -> None:
-    """When a program ends, kill what it has left in its session. Such processes may also keep its output open."""
+def _kill_what_stays(process: subprocess.Popen[str], closed: threading.Event) -> None:
+    """When a program ends, kill what it has left in its session. Such processes may also keep its output open.
+
+    Likewise when a child of it has ended, such as a build backend: pip reads the output of one to the end. `closed`:
+    set when the program's own output has come to its end.
+    """
     if sys.platform == "linux":
         with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # so that its ID is not given to another process
+            options = os.WEXITED | os.WNOWAIT  # so that its ID is not given to another process
+            while not closed.wait(_PAUSE) and os.waitid(os.P_PID, process.pid, options | os.WNOHANG) is None:
+                _kill_orphans(process.pid)
+            os.waitid(os.P_PID, process.pid, options)
             kill_session(process)
             return
     process.wait()
     kill_session(process)
+
+
+def _kill_orphans(leader: int) -> None:
+    """Kill what ended children of a session's leader have left in the session (Linux, proc(5))."""
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{leader}/task/{leader}/children").read_text(encoding="ascii").split()
+        if not any(_status(Path("/proc", child, "stat"))[0] == "Z" for child in children):
+            return
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            _state, parent, _group, session, *_ = _status(path)
+            if int(session) == leader:
+                parents[int(path.parent.name)] = int(parent)
+    for process, parent_of_it in parents.items():
+        if process != leader and parent_of_it not in parents:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+def _status(path: Path) -> list[str]:
+    """A process's state, parent, group, session and so on."""
+    return path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
 
 
 def end(process: subprocess.Popen[str]) -> None:

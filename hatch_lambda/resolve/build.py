@@ -170,8 +170,9 @@ class _Build:
             *(str(self.job.target), process.pip_version(), self.closure.index_options),
             *(os.path.realpath(interpreter.path), interpreter.python, *this_machine()),
             listened_to,
+            # Where one is missing, no path: it would be relative to the current directory.
             [
-                os.path.realpath(shutil.which(name) or name)
+                (path := shutil.which(name)) and os.path.realpath(path)
                 for name in ("cc", "c++", "gfortran", "rustc", "cargo", "go")
             ],
         ]

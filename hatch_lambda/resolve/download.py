@@ -127,6 +127,8 @@ def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Itera
         at_work = re.findall(r"^\s*(?:Collecting|Processing) .*", answer.completed.output, flags=re.MULTILINE)[-1:]
         if match := _SDIST_AT_WORK.match("".join(at_work)):
             name, is_requested = canonicalize_name(match[1] or match[2]), "(from -r " in at_work[0]
+            if by := re.search(r"\(from (.+?)->-r ", at_work[0]):
+                yield f"Required by: {' -> '.join((job.request.subject, *reversed(by[1].split('->')), name))}"
             yield failed_metadata_message(
                 name, offers.get(name, ()), target, answer.interpreter, requested=is_requested
             )

@@ -196,6 +196,21 @@ print(subprocess.Popen(["sleep", "600"], start_new_session=True, stdout=-3, stde
 
         assert has_ended(pid)
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="proc(5)")
+    def test_the_program_does_not_wait_for_what_its_child_has_left(self, tmp_path: Path) -> None:
+        backend = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True)"
+        pip = f"""
+import subprocess, sys
+with subprocess.Popen([sys.executable, "-c", {backend!r}], stdout=subprocess.PIPE, text=True) as backend:
+    pid = int(backend.stdout.read())
+print(pid, backend.returncode)
+"""
+        completed = run(python(pip), directory=tmp_path, environment=os.environ, on_line=lambda _line: None)
+
+        pid, exit_code = completed.output.split()
+        assert (exit_code, completed.exit_code) == ("0", 0)
+        assert has_ended(int(pid))
+
     def test_long_lines_are_cut_and_a_cut_url_leaks_nothing(self, tmp_path: Path) -> None:
         script = """
 print("error: " + "x y " * 1_000_000)

@@ -94,6 +94,17 @@ class TestWheelsBuiltFromSdists:
         assert workshop.built == 1
         assert len(content) == 1
 
+    def test_nor_from_another_directory_without_any_compiler(
+        self, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PATH", str(workshop.tmp))
+        for name in ("here", "there"):
+            (workshop.tmp / name).mkdir()
+            monkeypatch.chdir(workshop.tmp / name)
+            workshop.build()
+
+        assert workshop.built == 1
+
     @pytest.mark.parametrize("name", ["CC", "CXX", "CFLAGS", "LDFLAGS", "RUSTFLAGS"])
     def test_after_a_change_of_what_compilers_listen_to_it_is(
         self, name: str, workshop: Workshop, monkeypatch: pytest.MonkeyPatch

@@ -754,6 +754,15 @@ class TestFailures:
         assert "pip could not make the metadata of nameless from its sources." in message
         assert "- build a wheel of nameless elsewhere, and add its directory" in message
 
+    def test_what_its_backend_prints_is_shown_and_who_requires_it(self, index: Path, bundle_of: BundleOf) -> None:
+        make_wheel(index, "top", requires=["silent"])
+        make_sdist(index, "silent", build="exits")
+
+        message = self.message(bundle_of, "top")
+
+        assert "\n  please install libfoo-dev\n" in message
+        assert "Required by: orders -> top -> silent\n" in message
+
     @pytest.mark.parametrize("differs", [True, False])
     def test_another_python_than_the_runtimes_may_be_the_reason(
         self, index: Path, bundle_of: BundleOf, *, differs: bool

@@ -91,6 +91,9 @@ def get_requires_for_build_wheel(config_settings=None):
 def prepare_metadata_for_build_wheel(directory, config_settings=None):
     if RECIPE["build"] == "without-metadata":
         raise RuntimeError("error: this sdist does not know its name")
+    if RECIPE["build"] == "exits":
+        print("please install libfoo-dev")
+        sys.exit(3)
     name = f"{RECIPE['name'].replace('-', '_')}-{RECIPE['version']}.dist-info"
     folder = pathlib.Path(directory, name)
     folder.mkdir()
@@ -166,7 +169,8 @@ def source_files(
     """The files of a source tree with an in-tree backend.
 
     `build`: `pure`; `compiled` (needs a compiler); `optional` (does without, and is tagged as if it had not); `broken`;
-    `without-metadata` (breaks before that); `survey` (fits only where no compiler of those in `$SURVEY`, JSON, starts).
+    `without-metadata` (breaks before that); `exits` (then, with a plain line of output); `survey` (fits only where no
+    compiler of those in `$SURVEY`, JSON, starts).
     `tag`: of the wheel, where no compiler has a say.
     """
     from pathlib import Path

@@ -6,11 +6,15 @@ import re
 
 
 def error_lines(output: str, limit: int = 12) -> tuple[str, ...]:
-    """The lines of a program's output that say why it failed: around the word `error`, else the last ones."""
+    """The lines of a program's output that say why it failed: those with words like `error`, else the last ones.
+
+    If pip quotes what a build backend has printed, the last lines of that.
+    """
     whole = [line for line in output.splitlines() if line.strip(" |╰─>│")]
     lines = without_frames(whole) or whole
     marked = [line.strip() for line in lines if _ERROR.search(line) and not _NOISE.search(line)]
-    return tuple(marked[-limit:] or lines[-limit:])
+    quoted = [line.strip() for block in _QUOTED.findall("\n".join(lines))[-1:] for line in block.splitlines()]
+    return tuple(marked[-limit:] or quoted[-limit:] or lines[-limit:])
 
 
 def resolver_words(output: str, limit: int = 30) -> tuple[str, ...]:
@@ -88,6 +92,7 @@ _REPEATED = re.compile(r"Retrying \(.*?\) after ")  # the retries left, which di
 _GENERAL_ADVICE = re.compile(
     r"To fix this you could try to|\d\. (?:loosen|remove)|ERROR: ResolutionImpossible|hint: See above|\[notice\]"
 )
+_QUOTED = re.compile(r"╰─> \[\d+ lines? of output\]\n(.*?)^\s*\[end of output\]", re.DOTALL | re.MULTILINE)
 _IN_CONFLICT = re.compile(
     r"(?:depends on|The user requested) (?P<name>\w[\w.-]*)(?![\w.-])(?P<direct> ?@| \S+ \(from )?"
 )
@@ -103,8 +108,9 @@ _ERROR = re.compile(
 _NOISE = re.compile(
     r"subprocess-exited-with-error|backend-unavailable|did not run successfully|"
     r"This error originates from a subprocess|Failed to build one or more wheels|ERROR: Failed building wheel|"
-    r"Failed to build \S+$|metadata-generation-failed|Building wheel for .* error|See above|error: subprocess|"
-    r"^\s*raise |^\s*(?:copying|creating|adding|writing|running) |Command '\[|finished with status 'error'|"
+    r"Failed to build \S+(?: when .*)?$|metadata-generation-failed|Building wheel for .* error|See above|"
+    r"error: subprocess|^\s*raise |^\s*(?:copying|creating|adding|writing|running) |Command '\[|"
+    r"finished with status 'error'|"
     r"Encountered error while generating package metadata|"
     r"During handling of the above exception|The above exception was the direct cause|"
     # a compiler's command line, for its flags and file names
