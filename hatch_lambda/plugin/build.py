@@ -34,7 +34,7 @@ from hatch_lambda.config.settings import (
     missing_table_message,
 )
 from hatch_lambda.config.validators import listed
-from hatch_lambda.plugin import HOOK, made_zips, project_wheel, reports, unused_patterns
+from hatch_lambda.plugin import HOOK, made_zips, project_wheel, reports, selection, unused_patterns
 from hatch_lambda.plugin.display import HatchUI
 from hatch_lambda.plugin.own_files import Own, own_files
 from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared
@@ -152,6 +152,7 @@ class Build:
                     for name in shared
                 ]
             )
+        selection.build_directory(self.builder, self.builder.config.hook_config[HOOK])
         if versions != [LAYER]:
             project_wheel.check_selection(self.builder)
 

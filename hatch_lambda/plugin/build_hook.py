@@ -42,9 +42,11 @@ class LambdaBuildHook(BuildHookInterface[Any]):
         if self.target_name == TARGET:
             self._builder.current.prepare(version, build_data, cleaned=self.cleaned)
         elif "build-directory" in self.config:  # Hatch itself leaves out `.hatch`
+            from hatch_lambda.plugin.display import aborting
             from hatch_lambda.plugin.selection import leave_out_build_directory
 
-            leave_out_build_directory(self.build_config.builder, self.config)
+            with aborting(self.app):
+                leave_out_build_directory(self.build_config.builder, self.config)
         if self.target_name == "sdist":
             self._record_local_projects(build_data)
 

@@ -10,8 +10,10 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.config.settings import TARGET_TABLE
+from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
+from hatch_lambda.config.settings import FIELDS, HOOK_TABLE, TARGET_TABLE
+from hatch_lambda.plugin import HOOK
+from hatch_lambda.wheels.store import CACHE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,6 +27,11 @@ _NOT_FOR_LAMBDA = frozenset(
         *("benchmarks", "build", "dist", "docs", "examples", "node_modules", "scripts", "test", "tests"),
     }
 )
+
+
+# At the top of a build directory, also of earlier releases: what a target has, and files of builds, systems and network
+# file systems.
+_BUILT = re.compile(r"python3\.\d+-\w+|\.gitignore|\.zips|\.part-.*|\.DS_Store|\.nfs.*|desktop\.ini|Thumbs\.db")
 
 
 def suggested_selection(root: Path) -> str:
@@ -56,15 +63,57 @@ def _code_in(directory: Path) -> list[Path]:
     )
 
 
+def build_directory(builder: BuilderInterface[Any, Any], table: Mapping[str, Any]) -> Path | None:
+    """The build directory that a hook's table sets, resolved; None for the default, or a fault reported elsewhere.
+
+    Raises `ConfigurationError` if it has files that others made: they would be missing in all archives without a word.
+    """
+    value = table.get("build-directory")
+    if not isinstance(value, str) or not value or "\0" in value:
+        return None
+    directory = Path(builder.root, value).resolve()
+    if not directory.exists():
+        return directory
+    # Where users may have put the zips, or the cache.
+    others = [
+        Path(builder.root, path).resolve()
+        for path in (builder.config.directory, os.environ.get(CACHE_VARIABLE))
+        if path
+    ]
+    for path in sorted(directory.iterdir()):
+        if directory not in others and not _is_ours(path) and not any(other.is_relative_to(path) for other in others):
+            of_target = HOOK in builder.target_config.get("hooks", {})
+            where = f"tool.hatch.build.targets.{builder.PLUGIN_NAME}.hooks.{HOOK}" if of_target else HOOK_TABLE
+            fault = (
+                f"Field `{where}.build-directory` must be a dedicated directory, but {value!r} contains `{path.name}`, "
+                "which hatch-lambda did not create.\n"
+                "Nothing in the build directory is packaged, and git ignores it.\n"
+                "What you can do: set it to a directory that is empty or does not exist yet, or leave it out for the "
+                f"default, `{FIELDS['build-directory'].default.as_posix()}`."
+            )
+            raise ConfigurationError([fault])
+    return directory
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether builds create this at the top of a build directory, or systems do in any directory."""
+    if _BUILT.fullmatch(path.name):
+        return True
+    if not path.is_dir():
+        return False
+    if path.name == "store":  # the fallback for the cache, unless it is a package
+        return not any(path.glob("*.py"))
+    return all(_BUILT.fullmatch(inner.name) for inner in path.iterdir())  # a function's
+
+
 def leave_out_build_directory(builder: BuilderInterface[Any, Any], table: Mapping[str, Any]) -> None:
     """Have a builder of Hatch select nothing from the build directory. `table`: the hook's.
 
-    Hatch's `exclude` does not do: `artifacts` and `force-include` override it.
+    Hatch's `exclude` does not do: `artifacts` and `force-include` override it. Raises `ConfigurationError`.
     """
-    directory = table.get("build-directory")
-    if not isinstance(directory, str):
-        return  # the default, or a fault that is reported elsewhere
-    left_out = Path(builder.root, directory).resolve()
+    left_out = build_directory(builder, table)
+    if left_out is None:
+        return
     select = builder.recurse_included_files
 
     def selected() -> Iterator[IncludedFile]:

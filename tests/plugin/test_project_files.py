@@ -6,12 +6,15 @@ import os
 import stat
 import sys
 import tarfile
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import pytest
 
+from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.plugin.builder import LambdaBuilder
 from tests.support.packages import make_wheel
 from tests.support.projects import DIST_INFO, FOO, HOOK, PACKAGE, SDIST, WHEEL, NewProject, Project
 
@@ -182,3 +185,50 @@ def test_a_project_below_a_link_is_no_link_out(new_project: NewProject, tmp_path
     link.symlink_to(project.root)
 
     assert "links" not in replace(project, root=link).build()
+
+
+@pytest.mark.parametrize("arguments", [(), ("-t", "lambda:layer"), ("-c", "-t", "lambda"), ("-t", "wheel")])
+def test_a_build_directory_with_files_of_others_stops_the_build(
+    new_project: NewProject, arguments: tuple[str, ...]
+) -> None:
+    project = new_project(f'{HOOK}build-directory = "orders"\n')
+
+    shown = project.fail(*arguments)
+
+    assert "`tool.hatch.build.hooks.lambda.build-directory` must be a dedicated directory" in shown
+    assert "'orders' contains `__init__.py`" in shown
+    assert "What you can do:" in shown
+    assert sorted(path.name for path in (project.root / "orders").iterdir()) == ["__init__.py", "app.py"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_ours"),
+    [
+        *((f"{name}/x", True) for name in ("python3.9-arm64", ".zips", "api/python3.13-x86_64", "store/wheels", "out")),
+        *((name, True) for name in (".gitignore", ".part-0123abcd-7-x", ".DS_Store", ".zips")),
+        *((name, False) for name in ("notes.txt", ".env", "api/app.py", "api/python3.13-x86_64.py", "store/x.py")),
+        *((name, False) for name in ("out.txt", "python3.13-x86_64.zip")),
+    ],
+)
+def test_what_builds_have_created_is_not_foreign(new_project: NewProject, entry: str, *, is_ours: bool) -> None:
+    tables = f'{HOOK}build-directory = "made"\n[tool.hatch.build]\ndirectory = "made/out"\n'
+    project = new_project(tables, files={**PACKAGE, f"made/{entry}": ""})
+    builder = LambdaBuilder(str(project.root))
+
+    named = f"'made' contains `{entry.partition('/')[0]}`"
+    with nullcontext() if is_ours else pytest.raises(ConfigurationError, match=named):
+        builder.current.check(["function"])
+
+
+@posix
+def test_links_of_earlier_builds_are_not_foreign_and_others_are(new_project: NewProject, tmp_path: Path) -> None:
+    project = new_project(f'{HOOK}build-directory = "made"\n')
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/thesis.txt").write_text("years of work")
+    (tmp_path / "real").mkdir()
+    (project.root / "made").symlink_to(tmp_path / "real")
+    (tmp_path / "real/python3.13-x86_64").symlink_to(tmp_path / "elsewhere")
+    project.build()
+    (tmp_path / "real/mine").symlink_to("nowhere")
+
+    assert "'made' contains `mine`" in project.fail()
