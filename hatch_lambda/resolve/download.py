@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from operator import attrgetter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -81,8 +82,8 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
         ignore_tags |= no_candidates  # pip stops at the first one, so each retry may find another
         answer = process.pip_download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch)
     for line in answer.completed.output.splitlines():
-        if line.startswith("WARNING: ") and "yanked" in line:  # other warnings are about this machine
-            job.reporter.warn(line.removeprefix("WARNING: "))
+        if line.startswith("WARNING: ") and re.search("yanked|^WARNING: Location '.*' is ignored", line):
+            job.reporter.warn(line.removeprefix("WARNING: "))  # others are about this machine
     found = sorted(
         (distribution_of(entry, destination) for entry in answer.findings["resolved"]), key=attrgetter("name")
     )
@@ -96,9 +97,13 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
 
 def _found_elsewhere(answer: PipAnswer, found: Iterable[Distribution]) -> Iterator[str]:
     """Each index that could not be read, with what was found elsewhere: perhaps another project of the same name."""
+    pages = {shlex.split(option)[1] for option in answer.findings["index_options"] if "--find-links" in option}
     by_name = {each.name: each for each in found}
     by_index: dict[str, tuple[str, list[str]]] = {}
     for url, reason in map(tuple, answer.findings.get("unreachable", ())):
+        if url in pages:
+            cause = redact(reason)
+            yield f"the page {redact(url)} of `--find-links` could not be read ({cause}); all was found elsewhere"
         index, _, project = url.rstrip("/").rpartition("/")
         each = by_name.get(canonicalize_name(project))
         if each and not reason.startswith(_NO_SUCH_PROJECT):

@@ -46,6 +46,19 @@ def test_a_warning_names_the_index_and_what_was_found_elsewhere(build: Callable[
     assert "s3cret" not in ui.text
 
 
+def test_so_it_does_for_pages_and_directories_of_find_links(
+    bundle_with_state: Callable[..., Bundle], public: SimpleIndex, tmp_path: Path, ui: RecordingUI
+) -> None:
+    page, missing = "http://someone:s3cret@127.0.0.1:9/wheels.html", tmp_path / "missing"
+    options = ["--index-url", public.url, "--retries", "0", "--find-links", page, "--find-links", str(missing)]
+
+    bundle_with_state("foo", pip_args=options)
+
+    assert "the page http://****@127.0.0.1:9/wheels.html of `--find-links` could not be read (" in ui.text
+    assert f"Location '{missing}' is ignored: it is either a non-existing path" in ui.text
+    assert "s3cret" not in ui.text
+
+
 def test_it_is_given_by_every_build(build: Callable[..., Bundle], ui: RecordingUI) -> None:
     build(NOBODY)
     build(NOBODY)
