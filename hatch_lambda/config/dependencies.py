@@ -17,6 +17,8 @@ from packaging.utils import canonicalize_name
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.files import local_path
 from hatch_lambda.config.project_requirements import under
+from hatch_lambda.config.requirements_files import values_of
+from hatch_lambda.config.unpacked_sdist import FROM_THE_PROJECT, is_unpacked_sdist, missing_from_sdist
 from hatch_lambda.config.validators import listed
 from hatch_lambda.config.workspace import PYPROJECT, Workspace
 
@@ -33,11 +35,6 @@ _LOCK_FILE = (
 )
 # With these, uv and Hatch resolve as if there was no workspace.
 _SWITCHED_OFF_BY = ("HATCH_NO_SOURCES", "UV_NO_SOURCES")
-_FROM_THE_PROJECT = (
-    "This directory is an unpacked sdist, which does not contain it. What you can do: build from the project's own "
-    "directory, with `hatch build` or, for other build tools, without going through the sdist: "
-    "`python -m build --wheel`, `uv build --wheel`"
-)
 
 
 class Dependencies(NamedTuple):
@@ -58,6 +55,8 @@ def with_local_sources(requirements: tuple[str, ...], settings: Settings, projec
     as it may be a member itself. Raises `ConfigurationError`.
     """
     workspace = Workspace(settings.root, project)
+    if is_unpacked_sdist(settings.root):
+        _check_paths(requirements, settings)
     constraints, ignored = _constraints(workspace), _overrides(workspace)
     has_local_projects = workspace.members or workspace.sources(workspace.root) or workspace.recorded
     if not has_local_projects or any(os.environ.get(name) for name in _SWITCHED_OFF_BY):
@@ -78,6 +77,32 @@ def with_local_sources(requirements: tuple[str, ...], settings: Settings, projec
 def declared_in(folder: Path, extras: Iterable[str], settings: Settings) -> Iterator[str]:
     """The requirements in a project's pyproject.toml, with those of extras, whose markers match the target."""
     return _LocalProjects(Workspace(folder, ""), settings).dependencies(folder, extras)
+
+
+def _check_paths(requirements: tuple[str, ...], settings: Settings) -> None:
+    """Find direct references and directories of links that are not in an unpacked sdist. Raises `ConfigurationError`.
+
+    pip ignores the directories: what they have would come from an index.
+    """
+    direct = [Requirement(text) for text in requirements]
+    named = [
+        (f"`{each}`", place)
+        for each in direct
+        if canonicalize_name(each.name) not in settings.provided
+        and (each.marker is None or each.marker.evaluate({**settings.target.marker_environment, "extra": ""}))
+        for place in [local_path(each.url or "")]
+    ]
+    named += [
+        (f"`{settings.table}.pip-args` has `--find-links {value}`", local_path(value) or settings.root / value)
+        for value in values_of(("-f", "--find-links"), settings.pip_args)
+        if "://" not in value or value.startswith("file:")
+    ]
+    if faults := [
+        f"{label}: no such file or directory exists. {FROM_THE_PROJECT}"
+        for label, place in named
+        if place is not None and not place.exists()
+    ]:
+        raise ConfigurationError(faults)
 
 
 def _constraints(workspace: Workspace) -> tuple[str, ...]:
@@ -148,7 +173,7 @@ class _LocalProjects:
             url = self.workspace.members[name].as_uri()
         if url is None:
             if name in self.workspace.recorded and self._applies(requirement.marker):
-                raise ConfigurationError([f"`{name}` is a local project, not one of an index. {_FROM_THE_PROJECT}"])
+                raise ConfigurationError([f"`{name}` is a local project, not one of an index. {FROM_THE_PROJECT}"])
             return text
         extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
         marker = f" ; {requirement.marker}" if requirement.marker else ""
@@ -214,9 +239,8 @@ class _LocalProjects:
         if "path" in entry:
             path = Path(os.path.abspath(source.folder / entry["path"]))  # noqa: PTH100 - `resolve` would follow links
             if not path.exists():
-                if self.workspace.is_unpacked_sdist:
-                    raise ConfigurationError([f"`{source.table}` is {entry['path']!r}. {_FROM_THE_PROJECT}"])
-                raise ConfigurationError([f"`{source.table}` is {str(path)!r}, but no such file or directory exists"])
+                fault = f"`{source.table}` is {str(path)!r}, but no such file or directory exists"
+                raise ConfigurationError([f"{fault}{missing_from_sdist(self.workspace.root)}"])
             return f"{path.as_uri()}{fragment}"
         if "git" in entry:
             revision = next((entry[key] for key in ("rev", "tag", "branch") if key in entry), None)
@@ -225,8 +249,8 @@ class _LocalProjects:
         if "url" in entry:
             return f"{entry['url']}{fragment}"
         if entry.get("workspace") and name not in self.workspace.members and name != self.workspace.project:
-            if self.workspace.is_unpacked_sdist:
-                raise ConfigurationError([f"`{source.table}` is a workspace member. {_FROM_THE_PROJECT}"])
+            if is_unpacked_sdist(self.workspace.root):
+                raise ConfigurationError([f"`{source.table}` is a workspace member. {FROM_THE_PROJECT}"])
             members = sorted(self.workspace.members)
             has = f"it has {listed(members)}" if members else "the project is not in one"
             raise ConfigurationError(

@@ -15,6 +15,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from pathspec import GitIgnoreSpec
 
 from hatch_lambda.common.redact import redact
+from hatch_lambda.config.unpacked_sdist import missing_from_sdist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -136,7 +137,8 @@ def archive_name(value: object, _root: Path) -> str:
 def files(value: object, root: Path) -> tuple[Path, ...]:
     names = strings(value, root)
     if missing := [name for name in names if not _is_file(root / name)]:
-        raise ValueError(f"names {', '.join(map(shown, missing))}, but no such file exists{_places(missing, root)}")
+        named = ", ".join(map(shown, missing))
+        raise ValueError(f"names {named}, but no such file exists{_places(missing, root)}{missing_from_sdist(root)}")
     return tuple(root / name for name in names)
 
 

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.files import read_regular
 from hatch_lambda.common.toml import tomllib
+from hatch_lambda.config.unpacked_sdist import is_unpacked_sdist
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,16 +78,11 @@ class Workspace:
         ]
 
     @cached_property
-    def is_unpacked_sdist(self) -> bool:
-        """Only sdists have this file at the top."""
-        return (self.root / "PKG-INFO").is_file()
-
-    @cached_property
     def recorded(self) -> frozenset[NormalizedName]:
         """In an unpacked sdist, the names that were local where it was made."""
         try:
             names = json.loads(read_regular(self.root / RECORD))["local"]
-            return frozenset(map(canonicalize_name, names)) if self.is_unpacked_sdist else frozenset()
+            return frozenset(map(canonicalize_name, names)) if is_unpacked_sdist(self.root) else frozenset()
         except (OSError, ValueError, KeyError, TypeError):
             return frozenset()
 

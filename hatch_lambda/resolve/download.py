@@ -15,6 +15,7 @@ from hatch_lambda.common.errors import ResolutionError
 from hatch_lambda.common.redact import redact
 from hatch_lambda.config import requirements_files
 from hatch_lambda.config.requirements_files import Unread
+from hatch_lambda.config.unpacked_sdist import FROM_THE_PROJECT, is_unpacked_sdist
 from hatch_lambda.resolve import hashes
 from hatch_lambda.resolve.closure import Closure, IndexFile
 from hatch_lambda.resolve.pip import process
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _REQUIREMENTS = "requirements.txt"
 _NO_SUCH_PROJECT = "404 "
+# pip of requirements files, of paths, and of editables
+_MISSING_PATH = re.compile(r"No such file or directory|' does not exist|should either be a path to a local project")
 _SDIST_AT_WORK = re.compile(
     r"\s*(?:Collecting ([\w.-]+)(?![\w.+:/-])|Processing \S*?([\w.-]+)-[^-/\s]+\.(?:tar\.\w+|tgz|zip)\b)"
 )
@@ -141,6 +144,8 @@ def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Itera
         for file in requirements_files.walk(str(path), job.settings.root):
             if isinstance(file, Unread) and file.reason and file.name not in words:
                 yield f"{file.name} cannot be read: {file.reason}"
+    if _MISSING_PATH.search(words) and is_unpacked_sdist(job.settings.root):
+        yield FROM_THE_PROJECT
     if "surrogates not allowed" in words:
         yield (
             "pip has read the name of a file or directory that is not valid UTF-8.\n"

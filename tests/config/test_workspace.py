@@ -353,6 +353,37 @@ class TestUnpackedSdist:
         assert "`tool.uv.sources.acme-lib` is " in shown
         assert "This directory is an unpacked sdist, which does not contain it" in shown
 
+    @pytest.mark.parametrize(
+        ("settings", "dependency", "words"),
+        [
+            ("", "acme-lib @ {root:uri}/../lib", "no such file or directory exists"),
+            ('requirements = ["../req.txt"]\n', "foo", "names '../req.txt', but no such file exists"),
+            ('constraints = ["../req.txt"]\n', "foo", "names '../req.txt', but no such file exists"),
+            ('lock-file = "../pylock.toml"\n', "foo", "does not exist"),
+            ('pip-args = ["--find-links", "../links"]\n', "foo", "`--find-links ../links`"),
+            ('requirements = ["lib.txt"]\n', "foo", "../lib"),
+            ('requirements = ["editable.txt"]\n', "foo", "../lib"),
+            ('requirements = ["more.txt"]\n', "foo", "req.txt"),
+        ],
+    )
+    def test_a_path_outside_says_that_this_is_an_sdist(
+        self, settings: str, dependency: str, words: str, tmp_path: Path, new_project: NewProject
+    ) -> None:
+        files = {"lib.txt": "./../lib\n", "editable.txt": "-e ../lib\n", "more.txt": "-r ../req.txt\n"}
+        project = new_project(
+            f"{HOOK}{settings}[tool.hatch.metadata]\nallow-direct-references = true\n",
+            project=f'dependencies = ["{dependency}"]',
+            files={**PACKAGE, **files},
+        )
+        project.root.with_name("req.txt").write_text("", encoding="utf-8")
+
+        shown = unpacked_sdist(project, tmp_path / "unpacked").fail()
+
+        assert words in shown
+        assert "This directory is an unpacked sdist, which does not contain it" in shown
+        assert "`python -m build --wheel`" in shown
+        assert "hatch-lambda lock" not in shown
+
     def test_an_sdist_without_local_projects_has_no_record(self, tmp_path: Path, new_project: NewProject) -> None:
         unpacked = unpacked_sdist(new_project(), tmp_path / "unpacked")
 

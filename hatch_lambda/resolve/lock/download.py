@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from hatch_lambda.common.errors import ResolutionError
 from hatch_lambda.common.redact import without_credentials
+from hatch_lambda.config.unpacked_sdist import missing_from_sdist
 from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
 from hatch_lambda.resolve.graph import parsed
 from hatch_lambda.resolve.lock.coverage import check_coverage
@@ -177,7 +178,9 @@ class _Download:
         if package.directory is not None:
             folder = self.lock.place(package.directory.path)
             if not folder.is_dir():
-                raise self._fault(f"{locked} is the directory {package.directory.path}, which does not exist")
+                raise self._fault(
+                    f"{locked} is the directory {package.directory.path}, which does not exist{missing_from_sdist(self.lock.settings.root)}"
+                )
             return f"{locked.name} @ {folder.as_uri()}{_fragment(package.directory.subdirectory)}"
         file = locked.file
         assert file is not None  # noqa: S101 - there are no other kinds in PEP 751
@@ -196,7 +199,9 @@ class _Download:
             if place.is_file():
                 return place.as_uri()
             if not file.url:
-                raise self._fault(f"{locked} is the file {file.path}, which does not exist")
+                raise self._fault(
+                    f"{locked} is the file {file.path}, which does not exist{missing_from_sdist(self.lock.settings.root)}"
+                )
         return _quoted(file.url or "")
 
     def _repository(self, vcs: PackageVcs) -> str:

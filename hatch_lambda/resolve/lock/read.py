@@ -18,6 +18,7 @@ from hatch_lambda.common.files import read_regular
 from hatch_lambda.common.redact import redact
 from hatch_lambda.common.toml import tomllib
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
+from hatch_lambda.config.unpacked_sdist import FROM_THE_PROJECT, is_unpacked_sdist
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,8 @@ def read(path: Path, settings: Settings) -> LockFile:
         lock = LockFile(path, Pylock.from_dict(table), settings)
     except FileNotFoundError:
         fault = f"The lock file {shown}, set by `lock-file`, does not exist."
+        if is_unpacked_sdist(settings.root):
+            raise LockFileError(f"{fault} {FROM_THE_PROJECT}") from None
     except PylockUnsupportedVersionError:
         fault = f"{shown} has lock-version {table.get('lock-version')}; only versions 1.x are supported."
     except (PylockValidationError, ValueError) as error:  # also for an integer of thousands of digits
