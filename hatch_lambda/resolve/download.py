@@ -140,12 +140,7 @@ def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Itera
             yield failed_metadata_message(
                 name, offers.get(name, ()), target, answer.interpreter, requested=is_requested
             )
-    for path in (*job.settings.requirements, *job.settings.constraints):
-        for file in requirements_files.walk(str(path), job.settings.root):
-            if isinstance(file, Unread) and file.reason and file.name not in words:
-                yield f"{file.name} cannot be read: {file.reason}"
-    if _MISSING_PATH.search(words) and is_unpacked_sdist(job.settings.root):
-        yield FROM_THE_PROJECT
+    yield from _missing(job, words)
     if "surrogates not allowed" in words:
         yield (
             "pip has read the name of a file or directory that is not valid UTF-8.\n"
@@ -154,6 +149,16 @@ def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Itera
     for name in map(canonicalize_name, answer.findings.get("no_candidates", ())):
         if more := no_candidate_message(name, offers.get(name, ()), target):
             yield more
+
+
+def _missing(job: Job, words: str) -> Iterator[str]:
+    """Requirements files that cannot be read, and whether a missing path was left behind by an sdist."""
+    for path in (*job.settings.requirements, *job.settings.constraints):
+        for file in requirements_files.walk(str(path), job.settings.root):
+            if isinstance(file, Unread) and file.reason and file.name not in words:
+                yield f"{file.name} cannot be read: {file.reason}"
+    if _MISSING_PATH.search(words) and is_unpacked_sdist(job.settings.root):
+        yield FROM_THE_PROJECT
 
 
 def _not_found(answer: PipAnswer, offers: Mapping[NormalizedName, tuple[IndexFile, ...]], output: str) -> Iterator[str]:

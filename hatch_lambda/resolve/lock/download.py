@@ -178,9 +178,7 @@ class _Download:
         if package.directory is not None:
             folder = self.lock.place(package.directory.path)
             if not folder.is_dir():
-                raise self._fault(
-                    f"{locked} is the directory {package.directory.path}, which does not exist{missing_from_sdist(self.lock.settings.root)}"
-                )
+                raise self._missing(locked, "directory", package.directory.path)
             return f"{locked.name} @ {folder.as_uri()}{_fragment(package.directory.subdirectory)}"
         file = locked.file
         assert file is not None  # noqa: S101 - there are no other kinds in PEP 751
@@ -199,9 +197,7 @@ class _Download:
             if place.is_file():
                 return place.as_uri()
             if not file.url:
-                raise self._fault(
-                    f"{locked} is the file {file.path}, which does not exist{missing_from_sdist(self.lock.settings.root)}"
-                )
+                raise self._missing(locked, "file", file.path)
         return _quoted(file.url or "")
 
     def _repository(self, vcs: PackageVcs) -> str:
@@ -225,6 +221,10 @@ class _Download:
             )
         if locked.file is not None and (fault := _fault_of(place_of(entry, self.destination), locked.file)):
             raise self._fault(f"{entry['filename']} is not the file that was locked: {fault}")
+
+    def _missing(self, locked: Locked, kind: str, path: str) -> LockFileError:
+        sdist = missing_from_sdist(self.lock.settings.root)
+        return self._fault(f"{locked} is the {kind} {path}, which does not exist{sdist}")
 
     def _fault(self, sentence: str) -> LockFileError:
         return self.lock.error(f"cannot be used: {sentence}.")
