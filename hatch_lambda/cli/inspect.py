@@ -100,7 +100,7 @@ class _Inspection:
             )
 
     def as_json(self) -> dict[str, Any]:
-        contents = self.contents
+        contents, kind = self.contents, survey.kind_by_path(self.contents)
         return {
             "format": 1,
             **contents.as_json(),
@@ -118,7 +118,7 @@ class _Inspection:
             ],
             "unclaimed": _sizes(portion(OWN, contents.unclaimed), contents),
             "folders": [{"path": part.name, **_sizes(part, contents)} for part in survey.folders(contents)],
-            "kinds": [{"kind": part.name, **_sizes(part, contents)} for part in survey.kinds(contents)],
+            "kinds": [{"kind": part.name, **_sizes(part, contents)} for part in survey.kinds(contents, kind)],
             "machine_code": [
                 {
                     "path": code.path,
@@ -177,10 +177,13 @@ def _show(inspection: _Inspection) -> None:
         rows.append((own.name, own))
     _show_portions(out, contents, "distribution", sorted(rows, key=lambda row: -row[1].size))
     heading(out, "Sizes")
-    if large := large_directories(contents, survey.kind_by_path(contents)):
+    kind = survey.kind_by_path(contents)
+    if large := large_directories(contents, kind):
         _show_portions(out, contents, "directory", [(f"{'  ' * depth}{node.path}/", node) for depth, node in large])
         out.print()
-    _show_portions(out, contents, "file type", [(survey.label(part.name), part) for part in survey.kinds(contents)])
+    _show_portions(
+        out, contents, "file type", [(survey.label(part.name), part) for part in survey.kinds(contents, kind)]
+    )
     _show_machine_code(out, contents)
     for target in [target for target, faults in inspection.faults.items() if not faults]:
         if (part := survey.never_imported(contents, target)).files:

@@ -14,7 +14,7 @@ from hatch_lambda.zip.handler.names import handlers_in, likelihood
 from hatch_lambda.zip.reader import ContentsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.inspect.contents import Contents
@@ -36,9 +36,8 @@ _BY_SUFFIX = {
 }
 
 
-def kinds(contents: Contents) -> tuple[Portion, ...]:
-    """The parts by kind of file, the largest first. Each file counts once."""
-    kind = kind_by_path(contents)
+def kinds(contents: Contents, kind: Mapping[str, str]) -> tuple[Portion, ...]:
+    """The parts by kind of file (`kind`: by path), the largest first. Each file counts once."""
     return _portions(contents.entries, lambda entry: kind[entry.path])
 
 

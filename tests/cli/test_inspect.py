@@ -391,7 +391,9 @@ class TestKindsAndDirectories:
             "soup/README": "123456",
         }
         path = make_zip(tmp_path / "f.zip", wheels=[make_wheel(tmp_path, "soup", files=files)])
-        sizes = {part.name: (part.files, part.size) for part in survey.kinds(read(path))}
+        contents = read(path)
+        kind = survey.kind_by_path(contents)
+        sizes = {part.name: (part.files, part.size) for part in survey.kinds(contents, kind)}
         assert sizes.pop("machine code") == (1, len(make_elf()))
         assert sizes.pop("metadata")[0] == 3
         assert sizes == {"Python source": (1, 2), "tests": (1, 3), "stubs and headers": (1, 4), "data": (2, 11)}

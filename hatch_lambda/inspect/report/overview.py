@@ -86,7 +86,7 @@ def _limit(name: str, size: int, limit: int, remark: str) -> Markup:
 
 
 def legend(facts: Facts) -> Markup:
-    present = {part.name for part in survey.kinds(facts.contents) if part.size}
+    present = {part.name for part in survey.kinds(facts.contents, facts.kinds) if part.size}
     return join(tag("li", swatch(kind), title(kind)) for kind in STYLES if kind in present)
 
 

@@ -90,7 +90,7 @@ def largest_files(facts: Facts) -> Markup:
 
 def file_types(facts: Facts) -> Markup:
     rows = []
-    for part in survey.kinds(facts.contents):
+    for part in survey.kinds(facts.contents, facts.kinds):
         unzipped, _zipped, share, files = _figures(facts, part)
         rows.append(Row([swatch(part.name), title(part.name)], [unzipped, share, files]))
     content = table("File types", ["Type", "Unzipped", "Share", "Files"], rows, style="short")
