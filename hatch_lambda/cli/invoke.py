@@ -7,7 +7,9 @@ import math
 import os
 import re
 import shutil
+import stat
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,11 +160,13 @@ def _variable(text: str) -> tuple[str, str]:
 
 def _event(text: str) -> bytes:
     """The event as UTF-8. Lambda rejects the same JSON as this."""
-    source = "the value"
+    source, mode = "the value", 0
+    with suppress(OSError, ValueError):  # any text, which need not be a possible name
+        mode = os.stat(text).st_mode  # noqa: PTH116
     try:
         if text == "-":
             source, content = "standard input", sys.stdin.buffer.read().decode("utf-8-sig")
-        elif os.path.isfile(text):  # noqa: PTH113 - other than Path's, it accepts any text as a name
+        elif stat.S_ISREG(mode) or stat.S_ISFIFO(mode):  # a FIFO is what a shell makes of `<(command)`
             source, content = text, Path(text).read_bytes().decode("utf-8-sig")
         else:
             content = text
@@ -173,7 +177,7 @@ def _event(text: str) -> bytes:
     except json.JSONDecodeError as error:
         message = f"{source} is not JSON: {error.msg}: line {error.lineno} column {error.colno}"
         if source == "the value" and text.lstrip()[:1] not in {*'{["'}:
-            message += ", and there is no file of that name"
+            message += f", and {text} is no file or pipe" if mode else ", and there is no file of that name"
     except (ValueError, RecursionError) as error:
         message = f"{source} is not JSON that Lambda accepts: {error}"
     raise click.BadParameter(message, param_hint="--event")

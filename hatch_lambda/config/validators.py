@@ -134,12 +134,20 @@ def archive_name(value: object, _root: Path) -> str:
     return value
 
 
+_MISSING = "but no such file exists"
+
+
 def files(value: object, root: Path) -> tuple[Path, ...]:
-    names = strings(value, root)
-    if missing := [name for name in names if not _is_file(root / name)]:
-        named = ", ".join(map(shown, missing))
-        raise ValueError(f"names {named}, but no such file exists{_places(missing, root)}{missing_from_sdist(root)}")
-    return tuple(root / name for name in names)
+    by_fault: dict[str, list[str]] = {}
+    for name in strings(value, root):
+        if not _is_file(root / name):
+            by_fault.setdefault(_fault_of(root / name), []).append(name)
+    if by_fault:
+        faults = [
+            f"names {', '.join(map(shown, names))}, {fault}{_places(names, root)}" for fault, names in by_fault.items()
+        ]
+        raise ValueError("; ".join(faults) + (missing_from_sdist(root) if _MISSING in by_fault else ""))
+    return tuple(root / name for name in strings(value, root))
 
 
 def _is_file(path: Path) -> bool:
@@ -147,6 +155,14 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False  # too long for a file name, for example
+
+
+def _fault_of(path: Path) -> str:
+    """Why a path, as a clause, is not that of a file."""
+    try:
+        return "which is not a regular file" if path.exists() else _MISSING
+    except OSError:
+        return _MISSING
 
 
 def _places(names: list[str], root: Path) -> str:
@@ -174,7 +190,7 @@ def interpreter(value: object, root: Path) -> Path:
     if _is_file(path):
         return path
     if Path(value).name != value:
-        raise ValueError(f"names {shown(value)}, but no such file exists{_places([value], root)}")
+        raise ValueError(f"names {shown(value)}, {_fault_of(path)}{_places([value], root)}")
     if on_path := shutil.which(value):
         return Path(on_path)
     raise ValueError(f"names {shown(value)}, but no such file exists in {root} and no such program is on PATH")

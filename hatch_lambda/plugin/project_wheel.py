@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hatchling.builders.plugin.interface import IncludedFile
 from hatchling.builders.wheel import WheelBuilder
 
 from hatch_lambda.common.errors import LambdaBuildError
@@ -22,7 +24,7 @@ from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from hatchling.builders.plugin.interface import BuilderInterface, IncludedFile
+    from hatchling.builders.plugin.interface import BuilderInterface
 
     from hatch_lambda.common.target import Target
 
@@ -132,10 +134,15 @@ class ProjectWheelBuilder(WheelBuilder):
         return self._packable(super().recurse_explicit_files(inclusion_map))
 
     def recurse_forced_files(self, inclusion_map: dict[str, str]) -> Iterable[IncludedFile]:
-        return self._packable(super().recurse_forced_files(inclusion_map))
+        special = (  # which Hatch reports as missing
+            IncludedFile(source, "", target)
+            for source, target in inclusion_map.items()
+            if os.path.lexists(source) and not os.path.isfile(source) and not os.path.isdir(source)  # noqa: PTH112, PTH113
+        )
+        return self._packable(chain(special, super().recurse_forced_files(inclusion_map)), forced=True)
 
-    def _packable(self, files: Iterable[IncludedFile]) -> Iterator[IncludedFile]:
-        for file in packable(files, self.root):
+    def _packable(self, files: Iterable[IncludedFile], *, forced: bool = False) -> Iterator[IncludedFile]:
+        for file in packable(files, self.root, forced=forced):
             self.packaged.append(file.path)
             yield file
 

@@ -122,8 +122,11 @@ def leave_out_build_directory(builder: BuilderInterface[Any, Any], table: Mappin
     builder.recurse_included_files = selected  # type: ignore[method-assign]
 
 
-def packable(files: Iterable[IncludedFile], root: str) -> Iterator[IncludedFile]:
-    """The files without the locks of editors. Raises `LambdaBuildError` for one that Hatch could not read."""
+def packable(files: Iterable[IncludedFile], root: str, *, forced: bool = False) -> Iterator[IncludedFile]:
+    """The files without the locks of editors. Raises `LambdaBuildError` for one that Hatch could not read.
+
+    `forced`: they are from `force-include`, which `exclude` does not affect.
+    """
     for file in files:
         file.distribution_path = os.path.normpath(file.distribution_path)  # `./app.py` by `only-include = ["."]`
         source = Path(file.path)
@@ -132,11 +135,17 @@ def packable(files: Iterable[IncludedFile], root: str) -> Iterator[IncludedFile]
             yield file
         elif not (source.is_symlink() and source.name.startswith(".#")):
             path = os.path.relpath(source, root).replace(os.sep, "/")
-            exclude = f'exclude = ["/{_pattern(path)}"]'
+            # Of `shared-data`, Hatch compares the path that it is packaged under.
+            pattern = _pattern(file.relative_path.replace(os.sep, "/") or path)
+            way = (
+                "have `force-include`, which ignores `exclude`, name only what can be packaged"
+                if forced
+                else f'leave it out (`exclude = ["/{pattern}"]` in `[{TARGET_TABLE}]`)'
+            )
             raise LambdaBuildError(
                 f"The project's file `{path}` cannot be packaged: {fault}.\n"
                 "Only regular files that can be read, with names in UTF-8, can go into the zip.\n"
-                f"What you can do: remove it, or leave it out (`{exclude}` in `[{TARGET_TABLE}]`)."
+                f"What you can do: remove it, or {way}."
             )
 
 

@@ -253,12 +253,23 @@ class TestFiles:
 
         assert f"hooks.lambda.{key}` names '{'x' * 300}', but no such file exists" in fault
 
-    def test_a_folder_is_no_file(self, faults_of: Callable[..., tuple[str, ...]], project_root: Path) -> None:
-        (project_root / "deploy").mkdir()
+    @pytest.mark.parametrize("key", ["requirements", "constraints"])
+    @pytest.mark.parametrize("make", [Path.mkdir, getattr(os, "mkfifo", Path.mkdir)], ids=["directory", "FIFO"])
+    def test_what_is_not_a_regular_file_is_not_called_missing(
+        self,
+        key: str,
+        make: Callable[[Path], None],
+        faults_of: Callable[..., tuple[str, ...]],
+        project_root: Path,
+    ) -> None:
+        make(project_root / "deploy")
 
-        (fault,) = faults_of(requirements=["deploy"])
+        (fault,) = faults_of(**{key: ["gone", "deploy"]})
 
-        assert "names 'deploy', but no such file exists" in fault
+        assert fault.partition("` ")[2] == (
+            f"names 'gone', but no such file exists: {project_root / 'gone'}; "
+            f"names 'deploy', which is not a regular file: {project_root / 'deploy'}"
+        )
 
     @pytest.mark.parametrize("key", ["requirements", "constraints", "compatible", "pip-args"])
     def test_a_lone_string_is_no_array_of_its_letters(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 import re
 import signal
@@ -87,6 +88,15 @@ class TestEvent:
         assert run(app, "app.echo", "--event", file).stdout == '{"from": "a file"}\n'
         assert run(app, "app.echo", "--event", "-", stdin='{"from": "stdin"}').stdout == '{"from": "stdin"}\n'
 
+    def test_a_pipe_is_read(self, app: Path, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)  # as of `--event <(command)`
+        with subprocess.Popen(["/bin/sh", "-c", f"echo '{{}}' > {pipe}"]) as writer:
+            result = run(app, "app.echo", "--event", pipe)
+            writer.kill()
+
+        assert result.stdout == "{}\n"
+
     @pytest.mark.parametrize(
         ("event", "said"),
         [
@@ -94,6 +104,8 @@ class TestEvent:
             ("events.json", "line 1 column 1, and there is no file of that name"),
             ('{"a": NaN}', "NaN is not a JSON value"),
             ("[" * 100_000, "not JSON that Lambda accepts"),
+            ("/", "line 1 column 1, and / is no file or pipe"),
+            (os.devnull, f"and {os.devnull} is no file or pipe"),
         ],
     )
     def test_invalid_json_is_rejected_with_its_position(self, event: str, said: str, app: Path) -> None:

@@ -98,6 +98,38 @@ def test_a_file_that_is_not_regular_stops_the_build(
     assert f'exclude = ["/orders/{name}"]' in shown
 
 
+@posix
+@pytest.mark.parametrize("table", ["lambda", "wheel"])
+@pytest.mark.parametrize("source", ["ext", "ext/pipe", "ext/gone"])
+def test_a_forced_file_that_is_not_regular_is_not_called_missing(
+    new_project: NewProject, source: str, table: str
+) -> None:
+    tables = f'{HOOK}[tool.hatch.build.targets.{table}.force-include]\n"{source}" = "orders/e"\n'
+    project = new_project(tables, files={**PACKAGE, "ext/a.txt": ""})
+    os.mkfifo(project.root / "ext/pipe")
+    dangling(project.root / "ext/gone")
+
+    shown = project.fail()
+
+    path, what = ("ext/pipe", "a named pipe") if source == "ext/pipe" else ("ext/gone", "a link to `nowhere`")
+    assert f"The project's file `{path}` cannot be packaged: it is {what}" in shown
+    assert "`force-include`, which ignores `exclude`" in shown
+    assert "exclude = " not in shown
+
+
+@posix
+def test_the_advised_pattern_leaves_out_what_is_in_shared_data(new_project: NewProject) -> None:
+    tables = f'{HOOK}[tool.hatch.build.targets.wheel.shared-data]\n"ext" = "share/e"\n'
+    project = new_project(tables, files={**PACKAGE, "ext/a.txt": ""})
+    os.mkfifo(project.root / "ext/pipe")
+
+    pattern = project.fail().partition('exclude = ["')[2].partition('"]')[0]
+
+    project.add_to_pyproject(f'[tool.hatch.build.targets.lambda]\nexclude = ["{pattern}"]\n')
+    project.build()
+    assert "share/e/a.txt" in project.zipped()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
 @pytest.mark.quick
 def test_a_file_name_that_is_not_utf_8_stops_the_build(new_project: NewProject) -> None:
