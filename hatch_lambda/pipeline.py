@@ -20,12 +20,13 @@ from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.resolve.fingerprint import fingerprint
+from hatch_lambda.resolve.graph import naming_requirers
 from hatch_lambda.resolve.job import Job
 from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.config.request import Request
@@ -52,8 +53,8 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
         if state:
             tempfiles.sweep(state, tempfiles.PART)
         key = fingerprint(settings, request.requirements, request.constraints) if state else None
-        if state and key and (wheels := _reuse(request, state, key, store, reporter)) is not None:
-            return replace(_lay_out(wheels, request, store, reporter), origins=Origins(cached=len(wheels)))
+        if state and key and (reused := _reuse(request, state, key, store, reporter)):
+            return replace(_lay_out(*reused, request, store, reporter), origins=Origins(cached=len(reused[0])))
         if state:
             saved_resolution.forget(state)
         with scratch_folder(reporter) as scratch:
@@ -70,7 +71,7 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
             audit(wheels, closure.required_by, request, store, reporter)
             if state:
                 saved_resolution.note_audit(state, request)
-            return replace(_lay_out(wheels, request, store, reporter), origins=closure.origins)
+            return replace(_lay_out(wheels, closure.required_by, request, store, reporter), origins=closure.origins)
 
 
 def resolve(job: Job, store: Store) -> Closure:
@@ -83,7 +84,7 @@ def resolve(job: Job, store: Store) -> Closure:
     stage = job.reporter.stage
     downloaded = stage(1, "download", lambda: do.download(job, store), do.after_download)
     needed = do.leave_out(downloaded, job)
-    found = stage(2, "sort", lambda: do.sort(needed, job.target, store), do.after_sort)
+    found = stage(2, "sort", lambda: do.sort(needed, job, store), do.after_sort)
     more = stage(3, "download wheels", lambda: do.download_wheels(found, job), partial(do.gain, "downloaded", found))
     try:
         built = stage(
@@ -107,11 +108,18 @@ def resolve(job: Job, store: Store) -> Closure:
     )
 
 
-def _lay_out(wheels: tuple[StoredWheel, ...], request: Request, store: Store, reporter: Reporter) -> Bundle:
-    """Stage 8."""
+def _lay_out(
+    wheels: tuple[StoredWheel, ...],
+    required_by: Mapping[str, str],
+    request: Request,
+    store: Store,
+    reporter: Reporter,
+) -> Bundle:
+    """Stage 8. `required_by`: as `Closure.required_by`."""
 
     def work() -> Bundle:
-        bundle = assemble(wheels, request.settings, request.directory, request.state)
+        with naming_requirers(required_by):
+            bundle = assemble(wheels, request.settings, request.directory, request.state)
         if request.settings.compile_bytecode:
             bundle = with_bytecode(bundle, request.settings, store, request.place)
             reporter.detail(bundle.compiled)
@@ -164,8 +172,10 @@ def _check(request: Request, store: Store, reporter: Reporter) -> None:
         interpreter_to_compile_with(settings, store)
 
 
-def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Reporter) -> tuple[StoredWheel, ...] | None:
-    """The wheels that an earlier build resolved, if nothing that it depended on has changed since."""
+def _reuse(
+    request: Request, state: Path, key: str, store: Store, reporter: Reporter
+) -> tuple[tuple[StoredWheel, ...], Mapping[str, str]] | None:
+    """The wheels that an earlier build resolved and who requires them, if nothing that it depended on has changed."""
     settings = request.settings
     earlier = saved_resolution.recall(state, key, settings) or saved_resolution.borrow(
         state, key, settings, request.neighbours
@@ -187,4 +197,4 @@ def _reuse(request: Request, state: Path, key: str, store: Store, reporter: Repo
         from hatch_lambda.resolve.fallbacks import warning_about
 
         reporter.warn(warning_about(earlier.pure))
-    return wheels
+    return wheels, earlier.required_by

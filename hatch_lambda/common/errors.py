@@ -49,11 +49,12 @@ class ResolutionError(PipError):
 
 
 class BrokenWheelError(LambdaBuildError):
-    """A file is not a valid wheel."""
+    """A file is not a valid wheel. `remedy`: what else a user can do than use another wheel."""
 
-    def __init__(self, filename: str, reason: str) -> None:
+    def __init__(self, filename: str, reason: str, *, remedy: str = "") -> None:
         self.filename = filename
         self.reason = reason
+        self.remedy = remedy
         super().__init__(f"{filename} is not a usable wheel: {reason}")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import BrokenWheelError, LambdaBuildError
 from hatch_lambda.resolve.fallbacks import built_without_extensions, warning_about
-from hatch_lambda.resolve.graph import chains_in
+from hatch_lambda.resolve.graph import naming_requirers, required_by_in
 from hatch_lambda.resolve.requirements import check_requirements
 from hatch_lambda.wheels.loadable import check_loadable, path_in_bundle
 from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, read_machine_code
@@ -32,13 +33,12 @@ def check_closure(closure: Closure, resolved: Closure, job: Job, store: Store) -
 
     Raises `IncompleteClosureError` or `BrokenWheelError`.
     """
-    chains: dict[str, str] = {
-        name: " -> ".join((job.request.subject, *chain)) for name, chain in chains_in(closure, job.target).items()
-    }
-    closure = dataclasses.replace(closure, required_by=chains)
-    scans = check_and_scan(
-        [(found.name, str(found.version), found.wheel.path) for found in closure.distributions if found.wheel], store
-    )
+    closure = dataclasses.replace(closure, required_by=required_by_in(closure, job))
+    with naming_requirers(closure.required_by):
+        scans = check_and_scan(
+            [(found.name, str(found.version), found.wheel.path) for found in closure.distributions if found.wheel],
+            store,
+        )
     check_requirements(closure, resolved, job)
     if pure := built_without_extensions(closure, scans):
         job.reporter.warn(warning_about(pure))
@@ -53,23 +53,27 @@ def audit(
     `required_by`: as `Closure.required_by`. Raises `BrokenWheelError` or `UnfitMachineCodeError`.
     """
     settings = request.settings
-    scans = scans_of(wheels, settings, store)
-    for wheel, scan in zip(wheels, scans, strict=True):
-        if scan.record.unmatched:
-            missing = _some(scan.record.unmatched)
-            reporter.warn(f"{wheel.distribution}: RECORD lists missing files ({missing}); the bundle's is corrected")
-        if not scan.record.faults:
-            continue
-        faults = _some(scan.record.faults)
-        if wheel.name not in settings.compatible:
-            raise BrokenWheelError(
-                wheel.filename,
-                f"{faults}\nRequired by: {required_by[wheel.name]}\nWhat you can do: require another version, or "
-                f'report it to its author; if you trust the wheel, accept it by `compatible = ["{wheel.name}"]`.',
-            )
-        reporter.warn(f"{wheel.distribution} is accepted as `compatible` names it, although {faults}")
+    with naming_requirers(required_by):
+        scans = scans_of(wheels, settings, store)
+        for wheel, scan in zip(wheels, scans, strict=True):
+            _check_record(wheel, scan, settings, reporter)
     shipped = _libraries_for(scans, request) if any(scan.machine_code for scan in scans) else []
     check_loadable([*shipped, *scans], settings.target, trusted=settings.compatible)
+
+
+def _check_record(wheel: StoredWheel, scan: Scan, settings: Settings, reporter: Reporter) -> None:
+    if scan.record.unmatched:
+        missing = _some(scan.record.unmatched)
+        reporter.warn(f"{wheel.distribution}: RECORD lists missing files ({missing}); the bundle's is corrected")
+    if scan.record.faults:
+        files = defaultdict[str, list[str]](list)
+        for fault, file in scan.record.faults:
+            files[fault].append(file)
+        faults = "its RECORD " + ", and ".join(f"{fault} {_some(files[fault])}" for fault in files)
+        if wheel.name not in settings.compatible:
+            remedy = f'if you trust the wheel, accept it by `compatible = ["{wheel.name}"]`'
+            raise BrokenWheelError(wheel.filename, faults, remedy=remedy)
+        reporter.warn(f"{wheel.distribution} is accepted as `compatible` names it, although {faults}")
 
 
 def _some(items: Sequence[str]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
+
+from hatch_lambda.common.errors import BrokenWheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.resolve.closure import Closure
+    from hatch_lambda.resolve.job import Job
 
 
 def parsed(requires: Iterable[str]) -> Iterator[Requirement]:
@@ -83,6 +87,26 @@ def reachable(
 def needs_of(closure: Closure, target: Target) -> dict[NormalizedName, set[NormalizedName]]:
     """What each distribution of a closure requires on the target."""
     return {found.name: required_names(found.requires, found.extras, target) for found in closure.distributions}
+
+
+@contextmanager
+def naming_requirers(required_by: Mapping[str, str]) -> Iterator[None]:
+    """Add to a `BrokenWheelError` who requires the wheel, and what to do. `required_by`: as in `Closure`."""
+    try:
+        yield
+    except BrokenWheelError as error:
+        name = canonicalize_name(error.filename.partition("-")[0])
+        remedies = "; ".join(filter(None, ["require another version, or report it to its author", error.remedy]))
+        raise BrokenWheelError(
+            error.filename,
+            f"{error.reason}\nRequired by: {required_by.get(name, name)}\nWhat you can do: {remedies}.",
+        ) from None
+
+
+def required_by_in(closure: Closure, job: Job) -> dict[str, str]:
+    """How the project requires each distribution: `orders 1.0 -> foo 1.0`."""
+    chains = chains_in(closure, job.target)
+    return {name: " -> ".join((job.request.subject, *chain)) for name, chain in chains.items()}
 
 
 def chains_in(closure: Closure, target: Target) -> dict[NormalizedName, tuple[str, ...]]:

@@ -87,7 +87,7 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
     if name.startswith("/") or has_drive(parts):
         raise FaultError(f"its entry `{name}` has an absolute path")
     if ".." in parts:
-        raise FaultError(f"its entry `{name}` leads out of the folder it is unpacked to")
+        raise FaultError(f"its entry `{name}` leads out of the directory it is unpacked to")
     if "" in parts or "." in parts:
         raise FaultError(f"its entry `{name}` has an empty part in its path")
     if _UNICODE_PATH in dict(_extra_fields(entry.extra)):

@@ -117,20 +117,16 @@ def _check_content(files: dict[str, Member], dist_info: str, watch: Watch) -> Di
     exempt = {f"{dist_info}/{filename}" for filename in UNRECORDED}
     rows = _record(files[f"{dist_info}/RECORD"])
     record = {path.lstrip("/"): row for path, row in rows.items()}
-    faults: dict[str, str] = {}
+    faults: dict[str, tuple[str, str]] = {}
 
     def check(members: Iterable[Member]) -> None:
         with OpenWheels() as wheels:
             for member in members:
                 pieces = watch(member.name, inflated(wheels, member))
-                if member.name in record and member.name not in exempt:
-                    if fault := _hash_fault(member, *record[member.name], pieces):
-                        faults[member.name] = fault
-                    continue
-                for _piece in pieces:
+                if member.name not in exempt and (fault := _fault(member, record.get(member.name), pieces)):
+                    faults[member.name] = fault
+                for _piece in pieces:  # that were not hashed
                     pass
-                if member.name not in exempt:
-                    faults[member.name] = f"it has `{member.name}`, which its RECORD does not list"
 
     # Large files on other cores, as zlib and hashlib release the GIL; small ones would wait for it.
     pool = ThreadPoolExecutor(max(cores() - 1, 1))
@@ -161,17 +157,22 @@ def _record(member: Member) -> dict[str, tuple[str, str]]:
     return {path: (digest, size) for path, digest, size in rows}
 
 
-def _hash_fault(member: Member, expected: str, size: str, pieces: Iterable[bytes]) -> str | None:
+def _fault(member: Member, row: tuple[str, str] | None, pieces: Iterable[bytes]) -> tuple[str, str] | None:
+    """What RECORD does wrong, and for which file. `row`: hash and size."""
+    path = f"`{member.name}`"
+    if row is None:
+        return "does not list", path
+    expected, size = row
     algorithm = expected.partition("=")[0]
     if not expected:
-        raise FaultError(f"its RECORD has no hash of `{member.name}`")
+        return "has no hash of", path
     if algorithm not in _STRONG:
-        raise FaultError(f"its RECORD has a hash of `{member.name}` by {algorithm}, and sha256 is the least allowed")
+        return "has a hash weaker than sha256 of", f"{path} ({algorithm})"
     found = hashlib.new(algorithm)
     for piece in pieces:
         found.update(piece)
     if size and size != str(member.size):
-        return f"`{member.name}` has {member.size} bytes, and {size} by its RECORD"
+        return "has another size of", f"{path} ({size} instead of {member.size} bytes)"
     if hash_of(found.digest(), algorithm) != normalized_hash(expected):
-        return f"`{member.name}` is not what its RECORD says: its {algorithm} differs"
+        return "has another hash of", f"{path} ({algorithm})"
     return None

@@ -99,7 +99,7 @@ class _WheelLayout:
         path = name = entry.filename
         parts = name.split("/")
         if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or has_drive(parts):
-            raise self._broken(f"its entry {name!r} is not a plain path below the folder it is unpacked to")
+            raise self._broken(f"its entry {name!r} is not a plain path below the directory it is unpacked to")
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise self._broken(f"its entry {name!r} is a symbolic link")
         is_executable = bool(entry.external_attr >> 16 & stat.S_IXUSR)

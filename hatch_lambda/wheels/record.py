@@ -17,10 +17,13 @@ UNRECORDED = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
 class Discrepancies(NamedTuple):
-    """How a RECORD differs from the wheel: paths that match no file, and what is wrong with files."""
+    """How a RECORD differs from the wheel.
+
+    `unmatched`: its paths that match no file. `faults`: what RECORD does wrong, and for which file.
+    """
 
     unmatched: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 def unmatched_rows(paths: Iterable[str], files: Container[str], dist_info: str) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hatch_lambda.wheels.store import Store
 
 # Increase whenever checks are added, or more is read from machine code.
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,9 @@ def _refuse_unsafe(package: Package, source: Source) -> None:
         for algorithm, value in source.hashes.items():
             size = _digest_size(algorithm)
             if size and not re.fullmatch(f"[0-9a-fA-F]{{{2 * size}}}", value):
-                raise LockFileError(f"{_name(package)} has {value!r} as its {algorithm}, which is not such a hash")
+                raise LockFileError(
+                    f"{_name(package)} has {value!r} as its {algorithm}, which is not a valid {algorithm}"
+                )
     subdirectory = getattr(source, "subdirectory", None)
     if subdirectory is not None:
         windows = PureWindowsPath(subdirectory)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 import stat
 import struct
 import zipfile
@@ -120,8 +121,8 @@ FLAGS, METHOD, CRC, UNPACKED = 6, 8, 14, 22
 LINK, PIPE = stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o644
 
 UNSOUND = {
-    "a way out": (with_entry("../../evil.py"), "leads out of the folder it is unpacked to"),
-    "a way out below": (with_entry("foo/../../evil.py"), "leads out of the folder it is unpacked to"),
+    "a way out": (with_entry("../../evil.py"), "leads out of the directory it is unpacked to"),
+    "a way out below": (with_entry("foo/../../evil.py"), "leads out of the directory it is unpacked to"),
     "an absolute path": (with_entry("/tmp/evil.py"), "has an absolute path"),
     "a drive": (with_entry("C:/evil.py"), "has an absolute path"),
     "a drive in a scheme": (with_entry("foo-1.0.data/purelib/C:/evil.py"), "absolute path"),
@@ -150,10 +151,24 @@ UNSOUND = {
     "something hidden": (hidden, "hidden data between its entries and its directory"),
     "not in RECORD": (
         lambda folder: write_wheel(folder, None, ("evil.py", b""), recorded=record(good_files(), f"{INFO}/RECORD")),
-        "it has `evil.py`, which its RECORD does not list",
+        "its RECORD does not list `evil.py`",
     ),
-    "another hash": (recorded_as(lambda text: text.replace("sha256=", "sha256=A", 1)), "its sha256 differs"),
-    "a weak hash": (recorded_as(lambda text: text.replace("sha256=", "md5=", 1)), "sha256 is the least allowed"),
+    "another hash": (
+        recorded_as(lambda text: text.replace("sha256=", "sha256=A", 1)),
+        "its RECORD has another hash of `foo.py` (sha256)",
+    ),
+    "a weak hash": (
+        recorded_as(lambda text: text.replace("sha256=", "md5=", 1)),
+        "its RECORD has a hash weaker than sha256 of `foo.py` (md5)",
+    ),
+    "no hash": (
+        recorded_as(lambda text: re.sub(r"foo.py,sha256=[^,]+", "foo.py,", text)),
+        "its RECORD has no hash of `foo.py`",
+    ),
+    "another size by RECORD": (
+        recorded_as(lambda text: text.replace(",320\n", ",5\n")),
+        "its RECORD has another size of `foo.py` (5 instead of 320 bytes)",
+    ),
     "no RECORD": (without_record, "it has no `foo-1.0.dist-info/RECORD`"),
 }
 
@@ -185,10 +200,11 @@ def test_an_unsound_wheel_stops_the_build(
 
     assert str(caught.value).startswith(f"{FOO_WHEEL} is not a usable wheel: ")
     assert reason in str(caught.value)
+    assert "\nRequired by: orders -> foo 1.0\nWhat you can do: require another version, or report" in str(caught.value)
     as_it_was()
 
 
-@pytest.mark.parametrize("case", ["another hash", "not in RECORD"])
+@pytest.mark.parametrize("case", ["another hash", "another size by RECORD", "not in RECORD", "a weak hash", "no hash"])
 def test_a_wrong_record_is_accepted_if_compatible_names_it(
     case: str, index: Path, bundle_of: BundleOf, ui: RecordingUI
 ) -> None:
@@ -204,12 +220,32 @@ def test_a_wrong_record_is_accepted_if_compatible_names_it(
     assert reason in ui.text
     assert "foo 1.0 is accepted as `compatible` names it" in ui.text
     rows = csv.reader((bundle.directory / "foo-1.0.dist-info/RECORD").read_text(encoding="utf-8").splitlines())
-    recorded = {row[0]: row[1] for row in rows if not row[0].endswith("/RECORD")}
+    recorded = {path: (digest, size) for path, digest, size in rows if not path.endswith("/RECORD")}
     assert recorded == {
-        file.path: hash_of(hashlib.sha256(file.source.read()).digest())
+        file.path: (hash_of(hashlib.sha256(file.source.read()).digest()), str(file.source.size))
         for file in bundle.files
         if not file.path.endswith("/RECORD")
     }
+
+
+def test_several_faults_of_a_record_are_one_sentence(tmp_path: Path, stage_7: BundleOf) -> None:
+    more = [(f"more_{number}.py", b"") for number in range(5)]
+    recorded = record(good_files(), f"{INFO}/RECORD").replace(",320\n", ",5\n")
+
+    with pytest.raises(BrokenWheelError) as caught:
+        stage_7(write_wheel(tmp_path, None, *more, recorded=recorded))
+
+    assert str(caught.value).splitlines()[0] == (
+        f"{FOO_WHEEL} is not a usable wheel: its RECORD has another size of `foo.py` (5 instead of 320 bytes), "
+        "and does not list `more_0.py`, `more_1.py`, `more_2.py` and 2 more"
+    )
+
+
+def test_a_wheel_that_cannot_be_laid_out(tmp_path: Path, stage_7: BundleOf) -> None:
+    script = {f"{INFO}/entry_points.txt": b"[console_scripts]\nfoo = foo\n"}
+
+    with pytest.raises(BrokenWheelError, match="console script `foo = foo` is malformed\nRequired by: orders -> foo 1"):
+        stage_7(write_wheel(tmp_path, good_files(script)))
 
 
 def test_nothing_worse_is_accepted_because_compatible_names_it(index: Path, bundle_of: BundleOf) -> None:
@@ -254,7 +290,7 @@ def test_an_unsound_wheel_stops_a_build_from_the_command_line(index: Path, proje
 
     shown = project("foo").fail()
 
-    assert shown.splitlines()[-1] == f"{FOO_WHEEL} is not a usable wheel: its entry `../../evil.py` {reason}"
+    assert f"{FOO_WHEEL} is not a usable wheel: its entry `../../evil.py` {reason}\nRequired by: orders " in shown
     assert not list(index.parent.rglob("evil.py"))
 
 

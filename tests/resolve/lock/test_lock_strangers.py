@@ -68,7 +68,7 @@ def test_what_is_no_hash_is_refused(
     entry["wheels"][0]["hashes"][algorithm] = value
     write_lock(project_root, entry)
 
-    assert f"foo 1.0 has {value!r} as its {algorithm}, which is not such a hash" in refuse(build, "foo")
+    assert f"foo 1.0 has {value!r} as its {algorithm}, which is not a valid {algorithm}" in refuse(build, "foo")
 
 
 @pytest.mark.parametrize("subdirectory", ["/etc", "../evil", "lib/../../evil", "..\\evil", "C:\\evil", "\\evil"])
