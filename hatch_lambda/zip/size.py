@@ -10,7 +10,7 @@ from hatch_lambda.bundle.assemble import prunable
 from hatch_lambda.common.errors import TooLargeError
 from hatch_lambda.common.limits import UNZIPPED_LIMIT
 from hatch_lambda.common.ui import megabytes
-from hatch_lambda.config.settings import CODE, LAYER, PRUNABLE
+from hatch_lambda.config.settings import CODE, LAYER, PRUNABLE, TARGET_TABLE
 from hatch_lambda.resolve.curated import AWS_SDK, AWS_SDK_DEPENDENCIES, AWS_SDK_PACKAGES
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.wheels.members import BundleFile
 
-_SHOWN = 10
+_SHOWN, _SHOWN_FILES = 10, 3
 
 
 def check_size(version: str, own: Sequence[BundleFile], dependencies: Sequence[BundleFile], settings: Settings) -> None:
@@ -39,13 +39,19 @@ def check_size(version: str, own: Sequence[BundleFile], dependencies: Sequence[B
         "The largest distributions:",
         *(f"  {megabytes(size):>9}  {owner}" for owner, size in sizes.most_common(_SHOWN)),
         "What you can do:",
-        *(f"- {remedy}" for remedy in _remedies(sizes, dependencies, settings)),
+        *(f"- {remedy}" for remedy in _remedies(sizes, own, dependencies, settings)),
     ]
     raise TooLargeError("\n".join(lines), sizes.most_common())
 
 
-def _remedies(sizes: Mapping[str, int], dependencies: Sequence[BundleFile], settings: Settings) -> Iterator[str]:
+def _remedies(
+    sizes: Mapping[str, int], own: Sequence[BundleFile], dependencies: Sequence[BundleFile], settings: Settings
+) -> Iterator[str]:
     """What can be left out, and how much that would save."""
+    if own and own[0].owner == max(sizes, key=sizes.__getitem__):  # the project is the largest
+        largest = sorted(own, key=lambda file: file.source.size, reverse=True)[:_SHOWN_FILES]
+        files = ", ".join(f"{file.path} ({megabytes(file.source.size)})" for file in largest)
+        yield f"leave out files of the project with `{TARGET_TABLE}.exclude`; the largest in the zip: {files}"
     useless = []
     if saved := {name: left.size for name, left in prunable(dependencies, settings).items() if left.size}:
         sets = json.dumps([name for name in PRUNABLE if name in saved or name in settings.prune])
@@ -63,9 +69,10 @@ def _remedies(sizes: Mapping[str, int], dependencies: Sequence[BundleFile], sett
     if settings.compile_bytecode:
         bytecode = sum(file.source.size for file in dependencies if "__pycache__/" in file.path)
         yield f"set `compile-bytecode = false`, which leaves out {megabytes(bytecode)}"
-    yield "leave out what the function does not need, with `exclude` or fewer dependencies; their sizes are above"
+    if dependencies:
+        yield "leave out what the function does not need, with `exclude` or fewer dependencies; their sizes are above"
     if not settings.function:
-        yield "split the project into `functions`, each with its own dependencies"
+        yield "split the project into `functions`, each with its own dependencies and files"
     if useless:
         yield f"{' and '.join(useless)} would leave out nothing more"
     # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

@@ -109,7 +109,26 @@ def test_all_ways_out_are_named_where_nothing_is_known(refused: Callable[..., li
 
     assert lines[lines.index("What you can do:") + 1 :] == [
         "- leave out what the function does not need, with `exclude` or fewer dependencies; their sizes are above",
-        "- split the project into `functions`, each with its own dependencies",
+        "- split the project into `functions`, each with its own dependencies and files",
         "- `prune` and `provided` would leave out nothing more",
         "- a layer does not help, as it counts, too; a function that is a container image may have 10 GB",
     ]
+
+
+def test_of_a_large_project_the_largest_files_are_named_with_the_table_that_leaves_them_out(
+    refused: Callable[..., list[str]],
+) -> None:
+    own = [
+        BundleFile(f"orders/{name}", FILE_MODE, Generated(b"x" * 1024 * size), "orders 1.0")
+        for name, size in {"app.py": 1, "m.bin": 270, "n.bin": 30, "o.bin": 20}.items()
+    ]
+    first = (
+        "- leave out files of the project with `tool.hatch.build.targets.lambda.exclude`; the largest in the zip: "
+        "orders/m.bin (270.0 kB), orders/n.bin (30.0 kB), orders/o.bin (20.0 kB)"
+    )
+
+    alone = refused(own=own, wheels={})
+    assert alone[alone.index("What you can do:") + 1] == first
+    assert not any("fewer dependencies" in line for line in alone)
+    assert first in refused("code", own=own, wheels={"foo": {"foo.py": kilobytes(200)}})
+    assert not any("of the project" in line for line in refused(own=own, wheels=PLAIN))
