@@ -58,7 +58,7 @@ def _check_names(entries: list[zipfile.ZipInfo]) -> None:
     folders = {_folded(folder) for entry in entries for folder in _folders(entry.orig_filename)}
     for entry in entries:
         if not entry.is_dir() and _folded(entry.orig_filename) in folders:
-            raise FaultError(f"its entry `{entry.orig_filename}` is a file and a folder of other entries")
+            raise FaultError(f"its entry `{entry.orig_filename}` is a file and a directory of other entries")
 
 
 def _folded(name: str) -> str:
@@ -83,7 +83,7 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
     if "\0" in name:
         raise FaultError(f"its entry {name!r} has a NUL in its name")
     if "\\" in name:
-        raise FaultError(f"its entry {name!r} has a backslash in its name, which separates folders on Windows")
+        raise FaultError(f"its entry {name!r} has a backslash in its name, which separates directories on Windows")
     if name.startswith("/") or has_drive(parts):
         raise FaultError(f"its entry `{name}` has an absolute path")
     if ".." in parts:
@@ -129,7 +129,7 @@ def _check_kinds(entries: list[zipfile.ZipInfo]) -> None:
         if kind in _KINDS:
             raise FaultError(f"its entry `{name}` is {_KINDS[kind]}")
         if kind == stat.S_IFDIR and not entry.is_dir():
-            raise FaultError(f"its entry `{name}` is a folder by its mode and a file by its name")
+            raise FaultError(f"its entry `{name}` is a directory by its mode and a file by its name")
         if entry.flag_bits & _ENCRYPTED:
             raise FaultError(f"its entry `{name}` is encrypted")
         if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
@@ -149,7 +149,7 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         name = entry.orig_filename
         if entry.is_dir() and entry.file_size:
-            raise FaultError(f"its entry `{name}` is a folder that has content")
+            raise FaultError(f"its entry `{name}` is a directory that has content")
         if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
             raise FaultError(f"its entry `{name}` is stored, but its two sizes differ")
         if entry.file_size > _BEST_DEFLATE * entry.compress_size + PIECE:

@@ -68,12 +68,12 @@ def _dist_info(paths: Iterable[str], name: NormalizedName, version: Version) -> 
     folders = {path.partition("/")[0] for path in paths if "/" in path}
     found = sorted(folder for folder in folders if folder.lower().endswith(".dist-info"))
     if not found:
-        raise FaultError("it has no .dist-info folder")
+        raise FaultError("it has no .dist-info directory")
     if len(found) > 1:
-        raise FaultError(f"it has more than one .dist-info folder: {', '.join(found)}")
+        raise FaultError(f"it has more than one .dist-info directory: {', '.join(found)}")
     its_name, _, its_version = found[0][: -len(".dist-info")].partition("-")
     if canonicalize_name(its_name) != name or _version(its_version) != version:
-        raise FaultError(f"its file name says {name} {version}, its folder is `{found[0]}`")
+        raise FaultError(f"its file name says {name} {version}, its directory is `{found[0]}`")
     return found[0]
 
 

@@ -55,7 +55,7 @@ class _WheelLayout:
             if folder.endswith(".dist-info") and canonicalize_name(folder.split("-")[0]) == name
         ]
         if len(found) != 1:
-            raise self._broken(f"it has no .dist-info folder of {name}")
+            raise self._broken(f"it has no .dist-info directory of {name}")
         self.dist_info = found[0]
         self.data = f"{self.dist_info.removesuffix('.dist-info')}.data"
 

@@ -261,8 +261,8 @@ class TestNames:
             ("foo//bar.py", "its entry `foo//bar.py` has an empty part in its path"),
             ("./bar.py", "its entry `./bar.py` has an empty part in its path"),
             ("FOO.py", "its entries `foo.py` and `FOO.py` differ only in case"),
-            ("foo.py/inner.py", "its entry `foo.py` is a file and a folder of other entries"),
-            ("Foo.PY/inner.py", "its entry `foo.py` is a file and a folder of other entries"),
+            ("foo.py/inner.py", "its entry `foo.py` is a file and a directory of other entries"),
+            ("Foo.PY/inner.py", "its entry `foo.py` is a file and a directory of other entries"),
         ],
     )
     def test_an_entry_of_a_name_that_would_do_harm(self, tmp_path: Path, name: str, reason: str) -> None:
@@ -271,7 +271,7 @@ class TestNames:
     @pytest.mark.parametrize(
         ("name", "reason"),
         [
-            (b"ev\\l.py", r"its entry 'ev\\l.py' has a backslash in its name, which separates folders on Windows"),
+            (b"ev\\l.py", r"its entry 'ev\\l.py' has a backslash in its name, which separates directories on Windows"),
             (b"ev\0l.py", r"its entry 'ev\x00l.py' has a NUL in its name"),
         ],
     )
@@ -306,7 +306,7 @@ class TestKinds:
             (0o060666, "a device"),
             (0o010644, "a named pipe"),
             (0o140644, "a socket"),
-            (0o040755, "a folder by its mode and a file by its name"),
+            (0o040755, "a directory by its mode and a file by its name"),
         ],
     )
     def test_an_entry_that_is_no_file(self, tmp_path: Path, mode: int, kind: str) -> None:
@@ -328,7 +328,9 @@ class TestKinds:
     def test_a_folder_with_content(self, tmp_path: Path) -> None:
         path = with_entry(tmp_path, zipfile.ZipInfo("bar_"), b"x")
 
-        assert refused(Patch(path).rename(b"bar_", b"bar/").write()) == "its entry `bar/` is a folder that has content"
+        assert (
+            refused(Patch(path).rename(b"bar_", b"bar/").write()) == "its entry `bar/` is a directory that has content"
+        )
 
 
 class TestSizes:
@@ -524,7 +526,7 @@ class TestMetadata:
 
         reason = refused(write(tmp_path, files(), filename=filename))
 
-        assert reason == f"its file name says {name} {version}, its folder is `{INFO}`"
+        assert reason == f"its file name says {name} {version}, its directory is `{INFO}`"
 
     @pytest.mark.parametrize(("name", "version"), [("bar", "1.0"), ("foo", "2.0"), ("foo", "one")])
     def test_metadata_of_another(self, tmp_path: Path, name: str, version: str) -> None:
@@ -542,12 +544,12 @@ class TestMetadata:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("foo.py", MODULE)
 
-        assert refused(path) == "it has no .dist-info folder"
+        assert refused(path) == "it has no .dist-info directory"
 
     def test_two_dist_infos(self, tmp_path: Path) -> None:
         reason = refused(write(tmp_path, files(**{"bar-1.0.dist-info/METADATA": b""})))
 
-        assert reason == f"it has more than one .dist-info folder: bar-1.0.dist-info, {INFO}"
+        assert reason == f"it has more than one .dist-info directory: bar-1.0.dist-info, {INFO}"
 
     @pytest.mark.parametrize("missing", ["METADATA", "WHEEL", "RECORD"])
     def test_a_part_of_it_missing(self, tmp_path: Path, missing: str) -> None:

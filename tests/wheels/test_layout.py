@@ -448,5 +448,5 @@ class TestUnsafeWheels:
             for folder in folders:
                 archive.writestr(f"{folder}/METADATA", "")
 
-        with pytest.raises(BrokenWheelError, match=r"\.dist-info folder of orders"):
+        with pytest.raises(BrokenWheelError, match=r"\.dist-info directory of orders"):
             lay_out(path, TARGET)

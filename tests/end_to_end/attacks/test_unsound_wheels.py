@@ -132,7 +132,7 @@ UNSOUND = {
     "a pipe": (with_entry("foo/pipe", PIPE), "is a named pipe"),
     "doubles": (two_of_one_name, "it has two entries `foo/a.py`"),
     "case": (with_entry("FOO.py"), "differ only in case"),
-    "file and folder": (with_entry("foo.py/x.py"), "is a file and a folder of other entries"),
+    "file and folder": (with_entry("foo.py/x.py"), "is a file and a directory of other entries"),
     "encryption": (patched((FLAGS, "<H", 1)), "is encrypted"),
     "an odd method": (with_entry("foo/x.py", method=zipfile.ZIP_BZIP2), "compressed by method 12"),
     "another size": (patched((UNPACKED, "<I", 10)), "unpacks to more than the 10 bytes it says"),
