@@ -39,6 +39,9 @@ _REQUIREMENTS = "requirements.txt"
 _NO_SUCH_PROJECT = "404 "
 # pip of requirements files, of paths, and of editables
 _MISSING_PATH = re.compile(r"No such file or directory|' does not exist|should either be a path to a local project")
+_RELEVANT_WARNING = re.compile(
+    r"^WARNING: (.*yanked.*(?:\nReason for being yanked: .*)?|Location '.*' is ignored.*)", re.MULTILINE
+)
 _SDIST_AT_WORK = re.compile(
     r"\s*(?:Collecting ([\w.-]+)(?![\w.+:/-])|Processing \S*?([\w.-]+)-[^-/\s]+\.(?:tar\.\w+|tgz|zip)\b)"
 )
@@ -84,9 +87,8 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
             raise ResolutionError("\n\n".join((f"{head} pip says:", words, *more)), output=output)
         ignore_tags |= no_candidates  # pip stops at the first one, so each retry may find another
         answer = process.pip_download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch)
-    for line in answer.completed.output.splitlines():
-        if line.startswith("WARNING: ") and re.search("yanked|^WARNING: Location '.*' is ignored", line):
-            job.reporter.warn(line.removeprefix("WARNING: "))  # others are about this machine
+    for match in _RELEVANT_WARNING.finditer(answer.completed.output):  # others are about this machine
+        job.reporter.warn(" ".join(match[1].splitlines()))
     found = sorted(
         (distribution_of(entry, destination) for entry in answer.findings["resolved"]), key=attrgetter("name")
     )

@@ -56,6 +56,7 @@ def test_what_an_index_writes_is_not_taken_for_what_pip_reports(
 
     assert [wheel.distribution for wheel in bundle.wheels] == ["foo 1.0"]
     assert "yanked" in ui.text
+    assert "Reason for being yanked: " in ui.text
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="processes are looked at in /proc")
