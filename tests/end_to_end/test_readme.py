@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 from pathlib import Path
@@ -68,3 +69,30 @@ def test_ci_runs_the_test_command_measured() -> None:
     assert set_up in ci
     assert ".venv/bin/hatch run cov\n" in ci
     assert f"coverage run -m {scripts['scripts']['test']}" in scripts["scripts"]["cov"]
+
+
+def _texts() -> set[str]:
+    """The strings in the package's code, without docstrings; those of f-strings are cut at their values."""
+    found = set()
+    for path in (ROOT / "hatch_lambda").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Expr):
+                constants = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.Constant)]
+                found |= {constant.value for constant in constants if isinstance(constant.value, str)}
+    return found
+
+
+def test_the_messages_in_troubleshooting_are_those_of_the_code() -> None:
+    texts = _texts()
+
+    def is_known(words: list[str]) -> bool:
+        """Whether the code has them together, or in parts of two words and more."""
+        return any(" ".join(words) in text for text in texts) or any(
+            is_known(words[:cut]) and is_known(words[cut:]) for cut in range(2, len(words) - 1)
+        )
+
+    cells = re.findall(r"^\| (`.*?) \|", _section("Troubleshooting"), flags=re.MULTILINE)
+    messages = [message for cell in cells for message in re.findall("`(.+?)`", cell)]
+    parts = [part for message in messages for part in re.split("…|python3.13 on arm64", message)]
+    assert len(messages) > 10
+    assert not [part for part in parts if not is_known(part.split())]

@@ -1,4 +1,4 @@
-"""What the build suggests where Hatch cannot tell which files are the project's."""
+"""What the build suggests where Hatch cannot determine the project's files."""
 
 from __future__ import annotations
 
