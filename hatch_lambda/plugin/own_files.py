@@ -41,6 +41,7 @@ def own_files(
     settings, reporter = prepared.settings, prepared.reporter
     store = user_store(settings.fallback_store)
     wheel, sources = build_wheel(builder, scratch, build_data)
+    code_left_out = False  # a function may leave out all of it
     if may_have_machine_code(wheel):  # few projects do, and these imports take their time
         from hatch_lambda.resolve.audit import scans_of, without
         from hatch_lambda.wheels.loadable import check_loadable
@@ -51,8 +52,9 @@ def own_files(
         own = without(scan, settings.is_not_its_own)
         others = scans_of(prepared.bundle.wheels, settings, store)
         check_loadable([own, *others], settings.target, trusted=settings.compatible, project=own)
-        if own.machine_code:
-            check_tags(wheel, settings.target)
+        code_left_out = bool(scan.machine_code and not own.machine_code)
+    if not code_left_out:
+        check_tags(wheel, settings.target)
     files = layout.lay_out(wheel, settings.target, settings.is_not_its_own)
     secrets.refuse_credentials_in_metadata(files)
     if all(".dist-info/" in file.path for file in files):

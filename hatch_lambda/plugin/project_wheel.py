@@ -85,10 +85,11 @@ def check_tags(wheel: Path, target: Target) -> None:
         raise LambdaBuildError(
             f"The project's wheel is tagged {compressed_tags(wheel.name)}, which {target.description} "
             "does not support.\n"
-            "A build hook has compiled it for another Python or system, so its native code might not be imported.\n"
+            "A build hook has made it for another Python or system, so it might not work on Lambda.\n"
             f"What you can do: build with the runtime's Python on Linux on {machine} (`{runtime} -m hatchling build -t "
-            "lambda`); or, if the code is for the stable ABI or needs no particular Python, have the hook set a tag "
-            f'that says so (`build_data["tag"] = "cp310-abi3-linux_{machine}"` or `"py3-none-linux_{machine}"`).'
+            "lambda`); or, if the wheel works with others as well, have the hook set a tag that says so (`build_data"
+            f'["tag"] = "cp310-abi3-linux_{machine}"` with code for the stable ABI, `"py3-none-linux_{machine}"` with '
+            'code that needs no particular Python, `"py3-none-any"` without native code).'
         )
 
 

@@ -26,6 +26,7 @@ class CustomBuildHook(BuildHookInterface):
     [
         *("cp311-cp311-linux_x86_64", "cp314-abi3-linux_x86_64", "cp313-cp313-macosx_14_0_arm64"),
         *("cp313-cp313-win_amd64", "cp313-cp313-musllinux_1_2_x86_64", "cp313-cp313-linux_aarch64"),
+        *("py2-none-any", "cp311-none-any", "py314-none-any"),
         *("cp313-cp313-manylinux_2_39_x86_64", "cp313-cp313t-linux_x86_64", "pp310-pypy310_pp73-linux_x86_64"),
     ],
 )
@@ -41,7 +42,8 @@ def test_tags_that_the_runtime_does_not_support(tag: str) -> None:
 @pytest.mark.parametrize(
     "tag",
     [
-        *("py3-none-any", "py2.py3-none-any", "cp313-cp313-linux_x86_64", "cp310-abi3-linux_x86_64"),
+        *("py3-none-any", "py2.py3-none-any", "py310-none-any", "cp39-abi3-manylinux_2_17_x86_64"),
+        *("cp313-cp313-linux_x86_64", "cp310-abi3-linux_x86_64"),
         *("py3-none-manylinux_2_17_x86_64", "cp313-cp313-manylinux_2_34_x86_64"),
     ],
 )
@@ -49,16 +51,39 @@ def test_tags_that_the_runtime_supports(tag: str) -> None:
     check_tags(Path(f"orders-1.0-{tag}.whl"), TARGET)
 
 
-def test_a_wheel_of_another_python(new_project: NewProject) -> None:
+@pytest.mark.parametrize("tag", ["cp311-cp311-linux_x86_64", "py2-none-any"])
+def test_a_wheel_of_another_python(tag: str, new_project: NewProject) -> None:
+    """With native code or without."""
     hook = "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n" + TAGGING
     project = new_project(
         HOOK + "[tool.hatch.build.targets.wheel.hooks.custom]\n",
-        files={**PACKAGE, "hatch_build.py": hook.format(tag="cp311-cp311-linux_x86_64")},
+        files={**PACKAGE, "hatch_build.py": hook.format(tag=tag)},
     )
-    project.build()  # without native code, it is Python like any other
+    assert f"The project's wheel is tagged {tag}, which python3.13" in project.fail()
 
     (project.root / "orders" / "_fast.so").write_bytes(make_elf())
-    assert "The project's wheel is tagged cp311-cp311-linux_x86_64, which python3.13" in project.fail()
+    assert f"The project's wheel is tagged {tag}, which python3.13" in project.fail()
+
+
+def test_a_function_may_leave_out_native_code_for_another_python(new_project: NewProject) -> None:
+    hook = "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n" + TAGGING
+    hook = hook.format(tag="cp311-cp311-linux_x86_64")
+    table = '[tool.hatch.build.hooks.lambda.functions.api]\nexclude = ["*.so"]\n'
+
+    new_project(
+        f"{HOOK}{table}[tool.hatch.build.targets.wheel.hooks.custom]\n",
+        files={**PACKAGE, "orders/_fast.so": make_elf(), "hatch_build.py": hook},
+    ).build()
+
+
+@pytest.mark.parametrize("tag", ["py2.py3-none-any", "cp39-abi3-linux_x86_64"])
+def test_a_wheel_of_any_python(tag: str, new_project: NewProject) -> None:
+    hook = "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n" + TAGGING.format(tag=tag)
+    code = {"orders/_fast.abi3.so": make_elf()} if "abi3" in tag else {}
+
+    new_project(
+        HOOK + "[tool.hatch.build.targets.wheel.hooks.custom]\n", files={**PACKAGE, **code, "hatch_build.py": hook}
+    ).build()
 
 
 def test_an_extension_of_another_python_in_a_wheel_for_any(new_project: NewProject) -> None:
