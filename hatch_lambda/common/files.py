@@ -52,6 +52,14 @@ def write_cache(path: Path, content: bytes) -> None:
     write_atomically(path, content)
 
 
+def make_directory(path: Path, *, below: Path) -> None:
+    """Create a directory in place of whatever else is at its path, and at those between it and `below`, which stays."""
+    for folder in reversed([path, *path.parents][: len(path.parts) - len(below.parts)]):
+        if not folder.is_dir():
+            tempfiles.remove(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """`os.walk`, which by itself skips directories that it cannot list. Raises `OSError` for them."""
 

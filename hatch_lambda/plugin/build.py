@@ -16,7 +16,7 @@ from packaging.version import Version
 from hatch_lambda import pipeline
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
-from hatch_lambda.common.files import write_cache
+from hatch_lambda.common.files import make_directory, write_cache
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.dependencies import with_local_sources
 from hatch_lambda.config.project_requirements import Declared, requirements_of
@@ -178,8 +178,10 @@ class Build:
         request = self.request(version, cleaned=cleaned)
         reporter = self.reporter()
         self._lock(request.settings)
-        tempfiles.sweep(request.settings.build_directory, tempfiles.PART)
-        gitignore = request.settings.build_directory / ".gitignore"
+        directory = request.settings.build_directory
+        tempfiles.sweep(directory, tempfiles.PART)
+        make_directory(request.settings.target_directory, below=directory)
+        gitignore = directory / ".gitignore"
         if not gitignore.exists():  # tools that select files by what git ignores package no bundle
             write_cache(gitignore, b"*\n")
         bundle = pipeline.run(request, reporter, self._waiting_pip)

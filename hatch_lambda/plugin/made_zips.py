@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common import tempfiles
-from hatch_lambda.common.files import read_regular, write_cache
+from hatch_lambda.common.files import make_directory, read_regular, write_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +32,7 @@ def note(build_directory: Path, root: Path, files: Iterable[Path], *, version: s
     content = json.dumps({"files": names, "version": version, "target": target}).encode()
     digest = hashlib.sha256(names[0].encode("utf-8", "surrogatepass")).hexdigest()
     record = build_directory / _FOLDER / f"{digest[:32]}.json"
+    make_directory(record.parent, below=build_directory)
     tempfiles.sweep(record.parent, tempfiles.PART)
     is_new = not record.exists()
     write_cache(record, content)

@@ -33,6 +33,7 @@ from tests.support.projects import (
 from tests.support.trap import Trap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -177,6 +178,26 @@ def test_cleaning_removes_nothing_that_a_damaged_or_foreign_record_names(new_pro
 
     assert keep.exists()
     assert project.in_dist() == {}
+
+
+def make_file(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("make", [make_file, getattr(os, "mkfifo", make_file), lambda path: path.symlink_to("nowhere")])
+@pytest.mark.parametrize("name", [".zips", "api", "api/python3.13-x86_64"])
+def test_anything_else_in_place_of_a_directory_is_replaced(
+    new_project: NewProject, name: str, make: Callable[[Path], None]
+) -> None:
+    project = new_project(f"{HOOK}[tool.hatch.build.hooks.lambda.functions.api]\n")
+    place = project.root / ".hatch/lambda" / name
+    place.parent.mkdir(parents=True)
+    make(place)
+
+    project.build()
+
+    assert place.is_dir()
+    assert len(list(project.root.glob(".hatch/lambda/.zips/*.json"))) == 1
 
 
 def test_cleaning_only_leaves_neither_zip_nor_bundle_of_this_target(new_project: NewProject, index: Path) -> None:
