@@ -16,9 +16,11 @@ from packaging.utils import canonicalize_name
 
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.files import local_path
+from hatch_lambda.config import uv_settings
 from hatch_lambda.config.project_requirements import under
 from hatch_lambda.config.requirements_files import values_of
 from hatch_lambda.config.unpacked_sdist import FROM_THE_PROJECT, is_unpacked_sdist, missing_from_sdist
+from hatch_lambda.config.uv_settings import LOCK_FILE
 from hatch_lambda.config.validators import listed
 from hatch_lambda.config.workspace import PYPROJECT, Workspace
 
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.config.workspace import Source
 
-_LOCK_FILE = (
-    "A lock file holds it: `uv export --format pylock.toml -o pylock.toml`, and `lock-file` in the hook's table."
-)
 # With these, uv and Hatch resolve as if there was no workspace.
 _SWITCHED_OFF_BY = ("HATCH_NO_SOURCES", "UV_NO_SOURCES")
 
@@ -57,13 +56,15 @@ def with_local_sources(requirements: tuple[str, ...], settings: Settings, projec
     workspace = Workspace(settings.root, project)
     if is_unpacked_sdist(settings.root):
         _check_paths(requirements, settings)
-    constraints, ignored = _constraints(workspace), _overrides(workspace)
+    constraints = uv_settings.constraints(workspace)
+    requires_any = requirements or settings.requirements
+    ignored = tuple(uv_settings.ignored(workspace, settings)) if requires_any else ()
     has_local_projects = workspace.members or workspace.sources(workspace.root) or workspace.recorded
     if not has_local_projects or any(os.environ.get(name) for name in _SWITCHED_OFF_BY):
         return Dependencies(requirements, constraints, ignored)
     local = _LocalProjects(workspace, settings)
     direct = [each for text in requirements for each in local.packages(text, settings.root)]
-    ignored += local.pins(direct)
+    ignored += (*local.pins(direct), *local.unknown)
     seen = {canonicalize_name(Requirement(text).name) for text in direct}
     for text in direct:  # grows while it is read
         for neighbor in local.neighbors_of(Requirement(text)):
@@ -105,34 +106,14 @@ def _check_paths(requirements: tuple[str, ...], settings: Settings) -> None:
         raise ConfigurationError(faults)
 
 
-def _constraints(workspace: Workspace) -> tuple[str, ...]:
-    """Raises `ConfigurationError`."""
-    found = []
-    for text in workspace.uv_list("constraint-dependencies"):
-        try:
-            constraint = Requirement(text)
-        except InvalidRequirement as error:
-            fault = f"`tool.uv.constraint-dependencies` has {text!r}, which is not a requirement: {error}"
-            raise ConfigurationError([fault.partition("\n")[0]]) from None
-        constraint.extras = set()  # pip takes none in constraints
-        found.append(str(constraint))
-    return tuple(found)
-
-
-def _overrides(workspace: Workspace) -> tuple[str, ...]:
-    """A warning about uv's overrides, if there are any."""
-    names = ", ".join(text.strip() for text in workspace.uv_list("override-dependencies"))
-    if not names:
-        return ()
-    return (f"`tool.uv.override-dependencies` is ignored ({names}): pip has no overrides. {_LOCK_FILE}",)
-
-
 class _LocalProjects:
     """What requirements mean in a workspace, on the target of the settings."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self.workspace = workspace
         self.settings = settings
+        self.unknown: list[str] = []
+        """Warnings about projects whose dependencies are unknown."""
 
     def pins(self, requirements: Iterable[str]) -> tuple[str, ...]:
         """A warning for each required name that uv would take from a certain index."""
@@ -144,7 +125,7 @@ class _LocalProjects:
         }
         return tuple(
             f"`{source.table}` is ignored: pip takes {name} from any of its indexes, not from "
-            f"`{source.entry['index']}` alone. {_LOCK_FILE}"
+            f"`{source.entry['index']}` alone. {LOCK_FILE}"
             for name, source in sorted(pinned.items())
         )
 
@@ -158,6 +139,12 @@ class _LocalProjects:
             return
         if place in seen or not self._applies(requirement.marker):
             return
+        project = self.workspace.pyproject(place).get("project", {})
+        if "name" not in project or "dependencies" in project.get("dynamic", ()):
+            self.unknown.append(
+                f"{requirement.name} is not packaged (`package = false`), and its dependencies are unknown: "
+                f"{place / PYPROJECT} does not list them in `[project] dependencies`. List them there. {LOCK_FILE}"
+            )
         for inner in self.dependencies(place, requirement.extras):
             yield from self.packages(under(requirement.marker, inner), place, seen | {place})
 

@@ -95,10 +95,9 @@ class Workspace:
             path.write_text(json.dumps({"local": names}) + "\n", encoding="utf-8")
         return bool(names)
 
-    def uv_list(self, key: str) -> list[str]:
-        """A list of uv's table, of those that uv reads at the root of the workspace alone."""
-        values = self.uv(self._uv_root or self.root).get(key, [])
-        return [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+    def uv_setting(self, key: str) -> object:
+        """A value of uv's table, of those that uv reads at the root of the workspace alone; None without it."""
+        return self.uv(self._uv_root or self.root).get(key)
 
     def uv(self, folder: Path) -> Mapping[str, Any]:
         uv = self.pyproject(folder).get("tool", {}).get("uv", {})

@@ -18,17 +18,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platformdirs import site_config_path, user_config_path
-
 from hatch_lambda.common import source_trees
 from hatch_lambda.common.files import local_path, read_regular
 from hatch_lambda.common.source_trees import is_no_source
 from hatch_lambda.config import requirements_files
+from hatch_lambda.config.pip_configuration import pip_configuration_files
 from hatch_lambda.config.requirements_files import CONSTRAINT, REQUIREMENT, Unread
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_lambda.config.settings import Settings
 
@@ -166,7 +165,7 @@ class _Inputs:
             for name, value in relevant_environment(environment).items()
             if name.startswith("PIP_")
         ]
-        for path in _pip_configuration_files(environment):
+        for path in pip_configuration_files(environment):
             content = (_read(path) or b"") if only_constraints else self.take_file(path)
             parser = configparser.RawConfigParser(strict=False)
             try:
@@ -200,21 +199,6 @@ def _read(path: Path) -> bytes | None:
         return read_regular(path)
     except OSError:
         return None
-
-
-def _pip_configuration_files(environment: Mapping[str, str]) -> Iterator[Path]:
-    """The configuration files that pip reads (https://pip.pypa.io/en/stable/topics/configuration/)."""
-    named = environment.get("PIP_CONFIG_FILE")
-    name = "pip.ini" if os.name == "nt" else "pip.conf"
-    home = Path.home()
-    candidates = [
-        *([Path(named)] if named else []),
-        *(Path("/etc", name), Path(sys.prefix, name), home / ".pip" / name, home / "pip" / name),
-        *(Path(folder, "pip", name) for folder in environment.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep)),
-        user_config_path("pip", appauthor=False, roaming=True) / name,
-        site_config_path("pip", appauthor=False) / name,
-    ]
-    return (path for path in dict.fromkeys(candidates) if path.is_file())
 
 
 def listing(path: Path) -> list[tuple[str, str]]:

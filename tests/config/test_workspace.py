@@ -212,6 +212,25 @@ class TestProjectsThatAreNoPackages:
 
         assert packaged(project) == {"foo"}
 
+    @pytest.mark.parametrize("project_table", ['name = "acme-lib"\nversion = "1.0"\ndynamic = ["dependencies"]', None])
+    def test_dependencies_that_are_unknown_are_a_warning(
+        self, project_table: str | None, project_root: Path, new_project: NewProject
+    ) -> None:
+        lib = project_root.parent / "lib"
+        make_source_tree(lib, "acme-lib")
+        if project_table:
+            with (lib / "pyproject.toml").open("a", encoding="utf-8") as pyproject:
+                pyproject.write(f"\n[project]\n{project_table}\n")
+        project = new_project(
+            f'{HOOK}[tool.uv.sources]\nacme-lib = {{ path = "../lib", package = false }}\n',
+            project='dependencies = ["acme-lib"]',
+        )
+
+        shown = project.build()
+
+        assert "acme-lib is not packaged (`package = false`), and its dependencies are unknown: " in shown
+        assert "`lock-file`" in shown
+
     def test_a_package_cannot_require_one(self, project_root: Path, new_project: NewProject) -> None:
         source_tree(project_root / "packages/lib", "acme-lib", requires=("acme-base",))
         source_tree(project_root / "packages/base", "acme-base", more=NO_PACKAGE)
@@ -254,6 +273,11 @@ class TestUvSettings:
 
         assert "`tool.uv.constraint-dependencies` has 'foo <', which is not a requirement" in stop(project)
 
+    def test_constraints_of_another_type_are_an_error(self, new_project: NewProject) -> None:
+        project = new_project(f'{HOOK}[tool.uv]\nconstraint-dependencies = "foo<2"\n')
+
+        assert "`tool.uv.constraint-dependencies` must be a list of strings, not 'foo<2'" in stop(project)
+
     def test_a_lock_file_that_a_constraint_excludes_is_an_error(self, index: Path, new_project: NewProject) -> None:
         make_wheel(index, "foo", "2.0")
         project = new_project(f'{HOOK}lock-file = "pylock.toml"\n', project='dependencies = ["foo"]')
@@ -270,6 +294,15 @@ class TestUvSettings:
                 '[tool.uv]\noverride-dependencies = ["foo==1.0"]\n',
                 "`tool.uv.override-dependencies` is ignored (foo==1.0)",
             ),
+            (
+                '[tool.uv]\nexclude-dependencies = ["bar"]\n',
+                "`tool.uv.exclude-dependencies` is ignored (bar)",
+            ),
+            (
+                '[[tool.uv.index]]\nurl = "https://u:secret@corp.invalid/simple"\ndefault = true\n',
+                "`tool.uv.index` is ignored (https://corp.invalid/simple)",
+            ),
+            ('[tool.uv]\nindex-url = "https://corp.invalid/simple"\n', "`tool.uv.index` is ignored"),
             ('[tool.uv.sources]\nfoo = { index = "internal" }\n', "`tool.uv.sources.foo` is ignored"),
         ],
     )
@@ -282,7 +315,29 @@ class TestUvSettings:
         shown = project.build()
 
         assert warning in shown
-        assert "`lock-file`" in shown
+        assert ("`provided`" if "exclude" in setting else "`lock-file`") in shown
+
+    @pytest.mark.parametrize("place", ["variable", "configuration", "pip-args", "requirements"])
+    def test_an_index_that_pip_has_too_is_no_matter(
+        self, place: str, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_project: NewProject
+    ) -> None:
+        make_wheel(index, "foo")
+        url = "https://u:secret@corp.invalid/simple/"
+        settings = {"pip-args": f'pip-args = ["--index-url={url}"]', "requirements": 'requirements = ["r.txt"]'}
+        if place == "variable":
+            monkeypatch.setenv("PIP_EXTRA_INDEX_URL", url)
+        if place == "configuration":
+            (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {url}\n", encoding="utf-8")
+            monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+        uv = '[[tool.uv.index]]\nurl = "https://corp.invalid/simple"\n[[tool.uv.index]]\nurl = "https://pypi.org/simple"\n'
+        explicit = '[[tool.uv.index]]\nurl = "https://other.invalid/simple"\nexplicit = true\n'
+        project = new_project(
+            f"{HOOK}{settings.get(place, '')}\n{uv}{explicit}",
+            project='dependencies = ["foo"]',
+            files={**PACKAGE, "r.txt": f"--index-url {url}\nfoo\n"},
+        )
+
+        assert "is ignored" not in project.build()
 
     def test_an_index_for_what_is_not_packaged_is_no_matter(self, index: Path, new_project: NewProject) -> None:
         make_wheel(index, "foo")
