@@ -246,12 +246,21 @@ class Build:
                 reporter.coloured_line(line)
 
     def clean(self, directory: str, versions: list[str]) -> None:
-        """Remove the zips of earlier builds for the current target, of any project version; those for others stay."""
+        """Remove the zips of earlier builds for the current target, of any project version; those for others stay.
+
+        Those of functions that are no longer configured go, too, unless only some versions are to be cleaned.
+        """
         root = Path(self.builder.root).resolve()
         if HOOK in self.builder.config.hook_config:
             targets = {version: str(self.settings[version].target) for version in versions or self.settings}
             build_directory = self.settings[FUNCTION].build_directory
-            made_zips.remove(build_directory, root, Path(directory), lambda *made: made in targets.items())
+            everything = {*self.builder.config.versions} <= {*(versions or self.settings)}
+            made_zips.remove(
+                *(build_directory, root, Path(directory)),
+                lambda version, target: (
+                    (version, target) in targets.items() or (everything and version not in self.settings)
+                ),
+            )
         else:  # without the table there is no target: remove the zips for all
             made_zips.remove(root / FIELDS["build-directory"].default, root, Path(directory), lambda *_made: True)
 

@@ -51,7 +51,8 @@ def remove(build_directory: Path, root: Path, directory: Path, concerns: Callabl
             noted = json.loads(read_regular(record))
             files = [root / name for name in noted["files"]]
             here = {path.parent.resolve() for path in files} == {directory.resolve()}
-            of_interest = here and concerns(noted["version"], noted["target"])
+            version, target = noted["version"], noted["target"]
+            of_interest = here and isinstance(version, str) and concerns(version, target)
         except (OSError, ValueError, TypeError, KeyError):
             continue  # not ours, or damaged: remove nothing that it names
         if of_interest:

@@ -167,17 +167,21 @@ def test_cleaning_removes_nothing_that_a_damaged_or_foreign_record_names(new_pro
     project = new_project()
     project.build()
     (record,) = project.root.joinpath(".hatch/lambda/.zips").iterdir()
-    keep = project.root / "keep.zip"
+    keep, other = project.root / "keep.zip", project.dist / "orders.zip"
     keep.write_bytes(b"")
+    other.write_bytes(b"")
     for number, content in enumerate(
-        ["", "[]", "{}", '{"files": ["\\u0000/x"]}', record.read_text().replace(f"dist/{ZIP}", "keep.zip")]
+        [
+            *("", "[]", "{}", '{"files": ["\\u0000/x"]}', '{"files": ["dist/orders.zip"], "version": 1, "target": 1}'),
+            record.read_text().replace(f"dist/{ZIP}", "keep.zip"),
+        ]
     ):
         record.with_name(f"{number}.json").write_text(content)
 
     project.build("-t", "lambda", "--clean-only")
 
     assert keep.exists()
-    assert project.in_dist() == {}
+    assert set(project.in_dist()) == {other.name}
 
 
 def make_file(path: Path) -> None:
@@ -215,6 +219,26 @@ def test_cleaning_only_leaves_neither_zip_nor_bundle_of_this_target(new_project:
         ".zips",
         "python3.13-arm64",
     ]
+
+
+def test_cleaning_takes_the_zips_of_functions_that_are_no_longer_configured(new_project: NewProject) -> None:
+    table = "[tool.hatch.build.hooks.lambda.functions.{}]\n"
+    target = "[tool.hatch.build.targets.lambda]\nreport = true\n"
+    a, b, c = map(table.format, "abc")
+    project = new_project(f"{HOOK}{a}{b}{c}{target}")
+    project.build()
+    assert len(project.in_dist()) == 6
+    new_project(f"{HOOK}{a}{b}{target}")
+
+    project.build("-c", "-t", "lambda:a")
+    assert len(project.in_dist()) == 6
+
+    project.build("-c", "-t", "lambda")
+    assert {name.split("-")[2] for name in project.in_dist()} == {"a", "b"}
+
+    new_project(HOOK)
+    project.build("-c", "-t", "lambda")
+    assert set(project.in_dist()) == {ZIP}
 
 
 def test_cleaning_the_wheel_leaves_zip_and_bundle(new_project: NewProject, index: Path) -> None:
