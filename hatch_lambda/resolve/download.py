@@ -39,9 +39,8 @@ _REQUIREMENTS = "requirements.txt"
 _NO_SUCH_PROJECT = "404 "
 # pip of requirements files, of paths, and of editables
 _MISSING_PATH = re.compile(r"No such file or directory|' does not exist|should either be a path to a local project")
-_RELEVANT_WARNING = re.compile(
-    r"^WARNING: (.*yanked.*(?:\nReason for being yanked: .*)?|Location '.*' is ignored.*)", re.MULTILINE
-)
+_YANKED = re.compile(r"^WARNING: (.*yanked.*(?:\nReason for being yanked: .*)?)", re.MULTILINE)
+_IGNORED = re.compile(r"^WARNING: (Location '(.*)' is ignored.*)", re.MULTILINE)
 _SDIST_AT_WORK = re.compile(
     r"\s*(?:Collecting ([\w.-]+)(?![\w.+:/-])|Processing \S*?([\w.-]+)-[^-/\s]+\.(?:tar\.\w+|tgz|zip)\b)"
 )
@@ -87,14 +86,17 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
             raise ResolutionError("\n\n".join((f"{head} pip says:", words, *more)), output=output)
         ignore_tags |= no_candidates  # pip stops at the first one, so each retry may find another
         answer = process.pip_download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch)
-    for match in _RELEVANT_WARNING.finditer(answer.completed.output):  # others are about this machine
-        job.reporter.warn(" ".join(match[1].splitlines()))
+    for warning in _YANKED.findall(answer.completed.output):  # others are about this machine
+        job.reporter.warn(" ".join(warning.splitlines()))
+    for warning, location in dict.fromkeys(_IGNORED.findall(answer.completed.output)):  # for each project
+        if location in _find_links(answer):  # else an index in a directory, which need not have each project
+            job.reporter.warn(warning)
     found = sorted(
         (distribution_of(entry, destination) for entry in answer.findings["resolved"]), key=attrgetter("name")
     )
     if (extras := answer.findings.get("project_extras")) is not None:
         hashes.check_without_project(extras, found, job)
-    unreachable = tuple(_found_elsewhere(answer, found))
+    unreachable = tuple(dict.fromkeys(_found_elsewhere(answer, found)))
     for warning in unreachable:
         job.reporter.warn(warning)
     return Closure(tuple(found), tuple(answer.findings["index_options"]), _offers(answer), unreachable)
@@ -102,11 +104,10 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
 
 def _found_elsewhere(answer: PipAnswer, found: Iterable[Distribution]) -> Iterator[str]:
     """Each index that could not be read, with what was found elsewhere: perhaps another project of the same name."""
-    pages = {shlex.split(option)[1] for option in answer.findings["index_options"] if "--find-links" in option}
     by_name = {each.name: each for each in found}
     by_index: dict[str, tuple[str, list[str]]] = {}
     for url, reason in map(tuple, answer.findings.get("unreachable", ())):
-        if url in pages:
+        if url in _find_links(answer):
             cause = redact(reason)
             yield f"the page {redact(url)} of `--find-links` could not be read ({cause}); all was found elsewhere"
         index, _, project = url.rstrip("/").rpartition("/")
@@ -119,6 +120,10 @@ def _found_elsewhere(answer: PipAnswer, found: Iterable[Distribution]) -> Iterat
             names.append(f"{each} from {host}" if host else str(each))
     for index, (cause, names) in by_index.items():
         yield f"the index {index} could not be read ({cause}); found elsewhere: {', '.join(dict.fromkeys(names))}"
+
+
+def _find_links(answer: PipAnswer) -> set[str]:
+    return {shlex.split(option)[1] for option in answer.findings["index_options"] if "--find-links" in option}
 
 
 def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:

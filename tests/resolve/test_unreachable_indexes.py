@@ -51,11 +51,13 @@ def test_so_it_does_for_pages_and_directories_of_find_links(
 ) -> None:
     page, missing = "http://someone:s3cret@127.0.0.1:9/wheels.html", tmp_path / "missing"
     options = ["--index-url", public.url, "--retries", "0", "--find-links", page, "--find-links", str(missing)]
+    options += ["--extra-index-url", tmp_path.as_uri()]  # which has no directory for `foo`
 
     bundle_with_state("foo", pip_args=options)
 
     assert "the page http://****@127.0.0.1:9/wheels.html of `--find-links` could not be read (" in ui.text
     assert f"Location '{missing}' is ignored: it is either a non-existing path" in ui.text
+    assert ui.text.count(" is ignored") == ui.text.count("of `--find-links` could not be read") == 1
     assert "s3cret" not in ui.text
 
 
