@@ -130,7 +130,9 @@ def _kill_what_stays(process: subprocess.Popen[str], closed: threading.Event) ->
 
 
 def _kill_orphans(leader: int) -> None:
-    """Kill what ended children of a session's leader have left in the session (Linux, proc(5))."""
+    """Kill what ended children of a session's leader have left in the session: on Linux (proc(5))."""
+    if sys.platform != "linux":
+        return
     with contextlib.suppress(OSError):
         children = Path(f"/proc/{leader}/task/{leader}/children").read_text(encoding="ascii").split()
         if not any(_status(Path("/proc", child, "stat"))[0] == "Z" for child in children):
