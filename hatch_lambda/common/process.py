@@ -130,9 +130,7 @@ def _kill_what_stays(process: subprocess.Popen[str], closed: threading.Event) ->
 
 
 def _kill_orphans(leader: int) -> None:
-    """Kill what ended children of a session's leader have left in the session: on Linux (proc(5))."""
-    if sys.platform != "linux":
-        return
+    """Kill what ended children of a session's leader have left in the session (Linux, proc(5))."""
     with contextlib.suppress(OSError):
         children = Path(f"/proc/{leader}/task/{leader}/children").read_text(encoding="ascii").split()
         if not any(_status(Path("/proc", child, "stat"))[0] == "Z" for child in children):
@@ -144,7 +142,7 @@ def _kill_orphans(leader: int) -> None:
             if int(session) == leader:
                 parents[int(path.parent.name)] = int(parent)
     for process, parent_of_it in parents.items():
-        if process != leader and parent_of_it not in parents:
+        if process != leader and parent_of_it not in parents and sys.platform != "win32":
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
