@@ -113,7 +113,8 @@ class Reporter:
         with self._ui.at_work(head):
             result = work()
         seconds = time.perf_counter() - started
-        self._ui.status(_stage_line(head, printable_lines(tell(result)), seconds, columns))
+        figures = printable_lines(tell(result))
+        self._ui.status(_stage_line(head, figures, seconds, self.screen.columns))  # it may be narrower by now
         return result
 
     @contextmanager
