@@ -131,10 +131,13 @@ def _kill_what_stays(process: subprocess.Popen[str], closed: threading.Event) ->
 
 def _kill_orphans(leader: int) -> None:
     """Kill what ended children of a session's leader have left in the session (Linux, proc(5))."""
-    with contextlib.suppress(OSError):
+    try:
         children = Path(f"/proc/{leader}/task/{leader}/children").read_text(encoding="ascii").split()
-        if not any(_status(Path("/proc", child, "stat"))[0] == "Z" for child in children):
-            return
+        has_ended = any(_status(Path("/proc", child, "stat"))[0] == "Z" for child in children)
+    except OSError:  # one was just reaped: the next look shows more
+        return
+    if not has_ended:
+        return
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended

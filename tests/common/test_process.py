@@ -211,6 +211,23 @@ print(pid, backend.returncode)
         assert (exit_code, completed.exit_code) == ("0", 0)
         assert has_ended(int(pid))
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="proc(5)")
+    def test_what_a_reaped_child_has_left_runs_until_the_program_ends(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hatch_lambda.common.process._PAUSE", 0.02)
+        script = """
+import os, subprocess, time
+pid = int(subprocess.check_output(["sh", "-c", "sleep 600 >/dev/null & echo $!"]))
+time.sleep(0.3)
+os.kill(pid, 0)
+print(pid)
+"""
+        completed = run(python(script), directory=tmp_path, environment=os.environ, on_line=lambda _line: None)
+
+        assert completed.exit_code == 0, completed.output
+        assert has_ended(int(completed.output))
+
     def test_long_lines_are_cut_and_a_cut_url_leaks_nothing(self, tmp_path: Path) -> None:
         script = """
 print("error: " + "x y " * 1_000_000)
