@@ -31,15 +31,13 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.config.request import Request
     from hatch_lambda.resolve.closure import Closure
-    from hatch_lambda.resolve.pip.process import WaitingPip
     from hatch_lambda.wheels.store import Store, StoredWheel
 
 
-def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = None) -> Bundle:
+def run(request: Request, reporter: Reporter) -> Bundle:
     """Resolve for the target and lay the result out in the bundle directory.
 
-    `waiting_pip`: one that was started early, for stage 1. Raises `LambdaBuildError`; the bundle directory is then as
-    it was.
+    Raises `LambdaBuildError`; the bundle directory is then as it was.
     """
     settings, state = request.settings, request.state
     store = user_store(settings.fallback_store)
@@ -60,7 +58,7 @@ def run(request: Request, reporter: Reporter, waiting_pip: WaitingPip | None = N
         with scratch_folder(reporter) as scratch:
             from hatch_lambda.resolve.audit import audit
 
-            closure = resolve(Job(request, scratch, reporter, waiting_pip.take if waiting_pip else None), store)
+            closure = resolve(Job(request, scratch, reporter), store)
             wheels = tuple(
                 store.keep(found.wheel.path, found.name, str(found.version), scratch=scratch)
                 for found in closure.distributions

@@ -49,44 +49,24 @@ def run(
 
     It has no standard input. It leads a session, of which nothing is left when this call ends, even by an interrupt.
     """
-    return follow(start(command, directory=directory, environment=environment), on_line, is_passing)
-
-
-def start(
-    command: Sequence[str], *, directory: Path, environment: Mapping[str, str], stdin: int = subprocess.DEVNULL
-) -> subprocess.Popen[str]:
-    """Start a program for `follow`, or for `end` if it turns out not to be needed."""
-    return subprocess.Popen(  # noqa: S603 - our own command lists, never a shell
+    first: list[str] = []
+    last: deque[str] = deque(maxlen=_MOST_LINES // 2)
+    process = subprocess.Popen(  # noqa: S603 - our own command lists, never a shell
         list(command),
         cwd=directory,
         env=dict(environment),
-        stdin=stdin,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
         start_new_session=True,
     )
-
-
-def follow(
-    process: subprocess.Popen[str],
-    on_line: Callable[[str], None],
-    is_passing: Callable[[str], object] = lambda _line: False,
-    *,
-    order: str = "",
-) -> Completed:
-    """Follow a started program to its end, as `run` does. `order`: its standard input."""
-    first: list[str] = []
-    last: deque[str] = deque(maxlen=_MOST_LINES // 2)
     closed = threading.Event()
     watcher = threading.Thread(target=_kill_what_stays, args=[process, closed], daemon=True)
     with process:
         try:
             watcher.start()
-            if process.stdin:
-                with contextlib.suppress(OSError), process.stdin:  # if it does not read, its output says why
-                    process.stdin.write(order)
             assert process.stdout is not None  # noqa: S101 - asked for above
             for raw_line in _lines(process.stdout):
                 line = redact(raw_line.rstrip())
@@ -96,7 +76,8 @@ def follow(
             closed.set()
             watcher.join()
         except BaseException:
-            _kill(process)
+            if process.returncode is None:  # else its ID may belong to another process
+                kill_session(process)
             raise
     return Completed(process.returncode, "\n".join((*first, *last)))
 
@@ -153,17 +134,6 @@ def _kill_orphans(leader: int) -> None:
 def _status(path: Path) -> list[str]:
     """A process's state, parent, group, session and so on."""
     return path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    """Kill a program that is not followed."""
-    with process:
-        _kill(process)
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    if process.returncode is None:  # else its ID may belong to another process
-        kill_session(process)
 
 
 def kill_session(process: subprocess.Popen[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,19 +38,17 @@ from hatch_lambda.plugin import HOOK, made_zips, project_wheel, reports, selecti
 from hatch_lambda.plugin.display import HatchUI
 from hatch_lambda.plugin.own_files import Own, own_files
 from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared
-from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
 from hatch_lambda.zip import root_names, size, summary, variants, writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from hatchling.builders.plugin.interface import BuilderInterface
     from typing_extensions import Self
 
-    from hatch_lambda.resolve.pip.process import WaitingPip
     from hatch_lambda.wheels.members import BundleFile
 
 # What Hatch itself reads in the table of any hook.
@@ -65,7 +63,6 @@ class Build:
     def __init__(self, builder: BuilderInterface[Any, Any]) -> None:
         self.builder = builder
         self._made: list[tuple[Prepared, summary.Made]] = []
-        self._waiting_pip: WaitingPip | None = None
         self._held = ExitStack()
         self._id = uuid.uuid4().hex
 
@@ -156,23 +153,6 @@ class Build:
         if versions != [LAYER]:
             project_wheel.check_selection(self.builder)
 
-    @contextmanager
-    def pip_started(self, versions: list[str], *, anew: bool) -> Iterator[None]:
-        """Start pip early, as it takes its time to come up, if a version is likely to need it."""
-        wanted = [self.settings[version] for version in versions]
-        if not any(
-            (anew or not saved_resolution.exists(settings.target_directory))
-            and not settings.lock_file
-            and any((settings.requirements, settings.extras, settings.dependency_groups, self._core.dependencies))
-            for settings in wanted
-        ):
-            yield
-            return
-        from hatch_lambda.resolve.pip.process import WaitingPip
-
-        with WaitingPip(wanted[0].root) as self._waiting_pip:
-            yield
-
     def prepare(self, version: str, build_data: dict[str, Any], *, cleaned: tuple[str, ...]) -> None:
         """Run the pipeline for a version and put the result into Hatch's build data. Raises `LambdaBuildError`."""
         request = self.request(version, cleaned=cleaned)
@@ -184,7 +164,7 @@ class Build:
         gitignore = directory / ".gitignore"
         if not gitignore.exists():  # tools that select files by what git ignores package no bundle
             write_cache(gitignore, b"*\n")
-        bundle = pipeline.run(request, reporter, self._waiting_pip)
+        bundle = pipeline.run(request, reporter)
         build_data[PREPARED_KEY] = Prepared(version, request, bundle, reporter)
 
     def build_zip(self, directory: str, build_data: dict[str, Any]) -> str:

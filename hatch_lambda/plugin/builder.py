@@ -69,14 +69,10 @@ class LambdaBuilder(BuilderInterface[LambdaBuilderConfig, PluginManager]):
         from hatch_lambda.plugin.display import aborting
 
         with dependable_streams(), aborting(self.app), self.current:
-            if clean_only:
-                yield from super().build(versions=versions, clean_only=clean_only, **options)
-                return
-            wanted = versions or self.config.versions
-            self.current.check(wanted)
-            self._hooks_only = options.get("hooks_only") or env_var_enabled(BuildEnvVars.HOOKS_ONLY)
-            with self.current.pip_started(wanted, anew=bool(options.get("clean"))):
-                yield from super().build(versions=versions, clean_only=clean_only, **options)
+            if not clean_only:
+                self.current.check(versions or self.config.versions)
+                self._hooks_only = options.get("hooks_only") or env_var_enabled(BuildEnvVars.HOOKS_ONLY)
+            yield from super().build(versions=versions, clean_only=clean_only, **options)
             self.current.compare_zips()
 
     def get_build_hooks(self, directory: str) -> dict[str, BuildHookInterface[Any]]:

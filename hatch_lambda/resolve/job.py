@@ -7,8 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Callable
     from pathlib import Path
 
     from hatch_lambda.common.interpreters import Interpreter
@@ -22,14 +20,13 @@ if TYPE_CHECKING:
 class Job:
     """A run of the stages.
 
-    `scratch`: a directory of this run alone. `take_pip`: gives one that was started early for a directory, once.
-    `resolver`: the interpreter that runs pip in stage 1, if not the running one.
+    `scratch`: a directory of this run alone. `resolver`: the interpreter that runs pip in stage 1, if not the running
+    one.
     """
 
     request: Request
     scratch: Path
     reporter: Reporter
-    take_pip: Callable[[Path], subprocess.Popen[str] | None] | None = None
     resolver: Interpreter | None = None
 
     @property

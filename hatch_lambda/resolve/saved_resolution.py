@@ -45,11 +45,6 @@ class Earlier(NamedTuple):
     """Whether it has passed the audit with these settings."""
 
 
-def exists(folder: Path) -> bool:
-    """Whether an earlier build has saved a resolution, with whatever key."""
-    return (folder / _RESOLUTION).is_file()
-
-
 def recall(folder: Path, key: str, settings: Settings) -> Earlier | None:
     """The resolution that was saved with this key, unless its source folders have changed since."""
     try:

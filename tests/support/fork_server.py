@@ -156,8 +156,8 @@ def is_forkable(command: Sequence[str]) -> bool:
             return module in MODULES
         case ["-c", code, *_]:
             return code.startswith(MAY_BE_FORKED)
-        case [program]:
-            return program == PIP_PROGRAM
+        case [program, _request] if program == PIP_PROGRAM:
+            return True
         case [program, *_]:
             return program == pip_runner()
     return False

@@ -94,8 +94,8 @@ def ask(
     }
     (scratch / "request.json").write_text(json.dumps(request), encoding="utf-8")
     completed = subprocess.run(
-        [str(pip.python), str(program)],
-        input=f"{json.dumps(str(scratch / 'request.json'))}\n",
+        [str(pip.python), str(program), str(scratch / "request.json")],
+        stdin=subprocess.DEVNULL,
         env=environment_of([in_front, pip.folder]),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -143,7 +143,7 @@ def without_shortcuts(folder: Path) -> Path:
         "del sys.path[0]\n"
         "assert program.apply_shortcuts\n"
         "program.apply_shortcuts = lambda *_: None\n"
-        "sys.exit(program.main())\n",
+        "sys.exit(program.main(sys.argv[1]))\n",
         encoding="utf-8",
     )
     return copy

@@ -6,7 +6,6 @@ import contextlib
 import importlib.metadata
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatch_lambda.common.errors import UnsupportedPipError
 from hatch_lambda.common.interpreters import Interpreter
-from hatch_lambda.common.process import Completed, end, follow, leaving_none, run, start
+from hatch_lambda.common.process import Completed, leaving_none, run
 from hatch_lambda.resolve.pip import for_target
 from hatch_lambda.resolve.pip.listener import PROGRESS, Listener
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
@@ -24,8 +23,6 @@ from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from typing_extensions import Self
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.resolve.job import Job
@@ -93,12 +90,19 @@ def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
         ),
         encoding="utf-8",
     )
-    root, interpreter = job.settings.root, interpreter or job.resolver
-    waiting = job.take_pip(root) if job.take_pip and not interpreter else None
-    process = waiting or start_pip(root, interpreter)
-    listener = Listener(job.reporter, on_line=prefetch.follow(arrivals) if prefetch else None)
+    interpreter = interpreter or job.resolver
+    command = [str(interpreter.path if interpreter else sys.executable), str(for_target.PROGRAM), str(request)]
+    if interpreter:  # which need not have pip
+        command.append(str(_folder_of_pip()))
+    on_line = Listener(job.reporter, on_line=prefetch.follow(arrivals) if prefetch else None).hear
     with leaving_none(_mark(job)):
-        completed = follow(process, listener.hear, PROGRESS.fullmatch, order=f"{json.dumps(str(request))}\n")
+        completed = run(
+            command,
+            directory=job.settings.root,
+            environment=_environment(),
+            on_line=on_line,
+            is_passing=PROGRESS.fullmatch,
+        )
     if completed.exit_code == for_target.EXIT_UNSUPPORTED_PIP:
         raise UnsupportedPipError(
             f"pip {version} cannot resolve for {target.description}: {completed.output}.\n"
@@ -117,40 +121,6 @@ def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
         again = pip_download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch, interpreter=other)
         return again if again.findings else answer  # none if pip does not support that Python
     return answer
-
-
-class WaitingPip:
-    """A pip that is started before its request is known, as it takes long to import.
-
-    A context manager: a pip that has not been taken is ended on exit.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._started_for = root, _environment()
-        self._process: subprocess.Popen[str] | None = start_pip(root)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process:
-            end(self._process)
-
-    def take(self, root: Path) -> subprocess.Popen[str] | None:
-        """Return it once, unless it has ended, or the environment or directory has changed since."""
-        process, self._process = self._process, None
-        if process and (process.poll() is not None or self._started_for != (root, _environment())):
-            end(process)
-            return None
-        return process
-
-
-def start_pip(root: Path, interpreter: Interpreter | None = None) -> subprocess.Popen[str]:
-    """Start `pip_for_target`, which reads its request from standard input. `interpreter`: need not have pip."""
-    command = [sys.executable, str(for_target.PROGRAM)]
-    if interpreter:
-        command = [str(interpreter.path), str(for_target.PROGRAM), str(_folder_of_pip())]
-    return start(command, directory=root, environment=_environment(), stdin=subprocess.PIPE)
 
 
 def pip_wheel(  # noqa: PLR0913 - what a build depends on, and its name

@@ -1,8 +1,8 @@
 """Runs one pip command for a target other than the machine it runs on.
 
-`PROGRAM` runs in its own process: it imports pip, reads the path of a JSON request (itself a JSON string, one
-line) from standard input, patches pip, runs it and writes a report. It needs nothing but pip and the standard library,
-and is the only code of ours that imports pip.
+`PROGRAM` runs in its own process: it imports pip, reads a JSON request, patches pip, runs it and writes a report. It
+needs nothing but pip and the standard library, and is the only code of ours that imports pip. Its arguments: the path
+of the request, and the folder of pip's folder for an interpreter without pip.
 
 pip resolves for the interpreter that runs it, even with `--platform` and `--python-version`:
 

@@ -8,8 +8,8 @@ import sys
 from importlib import import_module
 
 
-def main() -> int:
-    """Import the package from its folder and run the program. The first argument, if any: the folder of pip's folder.
+def main(request: str, folder_of_pip: str = "") -> int:
+    """Import the package from its folder and run the program. `folder_of_pip`: for an interpreter without pip.
 
     When a file is run, Python puts its folder first on `sys.path`: pip must not import our modules from there. And the
     folder that contains the package may contain modules that shadow the standard library (old backports, say).
@@ -26,8 +26,8 @@ def main() -> int:
     assert spec.loader is not None  # noqa: S101
     sys.modules[spec.name] = package = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(package)
-    if sys.argv[1:]:  # for an interpreter without pip, whose other modules are not to come from there
-        sys.path.insert(0, sys.argv[1])
+    if folder_of_pip:  # only pip is to come from there
+        sys.path.insert(0, folder_of_pip)
         import_module("pip")
         del sys.path[0]
     from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP
@@ -37,8 +37,8 @@ def main() -> int:
     except ImportError as error:  # pip is another one than expected
         sys.stderr.write(f"{error}\n")
         return EXIT_UNSUPPORTED_PIP
-    return program.main()
+    return program.main(request)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Wait for a request, patch pip for it, run pip, report."""
+"""Patch pip for a request, run it, report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from pip._internal.cli.main import main as pip_main
 
@@ -23,14 +23,10 @@ from hatch_lambda.resolve.pip.for_target import (
 from hatch_lambda.resolve.pip.for_target.patches import Findings, PatchError
 
 
-def main() -> int:
-    """Return the exit code: pip's own, or `EXIT_UNSUPPORTED_PIP`."""
+def main(path: str) -> int:
+    """Return the exit code: pip's own, or `EXIT_UNSUPPORTED_PIP`. `path`: of the request."""
     findings = Findings()
-    line = take_standard_input().readline()
-    if not line:
-        return 0  # not needed after all
-    with open(json.loads(line), encoding="utf-8") as file:  # noqa: PTH123
-        request = json.load(file)
+    request = json.loads(Path(path).read_text(encoding="utf-8"))
     os.environ.update(dict.fromkeys(TEMPORARY_FOLDER, request["temporary"]))
     os.environ.update(setuptools_aside(Path(request["temporary"])))
     tempfile.tempdir = None  # it may have been determined already
@@ -42,15 +38,6 @@ def main() -> int:
     with open(request["report"], "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write(json.dumps(findings.as_json()))  # `json.dump` would not use the encoder in C
     return exit_code
-
-
-def take_standard_input() -> TextIO:
-    """Keep standard input from the programs that pip runs (`rustc`, say)."""
-    ours = os.fdopen(os.dup(0), encoding="utf-8")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    return ours
 
 
 def run_pip(request: dict[str, Any], findings: Findings) -> int:
