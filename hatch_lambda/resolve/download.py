@@ -61,10 +61,10 @@ def download(job: Job, store: Store) -> Closure:
             from hatch_lambda.resolve.lock.download import download_locked  # only for some projects
 
             return download_locked(job, prefetch)
-        return _resolve(job, prefetch)
+        return _resolve(job)
 
 
-def _resolve(job: Job, prefetch: Prefetch) -> Closure:
+def _resolve(job: Job) -> Closure:
     destination = job.scratch / "downloads"
     files = list(job.settings.requirements)
     if job.request.requirements:
@@ -74,7 +74,7 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
     if not files:
         return Closure(())
     arguments = [argument for path in files for argument in ("--requirement", str(path))]
-    first = answer = process.pip_download(job, destination, arguments, prefetch=prefetch)
+    first = answer = process.pip_download(job, destination, arguments)
     ignore_tags: set[str] = set()
     while not answer.succeeded:
         no_candidates = set(answer.findings.get("no_candidates", ()))
@@ -85,7 +85,7 @@ def _resolve(job: Job, prefetch: Prefetch) -> Closure:
             more = _explanations(job, first, output, words)
             raise ResolutionError("\n\n".join((f"{head} pip says:", words, *more)), output=output)
         ignore_tags |= no_candidates  # pip stops at the first one, so each retry may find another
-        answer = process.pip_download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch)
+        answer = process.pip_download(job, destination, arguments, ignore_tags=ignore_tags)
     for warning in _YANKED.findall(answer.completed.output):  # others are about this machine
         job.reporter.warn(" ".join(warning.splitlines()))
     for warning, location in dict.fromkeys(_IGNORED.findall(answer.completed.output)):  # for each project

@@ -1,17 +1,15 @@
-"""While pip is at work: inspect the wheels that have arrived, and import what stage 8 needs."""
+"""While stage 1 waits: inspect the wheels that have arrived, and import what stage 8 needs."""
 
 from __future__ import annotations
 
 import importlib
-import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.wheels.scan import prescan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -21,7 +19,7 @@ _NEEDED_LATER = "hatch_lambda.bundle.prune"
 
 
 class Prefetch:
-    """A thread next to the one that waits for pip.
+    """A thread next to the one that waits.
 
     Just one: with several, the GIL would have them wait for each other at each of thousands of small files. Large files
     are inflated on other cores in any case (see `wheels.check`).
@@ -37,23 +35,6 @@ class Prefetch:
 
     def __exit__(self, exception: type[BaseException] | None, *_: object) -> None:
         self._pool.shutdown(cancel_futures=exception is not None)
-
-    def follow(self, arrivals: Path) -> Callable[[], None]:
-        """Return a function to call whenever pip has written a line.
-
-        `arrivals`: a file to which pip appends the path of each wheel that is complete (see `for_target`).
-        """
-        position = 0
-
-        def look() -> None:
-            nonlocal position
-            with arrivals.open("rb") as file:
-                file.seek(position)
-                while (line := file.readline()).endswith(b"\n"):
-                    position = file.tell()
-                    self.inspect(Path(json.loads(line)))
-
-        return look
 
     def inspect(self, wheel: Path) -> None:
         """Inspect a wheel; stages find the result in the store."""

@@ -63,15 +63,19 @@ print("second")
         assert completed.output == f"{tmp_path}\n['ONLY']"
 
     def test_it_can_ask_nothing(self, tmp_path: Path) -> None:
-        completed = run(
-            python("print(repr(input('Password: ')))"),
-            directory=tmp_path,
-            environment=os.environ,
-            on_line=lambda _line: None,
+        caller = """
+import os, pathlib, sys
+from hatch_lambda.common.process import run
+run([sys.executable, "-c", "print(repr(input('Password: ')))"], directory=pathlib.Path.cwd(), environment=os.environ,
+    on_line=print)
+print("left:", input())
+"""
+        ended = subprocess.run(
+            [sys.executable, "-c", caller], cwd=tmp_path, input="sesame", capture_output=True, text=True, check=True
         )
 
-        assert completed.exit_code == 1
-        assert "EOFError" in completed.output
+        assert "EOFError" in ended.stdout
+        assert ended.stdout.splitlines()[-1] == "left: sesame"
 
     def test_bytes_that_are_no_text_do_not_end_it(self, tmp_path: Path) -> None:
         completed = run(

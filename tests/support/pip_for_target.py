@@ -37,8 +37,6 @@ class Answer:
     findings: dict[str, Any] | None
     files: frozenset[str]
     """What was downloaded."""
-    arrivals: tuple[Path, ...] = ()
-    """The wheels that were reported while pip was at work."""
 
     @property
     def resolved(self) -> dict[str, str]:
@@ -71,8 +69,7 @@ def ask(
     pip = pip or Pip()
     scratch = folder / f"request-{len(list(folder.glob('request-*')))}"
     scratch.mkdir()
-    for folder_of_its_own in ("early", "temporary"):
-        (scratch / folder_of_its_own).mkdir()
+    (scratch / "temporary").mkdir()
     (scratch / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
     platforms = [argument for platform in target.platforms for argument in ("--platform", platform)]
     request = {
@@ -83,9 +80,7 @@ def ask(
             *(*platforms, "--dest", str(scratch / "files"), "--requirement", str(scratch / "requirements.txt")),
             *arguments,
         ],
-        "early": str(scratch / "early"),
         "interpreter": process._interpreter(target),
-        "arrivals": str(scratch / "arrivals"),
         "cached_wheels": f"{cached_wheels or scratch / 'nothing'}/{{sha256:.2}}/{{sha256}}/{{filename}}",
         "marker_environment": target.marker_environment,
         "ignore_tags": list(ignore_tags),
@@ -103,15 +98,12 @@ def ask(
         check=False,
         timeout=300,
     )
-    report, arrivals = scratch / "report.json", scratch / "arrivals"
+    report = scratch / "report.json"
     return Answer(
         completed.returncode,
         completed.stdout,
         json.loads(report.read_text(encoding="utf-8")) if report.is_file() else None,
         frozenset(path.name for path in (scratch / "files").glob("*/*")),
-        tuple(Path(json.loads(line)) for line in arrivals.read_text(encoding="utf-8").splitlines())
-        if arrivals.is_file()
-        else (),
     )
 
 

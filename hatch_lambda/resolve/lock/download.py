@@ -165,7 +165,6 @@ class _Download:
             self.destination,
             ["--no-deps", "--requirement", str(requirements)],
             ignore_tags=ignore_tags,
-            prefetch=self.prefetch,
         )
         if not answer.succeeded:
             raise self._error(answer, requirements, part.values())

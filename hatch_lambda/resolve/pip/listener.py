@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from hatch_lambda.common.ui import megabytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hatch_lambda.common.ui import Reporter
 
 _MEGABYTE = 1024 * 1024
@@ -29,12 +27,11 @@ _STEPS = {
 
 
 class Listener:
-    """Shows what pip is doing. `subject`: what is built, if anything is. `on_line`: called for every line."""
+    """Shows what pip is doing. `subject`: what is built, if anything is."""
 
-    def __init__(self, reporter: Reporter, subject: str = "", on_line: Callable[[], object] | None = None) -> None:
+    def __init__(self, reporter: Reporter, subject: str = "") -> None:
         self._reporter = reporter
         self._subject = subject
-        self._on_line = on_line
         self._seen: set[str] = set()
         self._collecting = ""
         self._downloading = ""
@@ -43,8 +40,6 @@ class Listener:
             reporter.now("starting pip")
 
     def hear(self, line: str) -> None:
-        if self._on_line:
-            self._on_line()
         if progress := PROGRESS.fullmatch(line):
             size, total, moment = int(progress["bytes"]), int(progress["total"]), time.monotonic()
             since, already = self._first = self._first or (moment, size)

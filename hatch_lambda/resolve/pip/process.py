@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.target import Target
     from hatch_lambda.resolve.job import Job
-    from hatch_lambda.resolve.prefetch import Prefetch
 
 _QUIET_AND_UNATTENDED = ("--disable-pip-version-check", "--no-color", "--no-input")
 
@@ -54,33 +53,27 @@ def pip_version() -> str:
         ) from None
 
 
-def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
+def pip_download(
     job: Job,
     destination: Path,
     arguments: Sequence[str],
     *,
     ignore_tags: Iterable[str] = (),
-    prefetch: Prefetch | None = None,
     interpreter: Interpreter | None = None,
 ) -> PipAnswer:
     """`pip download` as the target would run it. The arguments travel in a file, as they may contain credentials.
 
-    `prefetch`: receives each wheel as soon as it is complete, in its own directory; pip may still drop it.
     `interpreter`: which runs pip; by default the job's, or the running one. If a backend fails with that, pip is run
     again with the one that is to build the wheel.
     """
     version, target = pip_version(), job.target
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))
-    request, report, arrivals, early = (folder / name for name in ("request.json", "report.json", "arrivals", "early"))
-    early.mkdir()
-    arrivals.touch()
+    request, report = folder / "request.json", folder / "report.json"
     request.write_text(
         json.dumps(
             {
                 "arguments": ["download", *_target_arguments(job), "--dest", str(destination), *arguments],
-                "arrivals": str(arrivals),
                 "cached_wheels": user_store(job.settings.fallback_store).wheel_template,
-                "early": str(early),
                 "ignore_tags": sorted(ignore_tags),
                 "interpreter": _interpreter(target),
                 "marker_environment": target.marker_environment,
@@ -94,13 +87,12 @@ def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
     command = [str(interpreter.path if interpreter else sys.executable), str(for_target.PROGRAM), str(request)]
     if interpreter:  # which need not have pip
         command.append(str(_folder_of_pip()))
-    on_line = Listener(job.reporter, on_line=prefetch.follow(arrivals) if prefetch else None).hear
     with leaving_none(_mark(job)):
         completed = run(
             command,
             directory=job.settings.root,
             environment=_environment(),
-            on_line=on_line,
+            on_line=Listener(job.reporter).hear,
             is_passing=PROGRESS.fullmatch,
         )
     if completed.exit_code == for_target.EXIT_UNSUPPORTED_PIP:
@@ -118,7 +110,7 @@ def pip_download(  # noqa: PLR0913 - what pip is asked, and which pip
     other = job.interpreter
     job.reporter.line(f"  An sdist cannot be prepared with {answer.interpreter}; retrying with {other}")
     with contextlib.suppress(UnsupportedPipError):
-        again = pip_download(job, destination, arguments, ignore_tags=ignore_tags, prefetch=prefetch, interpreter=other)
+        again = pip_download(job, destination, arguments, ignore_tags=ignore_tags, interpreter=other)
         return again if again.findings else answer  # none if pip does not support that Python
     return answer
 

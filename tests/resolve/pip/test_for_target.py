@@ -269,6 +269,20 @@ def _locked(file: Path) -> str:
     return f"path = '{file.name}'\nhashes.sha256 = '{hashlib.sha256(file.read_bytes()).hexdigest()}'\n"
 
 
+@pytest.mark.parametrize("requirements", [["foo", "b"], ["b", "foo"]])
+def test_of_two_files_of_one_name_the_one_that_pip_takes_is_saved(requirements: list[str], tmp_path: Path) -> None:
+    make_wheel(tmp_path / "files", "foo", files={"foo.py": "OF = 'the index'\n"})
+    fork = make_wheel(tmp_path / "fork", "foo", files={"foo.py": "OF = 'the fork'\n"})
+    with SimpleIndex(tmp_path / "fork") as other:
+        make_wheel(tmp_path / "files", "b", requires=[f"foo @ {other.file_url(fork.name)}"])
+        with SimpleIndex(tmp_path / "files") as index:
+            answer = ask(tmp_path, target_of("python3.13", "arm64"), requirements, index_url=index.url)
+
+    assert answer.exit_code == 0, answer.output
+    (saved,) = tmp_path.glob("request-*/files/foo/*.whl")
+    assert saved.read_bytes() == fork.read_bytes()
+
+
 def test_a_temporary_folder_that_was_asked_for_before_is_not_used(
     changed_pip: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -281,22 +295,6 @@ def test_a_temporary_folder_that_was_asked_for_before_is_not_used(
     answer = ask(tmp_path, target_of("python3.13", "arm64"), ["foo"], in_front=folder)
 
     assert f"TEMPORARY {tmp_path / 'request-0' / 'temporary'}" in answer.output
-
-
-def test_a_program_that_pip_runs_cannot_read_the_request(changed_pip: Callable[[str], Path], tmp_path: Path) -> None:
-    make_wheel(tmp_path, "foo")
-    ask_a_program = "import subprocess; print('TOLD', subprocess.check_output(['cat']))"
-    change = changed_pip(
-        f"from pip._internal.network import session as s\ndef tell():\n    {ask_a_program}\n"
-        "    return 'pip/0'\n"
-        "s.user_agent = tell"
-    )
-
-    answer = ask(tmp_path, target_of("python3.13", "arm64"), ["foo"], in_front=change)
-
-    assert answer.exit_code == 0, answer.output
-    assert "TOLD b''" in answer.output
-    assert answer.resolved == {"foo": "1.0"}
 
 
 # Each removes something that a patch relies on, or leaves a patch without effect, as a future pip may.
@@ -518,7 +516,7 @@ class TestEveryPipThatIsAllowed:
             )
 
         assert answer.exit_code == 0, answer.output
-        assert len(answer.arrivals) == 1
+        assert answer.files == {"native-1.0-cp313-cp313-manylinux_2_28_aarch64.whl"}
         assert "win_amd64" not in answer.output
 
     @pytest.mark.parametrize("which", ["oldest", "newest"])

@@ -19,8 +19,6 @@ The request:
 - `marker_environment`, `interpreter`: the target's, the latter as arguments of pip's `get_supported`;
 - `ignore_tags`: names of projects whose wheels are accepted whatever their tags, as a last resort;
 - `cached_wheels`: the path of a wheel in the store, a format string of `sha256` and `filename`;
-- `arrivals`: a file to which the path of each wheel is appended as soon as it is complete, a JSON string a line;
-- `early`: a folder for such wheels, as pip may still drop them;
 - `report`: where to write `Findings`;
 - `temporary`: the folder for temporary files, and for what setuptools would write into source trees.
 """

@@ -68,7 +68,5 @@ def apply_overrides(request: dict[str, Any], findings: Findings) -> None:
 
 def apply_shortcuts(request: dict[str, Any], findings: Findings) -> None:
     """What saves time and changes nothing else."""
-    arrivals = cached.Arrivals(request["arrivals"], request["early"])
     pages.skip_incompatible_wheels(findings, frozenset(request["ignore_tags"]))
-    cached.report_downloads(arrivals)
-    cached.use_cached_wheels(request["cached_wheels"], findings, arrivals)
+    cached.use_cached_wheels(request["cached_wheels"], findings)
