@@ -16,7 +16,7 @@ from hatch_lambda.common.redact import redact
 from hatch_lambda.config import requirements_files
 from hatch_lambda.config.requirements_files import Unread
 from hatch_lambda.config.unpacked_sdist import FROM_THE_PROJECT, is_unpacked_sdist
-from hatch_lambda.resolve import hashes
+from hatch_lambda.resolve import hashes, ways
 from hatch_lambda.resolve.closure import Closure, IndexFile
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import distribution_of
@@ -61,7 +61,7 @@ def download(job: Job, store: Store) -> Closure:
             from hatch_lambda.resolve.lock.download import download_locked  # only for some projects
 
             return download_locked(job, prefetch)
-        return _resolve(job)
+        return ways.resolve(job, store, prefetch.inspect, lambda: _resolve(job))
 
 
 def _resolve(job: Job) -> Closure:

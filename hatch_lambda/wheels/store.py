@@ -36,6 +36,8 @@ _KINDS = {
     "wheels": ("wheels/*/*/*.whl", rf"wheels/[0-9a-f]{{2}}/{_SHA256.pattern}/[^/]+\.whl"),
     "built": ("built/*.json", rf"built/{_SHA256.pattern}\.json"),
     "notes": ("notes/*.json", rf"notes/{_SHA256.pattern}\.json"),
+    "pages": ("pages/*.json", rf"pages/{_SHA256.pattern}\.json"),
+    "metadata": ("metadata/*", rf"metadata/{_SHA256.pattern}"),
     "unpacked": ("unpacked/**/*", rf"unpacked/[0-9a-f]{{2}}/{_SHA256.pattern}/.+"),  # of earlier releases
     "bytecode": ("bytecode/**/*", r"bytecode/.+\.(?:zip|json)"),
     "clients": ("runtime-clients/**/*", r"runtime-clients/.+"),
@@ -130,6 +132,29 @@ class Store:
         except (OSError, ValueError):
             return None
 
+    def keep_page(self, key: str, text: str) -> None:
+        """Cache an index page. `key`: a hash of its URL and of what was left out of it."""
+        self.write(self._json("pages", key), text.encode("utf-8"))
+
+    def page(self, key: str) -> str | None:
+        try:
+            return _read(self._json("pages", key))
+        except (OSError, ValueError):
+            return None
+
+    def keep_metadata(self, sha256: str, content: bytes) -> None:
+        """Cache the METADATA of a wheel with this hash."""
+        self.write(self.root / "metadata" / sha256, content)
+
+    def metadata(self, sha256: str) -> bytes | None:
+        try:
+            path = self.root / "metadata" / sha256
+            content = read_regular(path)
+        except OSError:
+            return None
+        _mark_as_used(path)
+        return content
+
     def keep_bytecode(self, key: str, archive: bytes) -> Path:
         """Cache a zip of compiled modules. `key`: a hash of everything that they depend on."""
         path = self.bytecode / f"{key}-{hashlib.sha256(archive).hexdigest()}.zip"
@@ -168,7 +193,7 @@ class Store:
                 _drop(path)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
-        for path in (*found["built"], *found["notes"], *found["bytecode"]):
+        for path in (path for kind in ("built", "notes", "pages", "metadata", "bytecode") for path in found[kind]):
             if _age(path) > UNUSED_FOR:
                 _drop(path)
 

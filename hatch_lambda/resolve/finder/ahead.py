@@ -1,0 +1,79 @@
+"""Fetching along the likely closure, while the resolver is still deciding."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from hatch_lambda.resolve.finder import LeftToPip
+from hatch_lambda.resolve.finder.files import matching
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from packaging.requirements import Requirement
+
+    from hatch_lambda.resolve.finder.fetch import Fetch, Known
+    from hatch_lambda.resolve.finder.files import File
+    from hatch_lambda.resolve.finder.needs import Needs
+
+_MOST_AHEAD = 300_000_000
+"""Bytes of wheels that are begun before it is known that they are needed."""
+
+
+class Ahead:
+    """Takes for each requirement the file that it alone would get, and goes on with what that requires."""
+
+    def __init__(self, fetch: Fetch, needs: Needs) -> None:
+        self._fetch = fetch
+        self._needs = needs
+        self._lock = threading.Lock()
+        self._seen: set[tuple[str, str, tuple[str, ...]]] = set()
+        self._begun: dict[str, File] = {}
+        self._bytes = 0
+
+    @property
+    def begun(self) -> Sequence[File]:
+        """The wheels that were begun."""
+        return tuple(self._begun.values())
+
+    def follow(self, requirement: Requirement) -> None:
+        """Begin to fetch what a requirement leads to."""
+        name, extras = canonicalize_name(requirement.name), tuple(sorted(requirement.extras))
+        key = (name, str(requirement.specifier), extras)
+        with self._lock:
+            if key in self._seen:
+                return
+            self._seen.add(key)
+        specifier = requirement.specifier & self._needs.constraints.get(name, SpecifierSet())
+
+        def on_files(future: Future[Sequence[File]]) -> None:
+            with contextlib.suppress(LeftToPip, CancelledError):  # the resolver meets it, if it comes there
+                file = next(matching(future.result(), specifier), None)
+                if file and file.rank is not None:
+                    self._begin(file)
+                    self._fetch.known(file).add_done_callback(on_known)
+
+        def on_known(future: Future[Known]) -> None:
+            with contextlib.suppress(LeftToPip, CancelledError):
+                known = future.result()
+                of_extras = known.extras.intersection(map(canonicalize_name, extras))
+                for required in known.requires:
+                    if self._needs.holds(required, {"", *of_extras}):
+                        self.follow(required)
+
+        self._fetch.files(name).add_done_callback(on_files)
+
+    def _begin(self, file: File) -> None:
+        with self._lock:
+            if file.url in self._begun or self._bytes + (file.size or 0) > _MOST_AHEAD:
+                return
+            self._begun[file.url] = file
+            self._bytes += file.size or 0
+        self._fetch.wheel(file)

@@ -1,0 +1,254 @@
+"""Index pages, metadata and wheels: each fetched once, from the store if it is there, else from the index."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import threading
+import zipfile
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from urllib.parse import quote, urljoin
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.resolve.finder import LeftToPip
+from hatch_lambda.resolve.finder.client import NOT_FOUND, NOT_MODIFIED, OK, PARTIAL, check_secure
+from hatch_lambda.resolve.finder.files import File
+from hatch_lambda.wheels.metadata import Metadata, metadata_of
+from hatch_lambda.wheels.store import WantedWheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+    from pathlib import Path
+
+    from packaging.utils import NormalizedName
+
+    from hatch_lambda.resolve.finder.client import Client, Workers
+    from hatch_lambda.resolve.finder.files import Preference
+    from hatch_lambda.wheels.store import Store
+
+Result = TypeVar("Result")
+
+# Bytes. The longest pages of the public index have some 30 MB.
+_LONGEST_PAGE = 200_000_000
+_LONGEST_METADATA = 20_000_000
+SMALL = 300_000
+"""A wheel up to this size is downloaded as a whole where its metadata is not beside it: one request instead of two."""
+_TAIL = 64_000  # in which METADATA is, as a rule: wheels have it near their end
+_JSON = "application/vnd.pypi.simple.v1+json"
+_PAGE_FORMAT = 1
+# How urgent: everything else waits for the first two.
+_PAGE, _METADATA, _WHEEL = 0, 1, 2
+
+
+class Known(NamedTuple):
+    """What a distribution's metadata say."""
+
+    requires: tuple[Requirement, ...]
+    extras: frozenset[NormalizedName]
+    requires_python: str
+
+
+class Wheel(NamedTuple):
+    """A wheel that is here. `is_cached`: in the store."""
+
+    path: Path
+    is_cached: bool
+
+
+class Fetch:
+    """Whatever is asked for is begun at once and comes as a future. Each may raise `LeftToPip`."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - where from, where to, and by whom
+        self,
+        client: Client,
+        workers: Workers,
+        urls: Sequence[str],
+        preference: Preference,
+        store: Store,
+        destination: Path,
+        arrived: Callable[[Path], object],
+    ) -> None:
+        """`arrived`: called for each wheel that was downloaded."""
+        self._client = client
+        self._workers = workers
+        self._urls = urls
+        self._preference = preference
+        self._store = store
+        self._destination = destination
+        self._arrived = arrived
+        self._lock = threading.RLock()
+        self._begun: dict[Hashable, Future[object]] = {}
+        self._dropped: set[File] = set()
+
+    def files(self, name: NormalizedName) -> Future[Sequence[File]]:
+        """The candidates of a project, the best last."""
+        return self._once(("files", name), (_PAGE, 0), lambda: self._files(name))
+
+    def known(self, file: File) -> Future[Known]:
+        """What a file's metadata say."""
+        return self._once(("known", file.url), (_METADATA, 0), lambda: self._known(file))
+
+    def wheel(self, file: File) -> Future[Wheel]:
+        """A wheel, large ones first."""
+        return self._once(("wheel", file.url), (_WHEEL, -(file.size or 0)), lambda: self._wheel(file))
+
+    def drop(self, file: File) -> None:
+        """Stop downloading what is not needed after all."""
+        self._dropped.add(file)
+
+    def _once(self, key: Hashable, urgency: tuple[int, int], task: Callable[[], Result]) -> Future[Result]:
+        with self._lock:
+            if key not in self._begun:
+                self._begun[key] = self._workers.submit(urgency, task)
+            return self._begun[key]  # type: ignore[return-value]
+
+    def _files(self, name: NormalizedName) -> Sequence[File]:
+        return self._preference.merged([self._page(url, name) for url in self._urls])
+
+    def _page(self, index: str, name: NormalizedName) -> Sequence[File]:
+        """The candidates of one index; revalidated each time, as pip does (`Cache-Control: max-age=0`)."""
+        url = f"{index}/{quote(name)}/"
+        key = hashlib.sha256(json.dumps([_PAGE_FORMAT, url, self._preference.facts]).encode()).hexdigest()
+        etag, kept = _page_from_text(self._store.page(key))
+        headers = {"Accept": _JSON, "Cache-Control": "max-age=0", **({"If-None-Match": etag} if etag else {})}
+        answer = self._client.get(url, headers, most=_LONGEST_PAGE)
+        if answer.status == NOT_MODIFIED and kept is not None:
+            return kept
+        if answer.status == NOT_FOUND:
+            return ()
+        if answer.status != OK:
+            raise LeftToPip(f"{url} answers {answer.status}")
+        if not answer.headers.get("content-type", "").lower().startswith(_JSON):
+            raise LeftToPip(f"{url} has no JSON page")
+        try:
+            candidates = self._preference.candidates(name, json.loads(answer.body)["files"])
+            found = [file._replace(url=urljoin(answer.url, file.url)) for file in candidates]
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            raise LeftToPip(f"{url} is no valid page") from None
+        for file in found:
+            check_secure(file.url, url)
+        if (etag := answer.headers.get("etag")) and "no-store" not in answer.headers.get("cache-control", ""):
+            self._store.keep_page(key, _page_as_text(etag, found))
+        return found
+
+    def _known(self, file: File) -> Known:
+        if file.rank is None:
+            raise LeftToPip(f"{file} is an sdist")
+        if not file.sha256:
+            raise LeftToPip(f"the index states no SHA-256 of {file.filename}")
+        metadata = self._metadata(file)
+        try:
+            requires = tuple(map(Requirement, metadata.requires))
+            is_the_same = canonicalize_name(metadata.get("Name")) == file.name
+            is_the_same = is_the_same and Version(metadata.get("Version")) == file.version
+        except (InvalidRequirement, InvalidVersion):
+            raise LeftToPip(f"the metadata of {file.filename} are not valid") from None
+        if not is_the_same:
+            raise LeftToPip(f"the metadata of {file.filename} are those of another distribution")
+        extras = frozenset(map(canonicalize_name, metadata.all("Provides-Extra")))
+        return Known(requires, extras, metadata.get("Requires-Python"))
+
+    def _metadata(self, file: File) -> Metadata:
+        content = self._store.metadata(file.sha256)
+        if content is None or (isinstance(file.metadata, str) and _sha256(content) != file.metadata):
+            if not file.metadata:
+                wanted = WantedWheel(file.name, file.version_text, file.filename, file.sha256)
+                kept = self._store.find(wanted)
+                if kept or (file.size or SMALL) <= SMALL:
+                    return _read(kept.path if kept else self._wheel_now(file).path)
+            content = self._beside(file) if file.metadata else self._from_the_end(file)
+            self._store.keep_metadata(file.sha256, content)
+        return Metadata(content.decode("utf-8", "replace"))
+
+    def _beside(self, file: File) -> bytes:
+        """METADATA as the index serves it (PEP 658). Stage 7 compares it with what is in the wheel."""
+        url = f"{file.url.partition('#')[0]}.metadata"
+        answer = self._client.get(url, {}, most=_LONGEST_METADATA)
+        if answer.status != OK:
+            raise LeftToPip(f"{url} answers {answer.status}")
+        if isinstance(file.metadata, str) and _sha256(answer.body) != file.metadata:
+            raise LeftToPip(f"{url} has another content than the index says")
+        return answer.body
+
+    def _from_the_end(self, file: File) -> bytes:
+        """METADATA out of a wheel of which only the end is fetched; else from the whole wheel."""
+        tail = {"Range": f"bytes=-{_TAIL}", "Accept-Encoding": "identity"}
+        answer = self._client.get(file.url, tail, most=_TAIL)
+        if answer.status == PARTIAL:
+            try:
+                return _member_near_the_end(answer.body, file.size or 0)
+            except (zipfile.BadZipFile, EOFError, StopIteration, NotImplementedError, ValueError):
+                pass  # it is further ahead
+        with zipfile.ZipFile(self._wheel_now(file).path) as archive:
+            return archive.read(next(name for name in archive.namelist() if _is_metadata(name)))
+
+    def _wheel_now(self, file: File) -> Wheel:
+        """In this thread, if nobody has begun."""
+        with self._lock:
+            begun = self._begun.get(("wheel", file.url))
+            if begun is None or begun.cancel():
+                mine: Future[object] = Future()
+                self._begun["wheel", file.url] = mine
+            else:
+                return begun.result()  # type: ignore[return-value]
+        try:
+            wheel = self._wheel(file)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        mine.set_result(wheel)
+        return wheel
+
+    def _wheel(self, file: File) -> Wheel:
+        if kept := self._store.find(WantedWheel(file.name, file.version_text, file.filename, file.sha256)):
+            return Wheel(kept.path, is_cached=True)
+        path = self._destination / file.name / file.filename
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self._client.download(file.url, path, file.sha256, file.size, lambda: file not in self._dropped):
+            self._arrived(path)
+        return Wheel(path, is_cached=False)
+
+
+def _page_as_text(etag: str, files: Sequence[File]) -> str:
+    content = json.dumps([etag, files])
+    return f"{_sha256(content.encode())}\n{content}"
+
+
+def _page_from_text(text: str | None) -> tuple[str | None, Sequence[File] | None]:
+    """The ETag of a page in the store, and its candidates; None if it is damaged."""
+    digest, _, content = (text or "").partition("\n")
+    if digest != _sha256(content.encode()):
+        return None, None
+    etag, rows = json.loads(content)
+    return etag, [File(*row)._replace(build=tuple(row[-2])) for row in rows]
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_metadata(path: str) -> bool:
+    return path.endswith(".dist-info/METADATA") and path.count("/") == 1
+
+
+def _read(wheel: Path) -> Metadata:
+    try:
+        return metadata_of(wheel)
+    except BrokenWheelError as error:
+        raise LeftToPip(str(error)) from None
+
+
+def _member_near_the_end(tail: bytes, size: int) -> bytes:
+    """METADATA of a wheel whose last bytes these are. `size`: of the wheel."""
+    file = io.BytesIO(tail)
+    with zipfile.ZipFile(file) as archive:  # which corrects the offsets by what is missing in front
+        name = next(name for name in archive.namelist() if _is_metadata(name))
+        if archive.getinfo(name).header_offset < 0:
+            raise EOFError(f"{size - len(tail)} bytes are missing")
+        return archive.read(name)

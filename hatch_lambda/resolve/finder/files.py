@@ -1,0 +1,194 @@
+"""The files of a project that the target could use, in the order in which pip prefers them."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from packaging.tags import parse_tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from hatch_lambda.resolve.finder import LeftToPip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from packaging.specifiers import SpecifierSet
+    from packaging.utils import BuildTag, NormalizedName
+
+    from hatch_lambda.common.target import Target
+
+# What pip can unpack (`pip._internal.utils.filetypes`); it takes other files for no sdists.
+_SDIST = re.compile(r"(.+?)\.(?:tar\.gz|tgz|tar|tar\.bz2|tbz|zip|tar\.xz|txz|tlz|tar\.lz|tar\.lzma)", re.IGNORECASE)
+_PYTHON_IN_NAME = re.compile(r"-py([123]\.?[0-9]?)$")
+
+
+class File(NamedTuple):
+    """A file on an index. `rank`: the place of its best tag among the target's; None for an sdist.
+
+    `version`: as text, since most of them are never compared. `sha256`: empty if the index does not state it. `size`:
+    in bytes. `metadata`: whether the index has its METADATA beside it (PEP 658), and with which SHA-256, if it says so.
+    """
+
+    name: NormalizedName
+    version_text: str
+    filename: str
+    url: str
+    sha256: str
+    size: int | None
+    yanked: bool
+    rank: int | None
+    build: tuple[()] | tuple[int, str]
+    metadata: bool | str
+
+    @property
+    def version(self) -> Version:
+        return version_of(self.version_text)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version_text}"
+
+
+@lru_cache(maxsize=1 << 15)
+def version_of(text: str) -> Version:
+    return Version(text)
+
+
+class Preference:
+    """pip's rules for one target: which files are candidates, and which of them are better.
+
+    They follow `LinkEvaluator.evaluate_link`, `CandidateEvaluator` and `Factory` of pip 26.1.
+    """
+
+    def __init__(self, target: Target, *, prefer_binary: bool) -> None:
+        self._target = target
+        self._prefer_binary = prefer_binary
+        self._places = {tag: place for place, tag in reversed([*enumerate(target.tags)])}
+        self._ranks: dict[str, int | None] = {}
+        self._serves: dict[str, bool] = {}
+
+    @property
+    def facts(self) -> list[object]:
+        """What the order depends on."""
+        return [str(self._target), self._target.runtime.full_version, list(self._target.platforms), self._prefer_binary]
+
+    def candidates(self, name: NormalizedName, entries: Iterable[Mapping[str, Any]]) -> list[File]:
+        """The usable ones of a page's files, the best last. `url` is still as it stands there.
+
+        Raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` if the entries are not as PEP 691 says.
+        """
+        found = [file for entry in entries if (file := self._candidate(name, entry))]
+        return sorted(found, key=self._key)
+
+    def merged(self, pages: Sequence[Sequence[File]]) -> Sequence[File]:
+        """The candidates of several indexes as one list: the best of all count, wherever they are."""
+        if len(pages) == 1:
+            return pages[0]
+        return sorted((file for page in pages for file in page), key=self._key)
+
+    def _key(self, file: File) -> tuple[object, ...]:
+        is_wheel = file.rank is not None
+        rank = len(self._places) if file.rank is None else file.rank
+        return (not file.yanked, is_wheel and self._prefer_binary, file.version, -rank, file.build)
+
+    def _candidate(self, name: NormalizedName, entry: Mapping[str, Any]) -> File | None:
+        filename, url = entry["filename"], entry["url"]
+        rank: int | None = None
+        build: BuildTag = ()
+        version: str | None
+        if filename.endswith(".whl"):
+            rank = self._rank(filename)
+            if rank is None:
+                return None
+            try:
+                of_project, parsed, build, _tags = parse_wheel_filename(filename)
+            except InvalidWheelFilename:
+                return None
+            version = str(parsed)
+            if of_project != name:
+                return None
+        elif (version := self._sdist_version(name, filename)) is None:
+            return None
+        if not self.serves(entry.get("requires-python") or ""):
+            return None
+        metadata = entry.get("core-metadata", entry.get("dist-info-metadata", entry.get("data-dist-info-metadata")))
+        return File(
+            *(name, version, filename, url),
+            sha256=(entry["hashes"].get("sha256") or "").lower(),
+            size=size if isinstance(size := entry.get("size"), int) else None,
+            yanked=entry.get("yanked", False) is not False,
+            rank=rank,
+            build=build,
+            metadata=metadata.get("sha256") or True if isinstance(metadata, dict) else bool(metadata),
+        )
+
+    def _rank(self, filename: str) -> int | None:
+        """Judged by the end of the name alone, as there may be thousands."""
+        tags = "-".join(filename[: -len(".whl")].split("-")[-3:])
+        if tags not in self._ranks:
+            try:
+                self._ranks[tags] = min(
+                    (self._places[tag] for tag in parse_tag(tags) if tag in self._places), default=None
+                )
+            except ValueError:  # `py36+-none-any`
+                self._ranks[tags] = None
+        return self._ranks[tags]
+
+    def _sdist_version(self, name: NormalizedName, filename: str) -> str | None:
+        match = _SDIST.fullmatch(filename)
+        if not match or ("macosx10" in filename and filename.endswith(".zip")):
+            return None
+        stem = match[1]
+        ends = (place for place, character in enumerate(stem) if character == "-")
+        version = next((stem[end + 1 :] for end in ends if canonicalize_name(stem[:end]) == name), "")
+        if python := _PYTHON_IN_NAME.search(version):
+            if python[1] != "{}.{}".format(*self._target.runtime.python):
+                return None
+            version = version[: python.start()]
+        try:
+            version_of(version)
+        except InvalidVersion:
+            return None
+        return version
+
+    def serves(self, requires_python: str) -> bool:
+        if requires_python not in self._serves:
+            self._serves[requires_python] = not requires_python or self._target.serves(requires_python)
+        return self._serves[requires_python]
+
+
+def matching(files: Sequence[File], specifier: SpecifierSet) -> Iterator[File]:
+    """The files that a specifier accepts, the best first, by the rules on pre-releases (PEP 440) and yanked files.
+
+    Raises `LeftToPip` where only a yanked file is left and the specifier pins it: pip warns.
+    """
+    found = _accepted(files, specifier)
+    first = next(found, None)
+    if first is None:
+        return
+    if first.yanked:  # these come last, so all are
+        if any(part.operator == "===" or (part.operator == "==" and "*" not in part.version) for part in specifier):
+            raise LeftToPip(f"{first} was yanked")
+        return
+    yield first
+    yield from (file for file in found if not file.yanked)
+
+
+def _accepted(files: Sequence[File], specifier: SpecifierSet) -> Iterator[File]:
+    """Pre-releases only where the specifier names one, or no final release is accepted."""
+    verdicts: dict[str, bool] = {}
+
+    def accepted(file: File) -> bool:
+        if file.version_text not in verdicts:
+            verdicts[file.version_text] = specifier.contains(file.version, prereleases=True)
+        return verdicts[file.version_text]
+
+    has_finals = False
+    for file in reversed(files):
+        if (specifier.prereleases or not file.version.is_prerelease) and accepted(file):
+            has_finals = True
+            yield file
+    if not has_finals:
+        yield from (file for file in reversed(files) if accepted(file))
