@@ -192,30 +192,35 @@ class Build:
             files = variants.compose(version, own.files, dependencies)
             size.check_size(version, own.files, dependencies, prepared.settings)
             path, level = Path(directory, self._zip_name(version)), self.tables.zip.compression_level
-            wheels = {kept.path for kept in bundle.wheels}
-            recorded = made_zips.note(
+            wheels = {kept.path: kept.sha256 for kept in bundle.wheels}
+            with made_zips.note(
                 prepared.settings.build_directory,
                 Path(self.builder.root).resolve(),
                 (path, *reports.paths(path, self.tables.zip)),
                 version=version,
                 target=str(prepared.settings.target),
-            )
-            with recorded, reporter.at_work("writing the zip"):
-                written = writer.write(path, files, level=level, wheels=wheels, when_read=stack.close)
+                key=writer.key_of(files, wheels, prepared.settings.facts("zip"), self.tables.zip.facts("zip")),
+            ) as is_unchanged:
+                if is_unchanged:
+                    archive = writer.Archive.of(path, files)
+                else:
+                    with reporter.at_work("writing the zip"):
+                        archive = writer.write(path, files, level=level, wheels=wheels, when_read=stack.close)
         made = summary.Made(
-            written,
+            archive,
             files,
+            unchanged=is_unchanged,
             distributions=None if version == CODE else len(bundle.wheels),
             origins=Origins() if version == CODE else bundle.origins,
             own_files=None if version == LAYER else sum(".dist-info/" not in path for path in own.selected),
             left_out={} if version == CODE else bundle.left_out,
             target=prepared.settings.target,
         )
-        reports.write(written.path, self.tables.zip, prepared)
+        reports.write(path, self.tables.zip, prepared)
         self._made.append((prepared, made))
         for line in summary.lines(made, reporter.screen, former_warnings):
             reporter.coloured_line(line)
-        return str(written.path)
+        return str(path)
 
     def compare_zips(self) -> None:
         """List the zips of this build side by side, if there are several."""

@@ -1,4 +1,4 @@
-"""A record of the zips that builds of a project made, so that `-c` removes nothing else.
+"""A record of the zips that builds of a project made: `-c` removes nothing else, and what is as it was made stays.
 
 One small JSON file for each zip below the build directory: builds of several targets may run at once.
 """
@@ -7,41 +7,90 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import os
+import stat
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.files import make_directory, read_regular, write_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _FOLDER = ".zips"  # no function can have this name
 
 
 @contextmanager
-def note(build_directory: Path, root: Path, files: Iterable[Path], *, version: str, target: str) -> Iterator[None]:
+def note(  # noqa: PLR0913 - what a record has
+    build_directory: Path, root: Path, files: Sequence[Path], *, version: str, target: str, key: str
+) -> Iterator[bool]:
     """Record a zip and what is written next to it. Paths are relative to the project, as it may be moved.
 
+    `files`: the zip first. `key`: a hash of all that its bytes depend on. Yields whether the zip is the one that a
+    build wrote for this key, untouched since; if not, the caller writes it.
+
     The record is there before the zip, so that no killed build leaves a zip without one; if writing fails, a new record
-    goes again.
+    goes again. The key is added when the zip is complete.
     """
     paths = [path.resolve() for path in files]
     names = [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in paths]
-    content = json.dumps({"files": names, "version": version, "target": target}).encode()
+    facts = {"files": names, "version": version, "target": target}
     digest = hashlib.sha256(names[0].encode("utf-8", "surrogatepass")).hexdigest()
     record = build_directory / _FOLDER / f"{digest[:32]}.json"
+    former = _read(record)
+    looks = _looks_of(files[0])
+    if looks and former == {**facts, "key": key, "looks": looks}:
+        yield True
+        return
     make_directory(record.parent, below=build_directory)
     tempfiles.sweep(record.parent, tempfiles.PART)
-    is_new = not record.exists()
-    write_cache(record, content)
+    write_cache(record, json.dumps(facts).encode())
     try:
-        yield
+        yield False
     except BaseException:
-        if is_new:
+        if former is None:
             record.unlink(missing_ok=True)
         raise
+    with suppress(OSError):  # a full disk, say: the zip is complete, and the next build writes it again
+        write_cache(record, json.dumps({**facts, "key": key, "looks": _sealed(files[0])}).encode())
+
+
+def _read(record: Path) -> Any:
+    try:
+        return json.loads(read_regular(record))
+    except (OSError, ValueError, RecursionError):
+        return None  # missing or damaged
+
+
+def _looks_of(zip_file: Path) -> list[int]:
+    """What changes whenever a file is written, replaced or given other times; empty if nothing here does.
+
+    Its SHA-256 would take half as long as writing it again. The time of the last change (ctime), unlike that of the
+    last modification, cannot be set. On Windows, Python gives the time of creation in its place.
+    """
+    try:
+        status = zip_file.lstat()
+    except OSError:
+        return []
+    if os.name == "nt" or not stat.S_ISREG(status.st_mode):
+        return []
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode]
+
+
+def _sealed(zip_file: Path) -> list[int]:
+    """How a zip looks that was just written; empty if a change might leave it looking so. Raises `OSError`.
+
+    Clocks of file systems tick every few milliseconds, so a write right now could leave all times as they are ("racy
+    git"). So it gets a modification time between two ticks, which no other write will give it. File systems that do not
+    keep nanoseconds, or a ctime of their own, cannot tell.
+    """
+    moment = time.time_ns()
+    os.utime(zip_file, ns=(moment, moment))
+    looks = _looks_of(zip_file)
+    return looks if looks and looks[1] == moment != looks[2] else []
 
 
 def remove(build_directory: Path, root: Path, directory: Path, concerns: Callable[[str, str], bool]) -> None:

@@ -43,7 +43,7 @@ class Made(NamedTuple):
 
     `distributions`: how many, not counting the project; none if the zip contains only the project. `own_files`: how
     many the project brings, without its metadata; none if the zip contains only distributions.
-    `left_out`: by the setting or set of files that removed them.
+    `left_out`: by the setting or set of files that removed them. `unchanged`: an earlier build has written it.
     """
 
     archive: Archive
@@ -53,6 +53,7 @@ class Made(NamedTuple):
     own_files: int | None = None
     left_out: Mapping[str, LeftOut] = MappingProxyType({})
     target: Target | None = None
+    unchanged: bool = False
 
 
 def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]:
@@ -60,7 +61,8 @@ def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]
     parts = [] if made.own_files is None else [f"the project ({counted(made.own_files, 'file')})"]
     if made.distributions is not None:
         parts.append(counted(made.distributions, "distribution"))
-    told = [wrapped(f"{printable(made.archive.path.name)}: {' and '.join(parts)}", screen)]
+    unchanged = ", unchanged" if made.unchanged else ""
+    told = [wrapped(f"{printable(made.archive.path.name)}: {' and '.join(parts)}{unchanged}", screen)]
     if any(made.origins):
         told.append(wrapped(f"  {'wheels':<{_LABELS - 2}}{made.origins}", screen, _LABELS))
     told += _size("zipped", made.archive.zipped, DIRECT_UPLOAD_LIMIT, " for a direct upload", screen)
@@ -84,7 +86,9 @@ def overview(all_made: Sequence[Made], screen: Screen, *, together: bool = False
     told = [f"{counted(len(all_made), 'zip')}:", f"{'zipped':>20} {'unzipped':>9}"]
     told += [
         f"{'':{_LABELS}}{megabytes(archive.zipped):>9} {megabytes(archive.unzipped):>9} {printable(archive.path.name)}"
-        for archive, *_ in all_made
+        f"{', unchanged' if made.unchanged else ''}"
+        for made in all_made
+        for archive in [made.archive]
     ]
     total = sum(made.archive.unzipped for made in all_made)
     return [*told, *(_size("together", total, UNZIPPED_LIMIT, " unzipped", screen) if together else [])]

@@ -7,6 +7,8 @@ APPNOTE 6.3.3, whose sections the comments name.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import stat
 import struct
@@ -22,10 +24,11 @@ from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError, nam
 from hatch_lambda.common.files import replacing
 from hatch_lambda.common.tempfiles import sweep
 from hatch_lambda.config.settings import COMPRESSION_LEVEL
+from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member, OpenWheels, inflated, raw_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from typing_extensions import Self
@@ -54,11 +57,16 @@ _LARGE = 64 * 1024  # worth a separate system call
 
 
 class Archive(NamedTuple):
-    """A zip that was written. Sizes in bytes."""
+    """A zip. Sizes in bytes."""
 
     path: Path
     zipped: int
     unzipped: int
+
+    @classmethod
+    def of(cls, path: Path, files: Iterable[BundleFile]) -> Archive:
+        """`files`: those that it was written from."""
+        return cls(path, path.stat().st_size, sum(file.source.size for file in files))
 
 
 def write(
@@ -77,12 +85,13 @@ def write(
     Raises `ConfigurationError` for an invalid `SOURCE_DATE_EPOCH`.
     """
     date, moment = _dos_date_time()
+    files = sorted(files, key=attrgetter("path"))
     sweep(path.parent, f".{path.name}-")
     former = _open(path)
     try:
         with replacing(path, prefix=f".{path.name}-", mode=None) as temporary:
             with naming(path), temporary.open("wb") as raw, _Writer(raw, date, moment, level, wheels) as writer:
-                for file in sorted(files, key=attrgetter("path")):
+                for file in files:
                     writer.add(file)
                 writer.finish()
             when_read()
@@ -92,7 +101,32 @@ def write(
                 Thread(target=os.close, args=(former,), daemon=True).start()
             except RuntimeError:  # too many threads
                 os.close(former)
-    return Archive(path, path.stat().st_size, writer.unzipped)
+    return Archive.of(path, files)
+
+
+def key_of(files: Iterable[BundleFile], wheels: Mapping[Path, str], *facts: object) -> str:
+    """A hash of everything that the bytes of a zip depend on. `facts`: what more has an effect, or may have.
+
+    `wheels`: those of the store by path, with the SHA-256 that they were found to have. What is in another archive,
+    such as the project's own wheel, which is new in each build, counts by its content as it is there, compressed.
+    Raises `ConfigurationError` for an invalid `SOURCE_DATE_EPOCH`.
+    """
+    # Releases of zlib may compress to different bytes.
+    surroundings = [_dos_date_time(), installed_version("hatch-lambda"), zlib.ZLIB_RUNTIME_VERSION, *facts]
+    digest = hashlib.sha256(json.dumps(surroundings).encode("utf-8"))
+    with OpenWheels() as opened:
+        for path, mode, source, _owner in files:
+            if not isinstance(source, Member):
+                origin: object = source.content
+            elif sha256 := wheels.get(source.wheel):
+                origin = (sha256, *source[1:])
+            else:
+                content = hashlib.sha256()
+                for piece in raw_pieces(opened, source):
+                    content.update(piece)
+                origin = (content.digest(), source.method, source.crc, source.size)
+            digest.update(repr((path, mode, origin)).encode("utf-8"))
+    return digest.hexdigest()
 
 
 class _Writer:
@@ -107,7 +141,6 @@ class _Writer:
         self.position = 0
         self.waiting: list[bytes] = []
         self.passed_on = 0
-        self.unzipped = 0
         self.directory: list[bytes] = []
         self.wheels = OpenWheels()
 
@@ -170,7 +203,6 @@ class _Writer:
         place = _PLACE.pack(0, 0, 0, (stat.S_IFREG | file.mode) << 16, position)
         self.directory.append(_CENTRAL_HEADER + facts + place + name)
         self._put(_LOCAL_HEADER + facts + name)
-        self.unzipped += size
 
     def _put(self, data: bytes) -> None:
         """Collect thousands of small pieces into few system calls."""

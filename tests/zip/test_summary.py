@@ -215,3 +215,10 @@ def test_several_zips_are_listed_side_by_side() -> None:
         "  together  125.0 MB of 250.0 MB unzipped            ##########...........  50%",
     ]
     assert "together" not in "".join(overview(zips, PIPE))
+
+
+def test_a_zip_that_was_not_written_again_is_called_unchanged() -> None:
+    both = [made(own_files=2, unchanged=True), made(own_files=1, name="jobs.zip")]
+
+    assert lines(both[0], PIPE)[0].endswith(": the project (2 files) and 5 distributions, unchanged")
+    assert [line.endswith("zip, unchanged") for line in overview(both, PIPE)[2:]] == [True, False]
