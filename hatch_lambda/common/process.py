@@ -52,9 +52,9 @@ def run(
     first: list[str] = []
     last: deque[str] = deque(maxlen=_MOST_LINES // 2)
     process = subprocess.Popen(  # noqa: S603 - our own command lists, never a shell
-        list(command),
+        command,
         cwd=directory,
-        env=dict(environment),
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

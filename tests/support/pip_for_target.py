@@ -69,7 +69,6 @@ def ask(
     pip = pip or Pip()
     scratch = folder / f"request-{len(list(folder.glob('request-*')))}"
     scratch.mkdir()
-    (scratch / "temporary").mkdir()
     (scratch / "requirements.txt").write_text("\n".join(requirements), encoding="utf-8")
     platforms = [argument for platform in target.platforms for argument in ("--platform", platform)]
     request = {
@@ -85,7 +84,6 @@ def ask(
         "marker_environment": target.marker_environment,
         "ignore_tags": list(ignore_tags),
         "report": str(scratch / "report.json"),
-        "temporary": str(scratch / "temporary"),
     }
     (scratch / "request.json").write_text(json.dumps(request), encoding="utf-8")
     completed = subprocess.run(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_lambda.common.errors import UnsupportedPipError
 from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.process import Completed, leaving_none, run
+from hatch_lambda.common.source_trees import setuptools_aside
 from hatch_lambda.resolve.pip import for_target
 from hatch_lambda.resolve.pip.listener import PROGRESS, Listener
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from hatch_lambda.resolve.job import Job
 
 _QUIET_AND_UNATTENDED = ("--disable-pip-version-check", "--no-color", "--no-input")
+_TEMPORARY_FOLDER = ("TMPDIR", "TEMP", "TMP")
+"""The environment variables that set the folder for temporary files."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,6 @@ def pip_download(
                 "interpreter": _interpreter(target),
                 "marker_environment": target.marker_environment,
                 "report": str(report),
-                "temporary": str(_temporary_folder(job)),
             }
         ),
         encoding="utf-8",
@@ -91,7 +93,7 @@ def pip_download(
         completed = run(
             command,
             directory=job.settings.root,
-            environment=_environment(),
+            environment={**pip_environment(job), **setuptools_aside(_temporary_folder(job))},
             on_line=Listener(job.reporter).hear,
             is_passing=PROGRESS.fullmatch,
         )
@@ -152,26 +154,23 @@ def pip_environment(job: Job) -> dict[str, str]:
 
     pip's temporary folders are in the scratch directory, which is removed even if pip is interrupted.
     """
-    return {**_environment(), **dict.fromkeys(for_target.TEMPORARY_FOLDER, str(_temporary_folder(job)))}
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_US}
+    environment.update(dict.fromkeys(_TEMPORARY_FOLDER, str(_temporary_folder(job))))
+    environment["PYTHONIOENCODING"] = "utf-8"
+    environment["PYTHONUNBUFFERED"] = "1"  # lines are shown as they come
+    environment["_PIP_RUNNING_IN_SUBPROCESS"] = "1"  # else `python` in pip.conf makes pip run itself in another Python
+    return environment
 
 
 def _mark(job: Job) -> str:
     """A variable that only what pip starts has."""
-    return f"{for_target.TEMPORARY_FOLDER[0]}={_temporary_folder(job)}"
+    return f"{_TEMPORARY_FOLDER[0]}={_temporary_folder(job)}"
 
 
 def _temporary_folder(job: Job) -> Path:
     folder = job.scratch / "tmp"
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def _environment() -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_US}
-    environment["PYTHONIOENCODING"] = "utf-8"
-    environment["PYTHONUNBUFFERED"] = "1"  # lines are shown as they come
-    environment["_PIP_RUNNING_IN_SUBPROCESS"] = "1"  # else `python` in pip.conf makes pip run itself in another Python
-    return environment
 
 
 def _interpreter(target: Target) -> dict[str, Any]:

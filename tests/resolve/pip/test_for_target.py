@@ -283,20 +283,6 @@ def test_of_two_files_of_one_name_the_one_that_pip_takes_is_saved(requirements: 
     assert saved.read_bytes() == fork.read_bytes()
 
 
-def test_a_temporary_folder_that_was_asked_for_before_is_not_used(
-    changed_pip: Callable[[str], Path], tmp_path: Path
-) -> None:
-    make_wheel(tmp_path, "foo")
-    folder = changed_pip(
-        "import atexit, tempfile; tempfile.gettempdir()\n"
-        "atexit.register(lambda: print('TEMPORARY', tempfile.gettempdir()))"
-    )
-
-    answer = ask(tmp_path, target_of("python3.13", "arm64"), ["foo"], in_front=folder)
-
-    assert f"TEMPORARY {tmp_path / 'request-0' / 'temporary'}" in answer.output
-
-
 # Each removes something that a patch relies on, or leaves a patch without effect, as a future pip may.
 MISSING = {
     "from pip._vendor.packaging import markers; del markers.default_environment": "default_environment",

@@ -19,8 +19,7 @@ The request:
 - `marker_environment`, `interpreter`: the target's, the latter as arguments of pip's `get_supported`;
 - `ignore_tags`: names of projects whose wheels are accepted whatever their tags, as a last resort;
 - `cached_wheels`: the path of a wheel in the store, a format string of `sha256` and `filename`;
-- `report`: where to write `Findings`;
-- `temporary`: the folder for temporary files, and for what setuptools would write into source trees.
+- `report`: where to write `Findings`.
 """
 
 from __future__ import annotations
@@ -29,5 +28,3 @@ from pathlib import Path
 
 PROGRAM = Path(__file__).with_name("__main__.py")
 EXIT_UNSUPPORTED_PIP = 70
-TEMPORARY_FOLDER = ("TMPDIR", "TEMP", "TMP")
-"""The environment variables that set the folder for temporary files."""

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from pip._internal.cli.main import main as pip_main
 
-from hatch_lambda.common.source_trees import setuptools_aside
-from hatch_lambda.resolve.pip.for_target import (
-    EXIT_UNSUPPORTED_PIP,
-    TEMPORARY_FOLDER,
-    cached,
-    overrides,
-    pages,
-    unreachable,
-)
+from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP, cached, overrides, pages, unreachable
 from hatch_lambda.resolve.pip.for_target.patches import Findings, PatchError
 
 
@@ -27,16 +17,12 @@ def main(path: str) -> int:
     """Return the exit code: pip's own, or `EXIT_UNSUPPORTED_PIP`. `path`: of the request."""
     findings = Findings()
     request = json.loads(Path(path).read_text(encoding="utf-8"))
-    os.environ.update(dict.fromkeys(TEMPORARY_FOLDER, request["temporary"]))
-    os.environ.update(setuptools_aside(Path(request["temporary"])))
-    tempfile.tempdir = None  # it may have been determined already
     try:
         exit_code = run_pip(request, findings)
     except (PatchError, ImportError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_UNSUPPORTED_PIP
-    with open(request["report"], "w", encoding="utf-8") as file:  # noqa: PTH123
-        file.write(json.dumps(findings.as_json()))  # `json.dump` would not use the encoder in C
+    Path(request["report"]).write_text(json.dumps(findings.as_json()), encoding="utf-8")
     return exit_code
 
 
