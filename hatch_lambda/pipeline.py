@@ -35,17 +35,20 @@ if TYPE_CHECKING:
 
 
 def run(request: Request, reporter: Reporter) -> Bundle:
-    """Resolve for the target and lay the result out in the bundle directory.
+    """As `make_bundle`, with the bundle directory locked."""
+    with locks.building(user_store(request.settings.fallback_store), request.directory, reporter.line):
+        return make_bundle(request, reporter)
+
+
+def make_bundle(request: Request, reporter: Reporter) -> Bundle:
+    """Resolve for the target and lay the result out in the bundle directory, which the caller has locked.
 
     Raises `LambdaBuildError`; the bundle directory is then as it was.
     """
     settings, state = request.settings, request.state
     store = user_store(settings.fallback_store)
     function = f" of the function `{settings.function}`" if settings.function else ""
-    with (
-        reporter.group(f"Bundle{function} for {settings.target.description}"),
-        locks.building(store, request.directory, reporter.line),
-    ):
+    with reporter.group(f"Bundle{function} for {settings.target.description}"):
         _check(request, store, reporter)
         store.tidy()
         if state:

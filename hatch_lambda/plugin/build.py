@@ -164,7 +164,7 @@ class Build:
         gitignore = directory / ".gitignore"
         if not gitignore.exists():  # tools that select files by what git ignores package no bundle
             write_cache(gitignore, b"*\n")
-        bundle = pipeline.run(request, reporter)
+        bundle = pipeline.make_bundle(request, reporter)
         build_data[PREPARED_KEY] = Prepared(version, request, bundle, reporter)
 
     def build_zip(self, directory: str, build_data: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -81,14 +82,6 @@ def test_builds_of_other_bundles_do_not_wait(store: Store, tmp_path: Path) -> No
         assert len(held(store)) == 2
 
 
-def test_a_thread_that_holds_a_lock_may_take_it_again(store: Store, tmp_path: Path) -> None:
-    with building(store, tmp_path / "bundle", pytest.fail):
-        with building(store, tmp_path / "bundle", pytest.fail):
-            pass
-        assert len(held(store)) == 1
-    assert held(store) == []
-
-
 def test_other_threads_wait(store: Store, tmp_path: Path) -> None:
     reports: list[str] = []
 
@@ -164,6 +157,22 @@ def test_there_is_a_limited_number_of_lock_files(store: Store, tmp_path: Path) -
         with building(store, tmp_path / f"{number}", pytest.fail):
             pass
     assert {len(path.stem) for path in store.lock_files()} == {len("gate"), len("f00d")}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock(2)")
+def test_a_file_system_without_locks_stops_the_build(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+
+    with (
+        pytest.raises(LambdaBuildError, match=r"No locks available: .*gate\.lock.* set HATCH_LAMBDA_CACHE_DIR to"),
+        building(store, tmp_path / "bundle", pytest.fail),
+    ):
+        pytest.fail("locked")
 
 
 @pytest.mark.parametrize("place", ["locks", "locks/gate.lock", "begun"])
