@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from concurrent.futures import CancelledError
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from hatch_lambda.resolve.finder.needs import Needs
 
 _MOST_AHEAD = 300_000_000
-"""Bytes of wheels that are begun before it is known that they are needed."""
+"""Bytes of wheels that are begun before it is known that they are needed; one of each project."""
+_MOST_OF_ONE = 4
+"""Different requirements of one project that are followed: with more, the resolver is in conflicts."""
 
 
 class Ahead:
@@ -34,7 +36,7 @@ class Ahead:
         self._fetch = fetch
         self._needs = needs
         self._lock = threading.Lock()
-        self._seen: set[tuple[str, str, tuple[str, ...]]] = set()
+        self._followed: defaultdict[str, set[tuple[str, tuple[str, ...]]]] = defaultdict(set)
         self._begun: dict[str, File] = {}
         self._bytes = 0
 
@@ -46,22 +48,27 @@ class Ahead:
     def follow(self, requirement: Requirement) -> None:
         """Begin to fetch what a requirement leads to."""
         name, extras = canonicalize_name(requirement.name), tuple(sorted(requirement.extras))
-        key = (name, str(requirement.specifier), extras)
+        key = (str(requirement.specifier), extras)
         with self._lock:
-            if key in self._seen:
+            followed = self._followed[name]
+            if key in followed or len(followed) == _MOST_OF_ONE:
                 return
-            self._seen.add(key)
+            followed.add(key)
         specifier = requirement.specifier & self._needs.constraints.get(name, SpecifierSet())
 
         def on_files(future: Future[Sequence[File]]) -> None:
-            with contextlib.suppress(LeftToPip, CancelledError):  # the resolver meets it, if it comes there
+            if future.cancelled() or future.exception():
+                return  # the resolver meets it, if it comes there
+            with contextlib.suppress(LeftToPip):
                 file = next(matching(future.result(), specifier), None)
                 if file and file.rank is not None:
                     self._begin(file)
                     self._fetch.known(file).add_done_callback(on_known)
 
         def on_known(future: Future[Known]) -> None:
-            with contextlib.suppress(LeftToPip, CancelledError):
+            if future.cancelled() or future.exception():
+                return
+            with contextlib.suppress(LeftToPip):
                 known = future.result()
                 of_extras = known.extras.intersection(map(canonicalize_name, extras))
                 for required in known.requires:
@@ -72,8 +79,8 @@ class Ahead:
 
     def _begin(self, file: File) -> None:
         with self._lock:
-            if file.url in self._begun or self._bytes + (file.size or 0) > _MOST_AHEAD:
+            if file.name in self._begun or self._bytes + (file.size or 0) > _MOST_AHEAD:
                 return
-            self._begun[file.url] = file
+            self._begun[file.name] = file
             self._bytes += file.size or 0
         self._fetch.wheel(file)

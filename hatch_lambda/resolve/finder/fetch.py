@@ -7,6 +7,7 @@ import io
 import json
 import threading
 import zipfile
+import zlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote, urljoin
@@ -15,11 +16,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.resolve.finder import LeftToPip
 from hatch_lambda.resolve.finder.client import NOT_FOUND, NOT_MODIFIED, OK, PARTIAL, check_secure
 from hatch_lambda.resolve.finder.files import File
-from hatch_lambda.wheels.metadata import Metadata, metadata_of
+from hatch_lambda.wheels.metadata import Metadata
 from hatch_lambda.wheels.store import WantedWheel
 
 if TYPE_CHECKING:
@@ -157,14 +157,19 @@ class Fetch:
     def _metadata(self, file: File) -> Metadata:
         content = self._store.metadata(file.sha256)
         if content is None or (isinstance(file.metadata, str) and _sha256(content) != file.metadata):
-            if not file.metadata:
-                wanted = WantedWheel(file.name, file.version_text, file.filename, file.sha256)
-                kept = self._store.find(wanted)
-                if kept or (file.size or SMALL) <= SMALL:
-                    return _read(kept.path if kept else self._wheel_now(file).path)
-            content = self._beside(file) if file.metadata else self._from_the_end(file)
+            content = self._fetched_metadata(file)
             self._store.keep_metadata(file.sha256, content)
         return Metadata(content.decode("utf-8", "replace"))
+
+    def _fetched_metadata(self, file: File) -> bytes:
+        """From where it costs least: beside the wheel, out of it if it is here or small, or out of its end."""
+        if file.metadata:
+            return self._beside(file)
+        if kept := self._store.find(WantedWheel(file.name, file.version_text, file.filename, file.sha256)):
+            return _metadata_in(kept.path)
+        if file.size and file.size > SMALL and (content := self._near_the_end(file)):
+            return content
+        return _metadata_in(self._wheel_now(file).path)
 
     def _beside(self, file: File) -> bytes:
         """METADATA as the index serves it (PEP 658). Stage 7 compares it with what is in the wheel."""
@@ -176,17 +181,18 @@ class Fetch:
             raise LeftToPip(f"{url} has another content than the index says")
         return answer.body
 
-    def _from_the_end(self, file: File) -> bytes:
-        """METADATA out of a wheel of which only the end is fetched; else from the whole wheel."""
+    def _near_the_end(self, file: File) -> bytes | None:
+        """METADATA out of a wheel of which only the end is fetched; None if it is further ahead."""
         tail = {"Range": f"bytes=-{_TAIL}", "Accept-Encoding": "identity"}
         answer = self._client.get(file.url, tail, most=_TAIL)
-        if answer.status == PARTIAL:
-            try:
-                return _member_near_the_end(answer.body, file.size or 0)
-            except (zipfile.BadZipFile, EOFError, StopIteration, NotImplementedError, ValueError):
-                pass  # it is further ahead
-        with zipfile.ZipFile(self._wheel_now(file).path) as archive:
-            return archive.read(next(name for name in archive.namelist() if _is_metadata(name)))
+        if answer.status != PARTIAL:
+            return None
+        try:
+            with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:  # it corrects the offsets by what is missing
+                info = next(info for info in archive.infolist() if _is_metadata(info.filename))
+                return archive.read(info) if info.header_offset >= 0 else None
+        except (zipfile.BadZipFile, zlib.error, EOFError, StopIteration, NotImplementedError, ValueError, OSError):
+            return None
 
     def _wheel_now(self, file: File) -> Wheel:
         """In this thread, if nobody has begun."""
@@ -210,8 +216,9 @@ class Fetch:
             return Wheel(kept.path, is_cached=True)
         path = self._destination / file.name / file.filename
         path.parent.mkdir(parents=True, exist_ok=True)
-        if self._client.download(file.url, path, file.sha256, file.size, lambda: file not in self._dropped):
-            self._arrived(path)
+        if not self._client.download(file.url, path, file.sha256, file.size, lambda: file not in self._dropped):
+            raise LeftToPip(f"{file} is not needed")
+        self._arrived(path)
         return Wheel(path, is_cached=False)
 
 
@@ -237,18 +244,9 @@ def _is_metadata(path: str) -> bool:
     return path.endswith(".dist-info/METADATA") and path.count("/") == 1
 
 
-def _read(wheel: Path) -> Metadata:
+def _metadata_in(wheel: Path) -> bytes:
     try:
-        return metadata_of(wheel)
-    except BrokenWheelError as error:
-        raise LeftToPip(str(error)) from None
-
-
-def _member_near_the_end(tail: bytes, size: int) -> bytes:
-    """METADATA of a wheel whose last bytes these are. `size`: of the wheel."""
-    file = io.BytesIO(tail)
-    with zipfile.ZipFile(file) as archive:  # which corrects the offsets by what is missing in front
-        name = next(name for name in archive.namelist() if _is_metadata(name))
-        if archive.getinfo(name).header_offset < 0:
-            raise EOFError(f"{size - len(tail)} bytes are missing")
-        return archive.read(name)
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.read(next(name for name in archive.namelist() if _is_metadata(name)))
+    except (zipfile.BadZipFile, zlib.error, EOFError, StopIteration, NotImplementedError, ValueError, RuntimeError):
+        raise LeftToPip(f"the metadata of {wheel.name} cannot be read") from None

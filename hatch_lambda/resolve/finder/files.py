@@ -178,17 +178,20 @@ def matching(files: Sequence[File], specifier: SpecifierSet) -> Iterator[File]:
 
 def _accepted(files: Sequence[File], specifier: SpecifierSet) -> Iterator[File]:
     """Pre-releases only where the specifier names one, or no final release is accepted."""
-    verdicts: dict[str, bool] = {}
-
-    def accepted(file: File) -> bool:
-        if file.version_text not in verdicts:
-            verdicts[file.version_text] = specifier.contains(file.version, prereleases=True)
-        return verdicts[file.version_text]
-
+    verdicts: dict[str, bool] = {}  # a version has several files, a project thousands
+    with_prereleases, accepts = bool(specifier.prereleases), specifier.contains
+    prereleases = []
     has_finals = False
     for file in reversed(files):
-        if (specifier.prereleases or not file.version.is_prerelease) and accepted(file):
+        version = file.version
+        if version.is_prerelease and not with_prereleases:
+            prereleases.append(file)
+            continue
+        accepted = verdicts.get(file.version_text)
+        if accepted is None:
+            accepted = verdicts[file.version_text] = accepts(version, prereleases=True)
+        if accepted:
             has_finals = True
             yield file
     if not has_finals:
-        yield from (file for file in reversed(files) if accepted(file))
+        yield from (file for file in prereleases if accepts(file.version, prereleases=True))

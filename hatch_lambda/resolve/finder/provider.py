@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import NormalizedName, canonicalize_name
@@ -104,6 +104,23 @@ def as_needed(requirement: Requirement) -> Iterator[Specified]:
     yield Specified(name, extras, requirement.specifier)
 
 
+class Remembered:
+    """What an iterator gives, for as many loops as come: resolvelib looks at the same candidates again and again."""
+
+    def __init__(self, files: Iterator[File]) -> None:
+        self._rest = files
+        self._seen: list[File] = []
+
+    def __iter__(self) -> Iterator[File]:
+        for place in count():
+            if place == len(self._seen):
+                file = next(self._rest, None)
+                if file is None:
+                    return
+                self._seen.append(file)
+            yield self._seen[place]
+
+
 class Provider(AbstractProvider["Needed", Candidate, str]):
     """Candidates and dependencies for one target."""
 
@@ -114,6 +131,7 @@ class Provider(AbstractProvider["Needed", Candidate, str]):
         self._needs = needs
         self._places = places
         self._conflicts: Counter[str] = Counter()
+        self._matching: dict[tuple[str, SpecifierSet], Remembered] = {}
 
     def identify(self, requirement_or_candidate: Needed | Candidate) -> str:
         return requirement_or_candidate.identifier
@@ -196,7 +214,10 @@ class Provider(AbstractProvider["Needed", Candidate, str]):
     ) -> Iterator[Candidate]:
         """One for each version. Where many are looked at, more and more are fetched at once."""
         seen = set()
-        files = matching(self._fetch.files(name).result(), specifier)
+        key = (name, specifier)
+        if key not in self._matching:
+            self._matching[key] = Remembered(matching(self._fetch.files(name).result(), specifier))
+        files = iter(self._matching[key])
         size = 1
         while batch := [*islice(files, size)]:
             for file in batch:
