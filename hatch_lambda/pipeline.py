@@ -18,10 +18,10 @@ from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.ui import Reporter, counted
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.resolve import saved_resolution
-from hatch_lambda.resolve.closure import Origins
 from hatch_lambda.resolve.fingerprint import fingerprint
 from hatch_lambda.resolve.graph import naming_requirers
 from hatch_lambda.resolve.job import Job
+from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.errors import ConflictingFilesError
-from hatch_lambda.resolve.closure import Origins
+from hatch_lambda.resolve.origins import Origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.target import PYTHON_OF_MAGIC_NUMBER
 from hatch_lambda.inspect.sources import Portion, grouped, portion
-from hatch_lambda.wheels.loadable import is_never_imported
+from hatch_lambda.wheels.extension_modules import is_never_imported
 from hatch_lambda.zip.handler.modules import module_of
 from hatch_lambda.zip.handler.names import handlers_in, likelihood
 from hatch_lambda.zip.reader import ContentsError

@@ -38,7 +38,7 @@ from hatch_lambda.plugin import HOOK, made_zips, project_wheel, reports, selecti
 from hatch_lambda.plugin.display import HatchUI
 from hatch_lambda.plugin.own_files import Own, own_files
 from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared
-from hatch_lambda.resolve.closure import Origins
+from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
 from hatch_lambda.zip import root_names, size, summary, variants, writer

@@ -10,7 +10,8 @@ from hatch_lambda.common.errors import BrokenWheelError, LambdaBuildError
 from hatch_lambda.resolve.fallbacks import built_without_extensions, warning_about
 from hatch_lambda.resolve.graph import naming_requirers, required_by_in
 from hatch_lambda.resolve.requirements import check_requirements
-from hatch_lambda.wheels.loadable import check_loadable, path_in_bundle
+from hatch_lambda.wheels.extension_modules import path_in_bundle
+from hatch_lambda.wheels.loadable import check_loadable
 from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, read_machine_code
 from hatch_lambda.wheels.scan import Scan, check_and_scan
 

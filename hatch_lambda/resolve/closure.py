@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.resolve.origins import Origins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -184,19 +185,6 @@ class MissingDependency:
     """The files of this version on the index."""
     attempts: tuple[Attempt, ...]
     remedies: tuple[str, ...]
-
-
-class Origins(NamedTuple):
-    """How many distributions were downloaded, built or cached."""
-
-    downloaded: int = 0
-    built: int = 0
-    cached: int = 0
-    """Downloaded, resolved or built by an earlier build."""
-
-    def __str__(self) -> str:
-        counts = ((self.downloaded, "downloaded"), (self.built, "built here"), (self.cached, "cached"))
-        return ", ".join(f"{number} {how}" for number, how in counts if number)
 
 
 class MissingDependencyError(LambdaBuildError):

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.files import read_regular, write_cache
-from hatch_lambda.resolve.closure import SourceTree
 from hatch_lambda.resolve.fingerprint import digest_of
 from hatch_lambda.wheels.store import WantedWheel
 
@@ -98,7 +97,8 @@ def _audited(folder: Path) -> object:
 
 def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...], settings: Settings) -> None:
     """Save what was resolved: the wheels by their hashes, and the digests of source folders."""
-    from hatch_lambda.wheels.compatibility import judge  # builds that reuse a resolution judge nothing
+    from hatch_lambda.resolve.closure import SourceTree  # builds that reuse a resolution need neither
+    from hatch_lambda.wheels.compatibility import judge
 
     sources = [
         found.source.folder

@@ -18,6 +18,7 @@ from packaging.version import Version
 from hatch_lambda.common import system_libraries
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.wheels.compatibility import ABI_SYMBOLS
+from hatch_lambda.wheels.extension_modules import importable_module, is_never_imported, path_in_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -113,12 +114,6 @@ _SYSTEMS_ELSEWHERE = re.compile(
 )
 _SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$")
 
-# `module.tag.so`, with the tags of CPython (PEP 3149), PyPy and Windows.
-_TAGGED_EXTENSION = re.compile(r"(?P<module>[^./]+)\.(?:(?:cpython|pypy|graalpy|cp|pp)-?\d[\w-]*|abi3t?)\.(?:so|pyd)$")
-_PLAIN_EXTENSION = re.compile(r"(?P<module>[^./]+)\.(?:so|pyd)$")
-_SCHEME = re.compile(r"^[^/]+\.data/(?:purelib|platlib|data)/")
-_SCRIPTS = re.compile(r"^[^/]+\.data/scripts/")
-
 _SYMBOL_VERSION = re.compile(r"(?P<kind>GLIBC|GLIBCXX|CXXABI|GCC|ZLIB)_(?P<version>\d+(?:\.\d+)*)")
 
 
@@ -173,7 +168,7 @@ class _Loader:
         if code.architecture in _DEVICE_CODE:
             return None
         if code.kind != "ELF":
-            if not _importable_module(code.path):
+            if not importable_module(code.path):
                 is_harmless = not _SHARED_OBJECT.search(code.path) and bool(
                     _SUFFIXES_ELSEWHERE.search(code.path) or _SYSTEMS_ELSEWHERE.search(code.path)
                 )
@@ -189,7 +184,7 @@ class _Loader:
         """Extension modules for another Python are ignored, which is a fault if the module has no other file."""
         if not is_never_imported(code.path, self.target) or self._replacement(code.path, scan):
             return None
-        tag = posixpath.basename(code.path).removeprefix(f"{_importable_module(code.path)}")
+        tag = posixpath.basename(code.path).removeprefix(f"{importable_module(code.path)}")
         suffixes = ", ".join(f"`*{suffix}`" for suffix in self.target.extension_suffixes)
         runtime = self.target.runtime.name
         advice = f"use or build a wheel for {runtime}"
@@ -201,7 +196,7 @@ class _Loader:
     def _replacement(self, path: str, scan: Scan) -> str | None:
         """The file that the runtime imports for the module that `path` is; the project's sources do not count."""
         folder, slash, _ = path.rpartition("/")
-        stem = f"{folder}{slash}{_importable_module(path)}"
+        stem = f"{folder}{slash}{importable_module(path)}"
         endings = (*self.target.extension_suffixes, ".py", ".pyc")
         candidates = (*(f"{stem}/__init__{ending}" for ending in endings), *(f"{stem}{ending}" for ending in endings))
         found = next((name for name in candidates if name in scan.files), None)
@@ -256,14 +251,6 @@ def _excluding(path: str) -> str:
     return f'exclude the file if nothing needs it: `exclude = ["{path_in_bundle(path)}"]`'
 
 
-def is_never_imported(path: str, target: Target) -> bool:
-    """Whether a file, by its path in a wheel or bundle, is an extension module of other Pythons or systems."""
-    if not path.endswith((".so", ".pyd")):
-        return False
-    module, name = _importable_module(path), posixpath.basename(path)
-    return bool(module) and name not in {f"{module}{suffix}" for suffix in target.extension_suffixes}
-
-
 # By the distribution that lacks a library, or by the library.
 _REMEDIES = {
     "opencv-contrib-python": "use `opencv-contrib-python-headless` instead: it needs no display",
@@ -306,17 +293,3 @@ def _newest_needed(code: MachineCode, own: frozenset[str]) -> dict[str, tuple[Ve
 def _is_optional(path_or_library: str, scan: Scan) -> bool:
     pattern = _OPTIONAL.get(canonicalize_name(scan.name))
     return bool(pattern and pattern.match(path_or_library))
-
-
-def path_in_bundle(path: str) -> str:
-    """The path in the bundle of a file in a wheel."""
-    return _SCRIPTS.sub("bin/", _SCHEME.sub("", path))
-
-
-def _importable_module(path: str) -> str | None:
-    """The name of the extension module, of any system, that a file is; None if it cannot be imported."""
-    folder, _, name = path_in_bundle(path).rpartition("/")
-    match = _TAGGED_EXTENSION.match(name) or _PLAIN_EXTENSION.match(name)
-    if match and match["module"].isidentifier() and all(part.isidentifier() for part in folder.split("/") if folder):
-        return match["module"]
-    return None

@@ -19,8 +19,8 @@ from hatch_lambda.common.ui import (
     warning_text,
     wrapped,
 )
-from hatch_lambda.resolve.closure import Origins
-from hatch_lambda.wheels.loadable import is_never_imported
+from hatch_lambda.resolve.origins import Origins
+from hatch_lambda.wheels.extension_modules import is_never_imported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,7 +14,7 @@ from hatch_lambda.common import system_libraries
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
 from hatch_lambda.wheels.check import check_wheel
-from hatch_lambda.wheels.loadable import fault_report, find_faults, is_never_imported, path_in_bundle
+from hatch_lambda.wheels.loadable import fault_report, find_faults
 from hatch_lambda.wheels.scan import Scan, scan_unchecked
 from tests.support.elf import ET_EXEC, ET_REL, make_elf
 from tests.support.packages import make_wheel
@@ -203,30 +203,6 @@ class TestTheProjectsOwn:
 
         assert fault.needs == "a Python that imports `*.cpython-311-x86_64-linux-gnu.so`"
         assert "build with the runtime's Python (`python3.13 -m hatchling build -t lambda`)" in fault.advice
-
-
-@pytest.mark.parametrize(
-    ("path", "never"),
-    [
-        *((path, True) for path, _ in FOREIGN),
-        ("shop/app.cpython-313-aarch64-linux-gnu.so", True),
-        ("shop-1.0.data/platlib/shop/app.pyd", True),
-        (EXTENSION, False),
-        ("foo/_speed.abi3.so", False),
-        ("foo/_speed.so", False),
-        ("foo/_speed.so.1", False),
-        ("foo/test-data/x.cpython-39-x86_64-linux-gnu.so", False),  # nothing imports it; something may read it
-        ("foo.libs/libx.cp39.so", False),
-        ("foo/app.cpython-311.pyc", False),
-    ],
-)
-def test_extensions_that_the_runtime_never_imports(path: str, never: bool) -> None:  # noqa: FBT001
-    assert is_never_imported(path, X86) is never
-
-
-@pytest.mark.parametrize("scheme", ["purelib", "platlib", "data"])
-def test_the_path_in_the_bundle_of_what_is_in_a_scheme(scheme: str) -> None:
-    assert path_in_bundle(f"foo-1.0.data/{scheme}/lib/libx.so") == "lib/libx.so"
 
 
 class TestVersions:

@@ -13,7 +13,7 @@ import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.tempfiles import PART, marked
-from hatch_lambda.resolve.closure import Origins
+from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.wheels import store as store_module
 from hatch_lambda.wheels.store import Store, WantedWheel

@@ -12,7 +12,8 @@ from packaging.version import Version
 from hatch_lambda.bundle.files import LeftOut
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.ui import Screen
-from hatch_lambda.resolve.closure import Closure, Distribution, Origins, Wheel
+from hatch_lambda.resolve.closure import Closure, Distribution, Wheel
+from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.wheels.compatibility import Verdict
 from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Generated
 from hatch_lambda.zip.summary import Made, bar, lines, overview

@@ -14,7 +14,7 @@ from hatch_lambda.bundle.prune.declarations import headers, stubs
 from hatch_lambda.bundle.prune.idle_tests import idle_tests
 from hatch_lambda.bundle.prune.search import Contents, Found, Search
 from hatch_lambda.config.settings import PRUNABLE
-from hatch_lambda.wheels.loadable import is_never_imported
+from hatch_lambda.wheels.extension_modules import is_never_imported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,0 +1,18 @@
+"""Where the wheels of a bundle came from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Origins(NamedTuple):
+    """How many distributions were downloaded, built or cached."""
+
+    downloaded: int = 0
+    built: int = 0
+    cached: int = 0
+    """Downloaded, resolved or built by an earlier build."""
+
+    def __str__(self) -> str:
+        counts = ((self.downloaded, "downloaded"), (self.built, "built here"), (self.cached, "cached"))
+        return ", ".join(f"{number} {how}" for number, how in counts if number)
