@@ -55,9 +55,10 @@ class Known(NamedTuple):
 
 
 class Wheel(NamedTuple):
-    """A wheel that is here. `is_cached`: in the store."""
+    """A wheel that is here. `url`: where it is from. `is_cached`: in the store."""
 
     path: Path
+    url: str
     is_cached: bool
 
 
@@ -92,11 +93,11 @@ class Fetch:
 
     def known(self, file: File) -> Future[Known]:
         """What a file's metadata say."""
-        return self._once(("known", file.url), (_METADATA, 0), lambda: self._known(file))
+        return self._once(("known", file.page, file.filename), (_METADATA, 0), lambda: self._known(file))
 
     def wheel(self, file: File) -> Future[Wheel]:
         """A wheel, large ones first."""
-        return self._once(("wheel", file.url), (_WHEEL, -(file.size or 0)), lambda: self._wheel(file))
+        return self._once(("wheel", file.page, file.filename), (_WHEEL, -(file.size or 0)), lambda: self._wheel(file))
 
     def drop(self, file: File) -> None:
         """Stop downloading what is not needed after all."""
@@ -127,15 +128,12 @@ class Fetch:
         if not answer.headers.get("content-type", "").lower().startswith(_JSON):
             raise LeftToPip(f"{url} has no JSON page")
         try:
-            candidates = self._preference.candidates(name, json.loads(answer.body)["files"])
-            found = [file._replace(url=urljoin(answer.url, file.url)) for file in candidates]
+            found = self._preference.candidates(name, json.loads(answer.body)["files"])
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise LeftToPip(f"{url} is no valid page") from None
-        for file in found:
-            check_secure(file.url, url)
         if (etag := answer.headers.get("etag")) and "no-store" not in answer.headers.get("cache-control", ""):
-            self._store.keep_page(key, _page_as_text(etag, found))
-        return found
+            self._store.keep_page(key, _page_as_text(etag, answer.url, found))
+        return [file._replace(page=answer.url) for file in found]
 
     def _known(self, file: File) -> Known:
         if file.rank is None:
@@ -173,7 +171,7 @@ class Fetch:
 
     def _beside(self, file: File) -> bytes:
         """METADATA as the index serves it (PEP 658). Stage 7 compares it with what is in the wheel."""
-        url = f"{file.url.partition('#')[0]}.metadata"
+        url = f"{_url_of(file)}.metadata"
         answer = self._client.get(url, {}, most=_LONGEST_METADATA)
         if answer.status != OK:
             raise LeftToPip(f"{url} answers {answer.status}")
@@ -184,7 +182,7 @@ class Fetch:
     def _near_the_end(self, file: File) -> bytes | None:
         """METADATA out of a wheel of which only the end is fetched; None if it is further ahead."""
         tail = {"Range": f"bytes=-{_TAIL}", "Accept-Encoding": "identity"}
-        answer = self._client.get(file.url, tail, most=_TAIL)
+        answer = self._client.get(_url_of(file), tail, most=_TAIL)
         if answer.status != PARTIAL:
             return None
         try:
@@ -197,10 +195,10 @@ class Fetch:
     def _wheel_now(self, file: File) -> Wheel:
         """In this thread, if nobody has begun."""
         with self._lock:
-            begun = self._begun.get(("wheel", file.url))
+            begun = self._begun.get(("wheel", file.page, file.filename))
             if begun is None or begun.cancel():
                 mine: Future[object] = Future()
-                self._begun["wheel", file.url] = mine
+                self._begun["wheel", file.page, file.filename] = mine
             else:
                 return begun.result()  # type: ignore[return-value]
         try:
@@ -213,17 +211,17 @@ class Fetch:
 
     def _wheel(self, file: File) -> Wheel:
         if kept := self._store.find(WantedWheel(file.name, file.version_text, file.filename, file.sha256)):
-            return Wheel(kept.path, is_cached=True)
+            return Wheel(kept.path, _url_of(file), is_cached=True)
         path = self._destination / file.name / file.filename
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._client.download(file.url, path, file.sha256, file.size, lambda: file not in self._dropped):
+        if not self._client.download(_url_of(file), path, file.sha256, file.size, lambda: file not in self._dropped):
             raise LeftToPip(f"{file} is not needed")
         self._arrived(path)
-        return Wheel(path, is_cached=False)
+        return Wheel(path, _url_of(file), is_cached=False)
 
 
-def _page_as_text(etag: str, files: Sequence[File]) -> str:
-    content = json.dumps([etag, files])
+def _page_as_text(etag: str, url: str, files: Sequence[File]) -> str:
+    content = json.dumps([etag, url, [file[:-1] for file in files]])
     return f"{_sha256(content.encode())}\n{content}"
 
 
@@ -232,8 +230,15 @@ def _page_from_text(text: str | None) -> tuple[str | None, Sequence[File] | None
     digest, _, content = (text or "").partition("\n")
     if digest != _sha256(content.encode()):
         return None, None
-    etag, rows = json.loads(content)
-    return etag, [File(*row)._replace(build=tuple(row[-2])) for row in rows]
+    etag, url, rows = json.loads(content)
+    return etag, [File(*row)._replace(build=tuple(row[8]), page=url) for row in rows]
+
+
+def _url_of(file: File) -> str:
+    """Where a file is. Raises `LeftToPip` if that is less secure than its page."""
+    url = urljoin(file.page, file.link).partition("#")[0]
+    check_secure(url, file.page)
+    return url
 
 
 def _sha256(content: bytes) -> str:

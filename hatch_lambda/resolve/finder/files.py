@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,20 +29,22 @@ _PYTHON_IN_NAME = re.compile(r"-py([123]\.?[0-9]?)$")
 class File(NamedTuple):
     """A file on an index. `rank`: the place of its best tag among the target's; None for an sdist.
 
-    `version`: as text, since most of them are never compared. `sha256`: empty if the index does not state it. `size`:
-    in bytes. `metadata`: whether the index has its METADATA beside it (PEP 658), and with which SHA-256, if it says so.
+    `version_text` and `link`, which may be relative to the URL of its page, are as they stand there, since most of them
+    are never needed. `sha256`: empty if the index does not state it. `size`: in bytes. `metadata`: whether the index
+    has its METADATA beside it (PEP 658), and with which SHA-256, if it says so.
     """
 
     name: NormalizedName
     version_text: str
     filename: str
-    url: str
+    link: str
     sha256: str
     size: int | None
     yanked: bool
     rank: int | None
     build: tuple[()] | tuple[int, str]
     metadata: bool | str
+    page: str = ""
 
     @property
     def version(self) -> Version:
@@ -56,6 +59,32 @@ def version_of(text: str) -> Version:
     return Version(text)
 
 
+def _is_version(text: str) -> bool:
+    try:
+        version_of(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+class _Ranks(dict[str, "int | None"]):
+    """The place of the best tag among the target's by the end of a wheel's name, from the tags or the build on."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self._places = {tag: place for place, tag in reversed([*enumerate(target.tags)])}
+        self._platforms = frozenset(tag.platform for tag in target.tags)
+        self.worst = len(target.tags)
+
+    def __missing__(self, end: str) -> int | None:
+        tags = "-".join(end.removesuffix(".whl").split("-")[-3:])
+        self[end] = None
+        if not self._platforms.isdisjoint(tags.rpartition("-")[2].split(".")):
+            with contextlib.suppress(ValueError):  # `py36+-none-any`
+                self[end] = min((self._places[tag] for tag in parse_tag(tags) if tag in self._places), default=None)
+        return self[end]
+
+
 class Preference:
     """pip's rules for one target: which files are candidates, and which of them are better.
 
@@ -65,8 +94,7 @@ class Preference:
     def __init__(self, target: Target, *, prefer_binary: bool) -> None:
         self._target = target
         self._prefer_binary = prefer_binary
-        self._places = {tag: place for place, tag in reversed([*enumerate(target.tags)])}
-        self._ranks: dict[str, int | None] = {}
+        self._ranks = _Ranks(target)
         self._serves: dict[str, bool] = {}
 
     @property
@@ -75,11 +103,23 @@ class Preference:
         return [str(self._target), self._target.runtime.full_version, list(self._target.platforms), self._prefer_binary]
 
     def candidates(self, name: NormalizedName, entries: Iterable[Mapping[str, Any]]) -> list[File]:
-        """The usable ones of a page's files, the best last. `url` is still as it stands there.
+        """The usable ones of a page's files, the best last; their `page` is not set.
 
         Raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` if the entries are not as PEP 691 says.
         """
-        found = [file for entry in entries if (file := self._candidate(name, entry))]
+        found: list[File] = []
+        for entry in entries:
+            filename = entry["filename"]
+            rank = None
+            if filename.endswith(".whl"):
+                # Judged by the end of the name alone first: there may be thousands, and most are for other platforms.
+                rank = self._ranks[filename.split("-", 2)[-1]]
+                if rank is None:
+                    continue
+            if file := self._candidate(name, entry, rank):
+                found.append(file)
+        if not self._prefer_binary:
+            found = [file for file in found if file.rank is not None or _is_version(file.version_text)]
         return sorted(found, key=self._key)
 
     def merged(self, pages: Sequence[Sequence[File]]) -> Sequence[File]:
@@ -90,18 +130,16 @@ class Preference:
 
     def _key(self, file: File) -> tuple[object, ...]:
         is_wheel = file.rank is not None
-        rank = len(self._places) if file.rank is None else file.rank
+        rank = self._ranks.worst if file.rank is None else file.rank
+        if self._prefer_binary and not is_wheel:
+            return (not file.yanked, False)  # which of them does not matter: pip builds them
         return (not file.yanked, is_wheel and self._prefer_binary, file.version, -rank, file.build)
 
-    def _candidate(self, name: NormalizedName, entry: Mapping[str, Any]) -> File | None:
-        filename, url = entry["filename"], entry["url"]
-        rank: int | None = None
+    def _candidate(self, name: NormalizedName, entry: Mapping[str, Any], rank: int | None) -> File | None:
+        filename, link = entry["filename"], entry["url"]
         build: BuildTag = ()
         version: str | None
-        if filename.endswith(".whl"):
-            rank = self._rank(filename)
-            if rank is None:
-                return None
+        if rank is not None:
             try:
                 of_project, parsed, build, _tags = parse_wheel_filename(filename)
             except InvalidWheelFilename:
@@ -115,7 +153,7 @@ class Preference:
             return None
         metadata = entry.get("core-metadata", entry.get("dist-info-metadata", entry.get("data-dist-info-metadata")))
         return File(
-            *(name, version, filename, url),
+            *(name, version, filename, link),
             sha256=(entry["hashes"].get("sha256") or "").lower(),
             size=size if isinstance(size := entry.get("size"), int) else None,
             yanked=entry.get("yanked", False) is not False,
@@ -123,18 +161,6 @@ class Preference:
             build=build,
             metadata=metadata.get("sha256") or True if isinstance(metadata, dict) else bool(metadata),
         )
-
-    def _rank(self, filename: str) -> int | None:
-        """Judged by the end of the name alone, as there may be thousands."""
-        tags = "-".join(filename[: -len(".whl")].split("-")[-3:])
-        if tags not in self._ranks:
-            try:
-                self._ranks[tags] = min(
-                    (self._places[tag] for tag in parse_tag(tags) if tag in self._places), default=None
-                )
-            except ValueError:  # `py36+-none-any`
-                self._ranks[tags] = None
-        return self._ranks[tags]
 
     def _sdist_version(self, name: NormalizedName, filename: str) -> str | None:
         match = _SDIST.fullmatch(filename)
@@ -147,10 +173,6 @@ class Preference:
             if python[1] != "{}.{}".format(*self._target.runtime.python):
                 return None
             version = version[: python.start()]
-        try:
-            version_of(version)
-        except InvalidVersion:
-            return None
         return version
 
     def serves(self, requires_python: str) -> bool:
@@ -183,7 +205,10 @@ def _accepted(files: Sequence[File], specifier: SpecifierSet) -> Iterator[File]:
     prereleases = []
     has_finals = False
     for file in reversed(files):
-        version = file.version
+        try:
+            version = file.version
+        except InvalidVersion:  # of an sdist
+            continue
         if version.is_prerelease and not with_prereleases:
             prereleases.append(file)
             continue

@@ -50,7 +50,7 @@ def find(job: Job, store: Store, arrived: Callable[[Path], object]) -> Closure:
         for number, (file, wheel) in enumerate(wheels.items(), 1):
             if not wheel.done():
                 job.reporter.now(f"downloading {file} ({number} of {len(wheels)})")
-            path, is_cached = wheel.result()
+            path, url, is_cached = wheel.result()
             found.append(
                 Distribution(
                     name=file.name,
@@ -60,7 +60,7 @@ def find(job: Job, store: Store, arrived: Callable[[Path], object]) -> Closure:
                     requested=file.name in needs.requested,
                     direct=False,
                     allowed_hashes=(),
-                    wheels=(Wheel(path, CACHED if is_cached else "downloaded", NOT_JUDGED_YET, file.url),),
+                    wheels=(Wheel(path, CACHED if is_cached else "downloaded", NOT_JUDGED_YET, url),),
                     source=None,
                 )
             )

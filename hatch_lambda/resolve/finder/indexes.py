@@ -20,7 +20,7 @@ from hatch_lambda.config import requirements_files
 from hatch_lambda.config.pip_configuration import pip_configuration_files
 from hatch_lambda.config.requirements_files import CONSTRAINT, REQUIREMENT, Unread
 from hatch_lambda.resolve.finder import LeftToPip
-from hatch_lambda.resolve.pip.process import pip_version
+from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 
 if TYPE_CHECKING:
@@ -66,8 +66,9 @@ class Wanted(NamedTuple):
 
 def indexes(job: Job, environment: Mapping[str, str] = os.environ) -> Indexes:
     """The indexes that pip would use. Raises `LeftToPip` if pip's configuration has more than indexes."""
-    if Version(pip_version()) < OLDEST_PIP:
-        raise LeftToPip(f"pip {pip_version()} is older than {OLDEST_PIP}")
+    pip = installed_version("pip")
+    if Version(pip) < OLDEST_PIP:
+        raise LeftToPip(f"pip {pip} is older than {OLDEST_PIP}")
     if job.resolver:
         raise LeftToPip(f"{job.resolver} is to run it")
     if job.settings.pip_args:
