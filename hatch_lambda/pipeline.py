@@ -28,34 +28,52 @@ from hatch_lambda.wheels.store import user_store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hatch_lambda.bundle.assemble import FileList
     from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.config.request import Request
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.wheels.store import Store, StoredWheel
 
 
+class Shared:
+    """What the bundles of one build have in common: a store that hashes a wheel once, fingerprints, lists of files."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.lists: dict[str, FileList] = {}
+        self._fingerprints: dict[object, str | None] = {}
+
+    def fingerprint(self, request: Request) -> str | None:
+        """As `resolve.fingerprint`; the same for all functions with the same inputs, though files may change."""
+        settings, requirements, constraints = request.settings, request.requirements, request.constraints
+        inputs = (*settings.facts("resolution").items(), requirements, constraints)
+        if inputs not in self._fingerprints:
+            self._fingerprints[inputs] = fingerprint(settings, requirements, constraints)
+        return self._fingerprints[inputs]
+
+
 def run(request: Request, reporter: Reporter) -> Bundle:
     """As `make_bundle`, with the bundle directory locked."""
-    with locks.building(user_store(request.settings.fallback_store), request.directory, reporter.line):
-        return make_bundle(request, reporter)
+    store = user_store(request.settings.fallback_store)
+    with locks.building(store, request.directory, reporter.line):
+        return make_bundle(request, reporter, Shared(store))
 
 
-def make_bundle(request: Request, reporter: Reporter) -> Bundle:
+def make_bundle(request: Request, reporter: Reporter, shared: Shared) -> Bundle:
     """Resolve for the target and lay the result out in the bundle directory, which the caller has locked.
 
     Raises `LambdaBuildError`; the bundle directory is then as it was.
     """
-    settings, state = request.settings, request.state
-    store = user_store(settings.fallback_store)
+    settings, state, store = request.settings, request.state, shared.store
     function = f" of the function `{settings.function}`" if settings.function else ""
     with reporter.group(f"Bundle{function} for {settings.target.description}"):
         _check(request, store, reporter)
         store.tidy()
         if state:
             tempfiles.sweep(state, tempfiles.PART)
-        key = fingerprint(settings, request.requirements, request.constraints) if state else None
+        key = shared.fingerprint(request) if state else None
         if state and key and (reused := _reuse(request, state, key, store, reporter)):
-            return replace(_lay_out(*reused, request, store, reporter), origins=Origins(cached=len(reused[0])))
+            return replace(_lay_out(*reused, request, shared, reporter), origins=Origins(cached=len(reused[0])))
         if state:
             saved_resolution.forget(state)
         with scratch_folder(reporter) as scratch:
@@ -72,7 +90,7 @@ def make_bundle(request: Request, reporter: Reporter) -> Bundle:
             audit(wheels, closure.required_by, request, store, reporter)
             if state:
                 saved_resolution.note_audit(state, request)
-            return replace(_lay_out(wheels, closure.required_by, request, store, reporter), origins=closure.origins)
+            return replace(_lay_out(wheels, closure.required_by, request, shared, reporter), origins=closure.origins)
 
 
 def resolve(job: Job, store: Store) -> Closure:
@@ -113,16 +131,16 @@ def _lay_out(
     wheels: tuple[StoredWheel, ...],
     required_by: Mapping[str, str],
     request: Request,
-    store: Store,
+    shared: Shared,
     reporter: Reporter,
 ) -> Bundle:
     """Stage 8. `required_by`: as `Closure.required_by`."""
 
     def work() -> Bundle:
         with naming_requirers(required_by):
-            bundle = assemble(wheels, request.settings, request.directory, request.state)
+            bundle = assemble(wheels, request.settings, request.directory, request.state, shared.lists)
         if request.settings.compile_bytecode:
-            bundle = with_bytecode(bundle, request.settings, store, request.place)
+            bundle = with_bytecode(bundle, request.settings, shared.store, request.place)
             reporter.detail(bundle.compiled)
         for line in bundle.kept:
             reporter.detail(line)

@@ -15,21 +15,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.files import Bundle, LeftOut, union
 from hatch_lambda.common import source_trees
-from hatch_lambda.common.files import read_regular, write_cache
+from hatch_lambda.common.files import read_regular, regular, write_cache
 from hatch_lambda.config.patterns import unmatched
 from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.resolve.fingerprint import installed_version
-from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.layout import Layout
 from hatch_lambda.wheels.members import BundleFile, Generated, Member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, MutableMapping
     from pathlib import Path
 
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.wheels.store import Store, StoredWheel
 
 FILES_NAME = "files.json"
+_HEAD = 2 * 64 + 2
+"""Bytes of its first line: two hashes, and what ends them."""
 
 # Sets of `prune` that do not depend on the project's own sources.
 _INDEPENDENT_SETS = frozenset({"bytecode", "extensions"})
@@ -41,29 +43,36 @@ _TELLING_WORDS = re.compile(rb"test|pyi|stub|include|header|\.(?:h|hh|hpp|pxd|px
 _OUTSIDE = re.compile(r"^/|(?:^|/)\.\.(?:/|$)", re.MULTILINE)
 
 
-class _FileList(NamedTuple):
-    """What assembling finds out: see `Bundle`."""
+class FileList(NamedTuple):
+    """What assembling finds out: see `Bundle`. `key`: none if the list is not cached."""
 
     files: tuple[BundleFile, ...]
     left_out: dict[str, LeftOut] = {}  # noqa: RUF012 - nobody changes it
     kept: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    key: str = ""
 
 
-def assemble(wheels: tuple[StoredWheel, ...], settings: Settings, directory: Path, state: Path | None = None) -> Bundle:
+def assemble(
+    wheels: tuple[StoredWheel, ...],
+    settings: Settings,
+    directory: Path,
+    state: Path | None = None,
+    known: MutableMapping[str, FileList] | None = None,
+) -> Bundle:
     """List the files of a bundle. `directory`: where it will be unpacked. `state`: where the list is cached.
 
-    Raises `BrokenWheelError` or `ConflictingFilesError`.
+    `known`: the lists of this build's other bundles. Raises `BrokenWheelError` or `ConflictingFilesError`.
     """
     sources = _own_sources(settings) if state and settings.prune - _INDEPENDENT_SETS else ()
-    key = key_of(wheels, settings, sources) if state else ""
-    listed = _read_list(state / FILES_NAME, key, wheels) if state else None
-    if listed is None:
-        listed = _list_files(wheels, settings, sources)
-        if state:
-            _write_list(state / FILES_NAME, key, listed, wheels)
-    files, left_out, kept, unused = listed
-    return Bundle(directory, files, wheels, key, left_out=left_out, kept=kept, unused=unused)
+    if not state:
+        return Bundle(directory, wheels=wheels, **_list_files(wheels, settings, sources)._asdict())
+    key, path, known = key_of(wheels, settings, sources), state / FILES_NAME, {} if known is None else known
+    listed = known.get(key) or _read_list(path, key, wheels)
+    if listed is None or _first_line(path) != listed.key:
+        listed = _write_list(path, key, listed or _list_files(wheels, settings, sources), wheels)
+    known[key] = listed
+    return Bundle(directory, wheels=wheels, **listed._asdict())
 
 
 def with_bytecode(bundle: Bundle, settings: Settings, store: Store, place: str) -> Bundle:
@@ -74,27 +83,26 @@ def with_bytecode(bundle: Bundle, settings: Settings, store: Store, place: str) 
     return dataclasses.replace(bundle, files=made.added_to(bundle.files), key="", compiled=str(made))
 
 
-def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> _FileList:
+def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> FileList:
     doubtful = settings.compatible  # the RECORD of these may be wrong
-    layouts = [lay_out(wheel.path, settings.target, check_record=wheel.name in doubtful) for wheel in wheels]
+    layouts = [Layout(wheel.path, settings.target, check_record=wheel.name in doubtful) for wheel in wheels]
+    everything = [layout.files() for layout in layouts]
     if not settings.exclude and not settings.prune:
-        return _FileList(union(layouts))
+        return FileList(union(everything))
     from hatch_lambda.bundle.prune import decide
 
-    excluded = [file for layout in layouts for file in layout if settings.is_excluded(file.path)]
+    excluded = [file for files in everything for file in files if settings.is_excluded(file.path)]
     gone = {file.path for file in excluded}
-    rest = [[file for file in layout if file.path not in gone] for layout in layouts]
+    rest = [[file for file in files if file.path not in gone] for files in everything]
     pruned = decide(rest, settings.prune, settings.target, sources)
     gone |= pruned.paths
     left = [
-        lay_out(wheel.path, settings.target, gone.__contains__, check_record=wheel.name in doubtful)
-        if any(file.path in gone for file in layout)
-        else layout
-        for wheel, layout in zip(wheels, layouts, strict=True)
+        layout.files(gone.__contains__) if any(file.path in gone for file in files) else files
+        for layout, files in zip(layouts, everything, strict=True)
     ]
     left_out = {"exclude": LeftOut(len(excluded), sum(file.source.size for file in excluded)), **pruned.left_out}
-    unused = unmatched(settings.exclude, (file.path for layout in layouts for file in layout))
-    return _FileList(union(left), left_out, pruned.kept, unused)
+    unused = unmatched(settings.exclude, (file.path for files in everything for file in files))
+    return FileList(union(left), left_out, pruned.kept, unused)
 
 
 def prunable(files: Iterable[BundleFile], settings: Settings) -> Mapping[str, LeftOut]:
@@ -129,7 +137,7 @@ def key_of(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[b
     return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()
 
 
-def _read_list(path: Path, key: str, wheels: tuple[StoredWheel, ...]) -> _FileList | None:
+def _read_list(path: Path, key: str, wheels: tuple[StoredWheel, ...]) -> FileList | None:
     """A cached list; None if it is damaged or has another key."""
     try:
         head, _, body = read_regular(path).partition(b"\n")
@@ -153,13 +161,17 @@ def _read_list(path: Path, key: str, wheels: tuple[StoredWheel, ...]) -> _FileLi
             ),
         ]
         sizes = {name: LeftOut(*facts) for name, facts in left_out.items()}
-        return _FileList(tuple(sorted(files)), sizes, tuple(map(str, kept)), tuple(map(str, unused)))
+        more = tuple(map(str, kept)), tuple(map(str, unused))
+        return FileList(tuple(sorted(files)), sizes, *more, head.decode("ascii"))
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
 
 
-def _write_list(path: Path, key: str, listed: _FileList, wheels: tuple[StoredWheel, ...]) -> None:
-    """Cache a list. Columns of members, without names that equal the path, are read twice as fast as rows."""
+def _write_list(path: Path, key: str, listed: FileList, wheels: tuple[StoredWheel, ...]) -> FileList:
+    """Cache a list, and return it with its key.
+
+    Columns of members, without names that equal the path, are read twice as fast as rows.
+    """
     owners = sorted({file.owner for file in listed.files})
     numbers = {owner: number for number, owner in enumerate(owners)}
     places = {wheel.path: number for number, wheel in enumerate(wheels)}
@@ -179,7 +191,18 @@ def _write_list(path: Path, key: str, listed: _FileList, wheels: tuple[StoredWhe
     ]
     facts = [listed.left_out, listed.kept, listed.unused, owners, texts, columns]
     body = json.dumps(facts, separators=(",", ":")).encode("ascii")
-    write_cache(path, _head(key, body).encode("ascii") + b"\n" + body)
+    head = _head(key, body)
+    write_cache(path, head.encode("ascii") + b"\n" + body)
+    return listed._replace(key=head)
+
+
+def _first_line(path: Path) -> str:
+    """Empty if the file is missing."""
+    try:
+        with regular(path).open("rb") as file:
+            return file.readline(_HEAD).decode("ascii", "replace").rstrip("\n")
+    except OSError:
+        return ""
 
 
 def _head(key: str, body: bytes) -> str:

@@ -34,7 +34,7 @@ class Bundle:
     wheels: tuple[StoredWheel, ...]
     """Sorted by distribution."""
     key: str = field(default="", compare=False)
-    """A hash of all that the files depend on; empty if unknown."""
+    """A hash of all that the files depend on, and one of their list; empty if unknown."""
     origins: Origins = field(default_factory=Origins, compare=False)
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
     """By `exclude` or the set of `prune`."""
@@ -62,14 +62,9 @@ def union(layouts: Iterable[tuple[BundleFile, ...]]) -> tuple[BundleFile, ...]:
             other = files.setdefault(file.path, file)
             if other is not file and not _interchangeable(other, file):
                 raise _conflict(other, file, f"both have a file `{file.path}`, with different content")
-    folders: set[str] = set()
-    for file in files.values():
-        for parent in parents(file.path):
-            if parent in folders:
-                break  # those above it are known, too
-            if parent in files:
-                raise _conflict(files[parent], file, f"have `{parent}`, one as a file and one as a folder")
-            folders.add(parent)
+    for folder in sorted(folders_of(files) & files.keys()):
+        below = next(file for path, file in files.items() if path.startswith(f"{folder}/"))
+        raise _conflict(files[folder], below, f"have `{folder}`, one as a file and one as a folder")
     return tuple(files[path] for path in sorted(files))
 
 
@@ -77,6 +72,17 @@ def parents(path: str) -> Iterator[str]:
     while (slash := path.rfind("/")) > 0:
         path = path[:slash]
         yield path
+
+
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """All directories that files are in."""
+    found: set[str] = set()
+    for path in paths:
+        for parent in parents(path):
+            if parent in found:
+                break  # those above it are known, too
+            found.add(parent)
+    return found
 
 
 def _conflict(one: BundleFile, other: BundleFile, what: str) -> ConflictingFilesError:

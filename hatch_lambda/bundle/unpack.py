@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle.files import parents
+from hatch_lambda.bundle.files import folders_of
 from hatch_lambda.common.files import read_regular, write_cache
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.tempfiles import remove
@@ -55,7 +55,7 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
     try:
         fresh.chmod(_FOLDER_MODE)
-        for folder in sorted({folder for file in files for folder in parents(file.path)}):
+        for folder in sorted(folders_of(file.path for file in files)):
             os.mkdir(f"{fresh}/{folder}")  # noqa: PTH102 - speed
             os.chmod(f"{fresh}/{folder}", _FOLDER_MODE)  # noqa: PTH101 - whatever the umask
         kept = set()

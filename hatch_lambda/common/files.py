@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,21 @@ def regular(path: Path) -> Path:
 def read_regular(path: Path) -> bytes:
     """The content of a file. Raises `OSError`, also for what is not `regular`."""
     return regular(path).read_bytes()
+
+
+def looks_of(path: Path) -> list[int]:
+    """What changes whenever a file is written, replaced or given other times; empty if nothing here does.
+
+    The time of the last change (ctime), unlike that of the last modification, cannot be set. On Windows, Python gives
+    the time of creation in its place.
+    """
+    try:
+        status = path.lstat()
+    except OSError:
+        return []
+    if os.name == "nt" or not stat.S_ISREG(status.st_mode):
+        return []
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode]
 
 
 def write_atomically(

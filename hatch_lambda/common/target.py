@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -48,6 +48,7 @@ class Runtime(NamedTuple):
         return "cpython-{}{}".format(*self.python)
 
     @property
+    @cache  # noqa: B019 - of constants
     def standard_library(self) -> frozenset[str]:
         """Its top-level modules, the public ones the same whichever Python builds."""
         first = {name: runtime.python for runtime in RUNTIMES.values() for name in runtime.new_modules.split()}
@@ -232,6 +233,12 @@ class Target:
             "python_version": f"{major}.{minor}",
             "sys_platform": "linux",
         }
+
+
+@cache
+def target_named(runtime: str, architecture: str) -> Target:
+    """The same object each time: all functions of a project ask for what it computes."""
+    return Target(RUNTIMES[runtime], ARCHITECTURES[architecture])
 
 
 def all_targets() -> tuple[Target, ...]:

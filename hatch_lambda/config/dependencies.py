@@ -47,13 +47,12 @@ class Dependencies(NamedTuple):
     ignored: tuple[str, ...] = ()
 
 
-def with_local_sources(requirements: tuple[str, ...], settings: Settings, project: str) -> Dependencies:
+def with_local_sources(requirements: tuple[str, ...], settings: Settings, workspace: Workspace) -> Dependencies:
     """Replace the names of local projects by direct references to them.
 
-    What neighbors require of other neighbors is added, since an installer would not find them. `project`: its name,
-    as it may be a member itself. Raises `ConfigurationError`.
+    What neighbors require of other neighbors is added, since an installer would not find them. Raises
+    `ConfigurationError`.
     """
-    workspace = Workspace(settings.root, project)
     if is_unpacked_sdist(settings.root):
         _check_paths(requirements, settings)
     constraints = uv_settings.constraints(workspace)

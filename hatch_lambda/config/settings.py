@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pathspec import GitIgnoreSpec
 
 from hatch_lambda.common.errors import ConfigurationError
-from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, target_named
 from hatch_lambda.config import validators
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Settings(_Facts):
 
     @cached_property
     def target(self) -> Target:
-        return Target(RUNTIMES[self.runtime], ARCHITECTURES[self.architecture])
+        return target_named(self.runtime, self.architecture)
 
     @property
     def target_directory(self) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections import Counter
 from contextlib import ExitStack
@@ -34,9 +33,10 @@ from hatch_lambda.config.settings import (
     missing_table_message,
 )
 from hatch_lambda.config.validators import listed
+from hatch_lambda.config.workspace import Workspace
 from hatch_lambda.plugin import HOOK, made_zips, project_wheel, reports, selection, unused_patterns
 from hatch_lambda.plugin.display import HatchUI
-from hatch_lambda.plugin.own_files import Own, own_files
+from hatch_lambda.plugin.own_files import Own, own_files, own_wheel
 from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared
 from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.wheels import locks
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from hatchling.builders.plugin.interface import BuilderInterface
     from typing_extensions import Self
 
+    from hatch_lambda.plugin.own_files import OwnWheel
     from hatch_lambda.wheels.members import BundleFile
 
 # What Hatch itself reads in the table of any hook.
@@ -64,14 +65,17 @@ class Build:
         self.builder = builder
         self._made: list[tuple[Prepared, summary.Made]] = []
         self._held = ExitStack()
+        self._for_all_zips = ExitStack()
+        self._shares_wheel = False
         self._id = uuid.uuid4().hex
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Release the lock, wherever the build has ended."""
+        """Release the lock and remove the project's wheel, wherever the build has ended."""
         self._held.close()
+        self._for_all_zips.close()
 
     @cached_property
     def tables(self) -> ProjectSettings:
@@ -114,14 +118,14 @@ class Build:
         declared = Declared(
             core.name, tuple(core.dependencies), core.optional_dependencies, groups, core.requires_python
         )
-        others = [self.settings[other] for other in cleaned or self.settings if self.settings[other] != settings]
+        others = dict.fromkeys(self._directories[other] for other in cleaned or self.settings)
         return Request(
             settings,
             settings.bundle_directory,
             metadata.name,
-            *with_local_sources(requirements_of(declared, settings), settings, core.name),
-            state=settings.target_directory,
-            neighbours=tuple(dict.fromkeys(other.target_directory for other in others)),
+            *with_local_sources(requirements_of(declared, settings), settings, self._workspace),
+            state=self._directories[version],
+            neighbours=tuple(other for other in others if other != self._directories[version]),
             anew=bool(cleaned),
             place=LAYER_ROOT if version in {LAYER, CODE} else TASK_ROOT,
             build=self._id,
@@ -149,6 +153,9 @@ class Build:
                     for name in shared
                 ]
             )
+        # Hooks of the target may change the project for each zip; those of the wheel cannot know which it is for.
+        its_hooks = self.builder.target_config.get("hooks", {}).keys() - {HOOK}
+        self._shares_wheel = len({*versions} - {LAYER}) > 1 and not its_hooks
         selection.build_directory(self.builder, self.builder.config.hook_config[HOOK])
         if versions != [LAYER]:
             project_wheel.check_selection(self.builder)
@@ -164,7 +171,7 @@ class Build:
         gitignore = directory / ".gitignore"
         if not gitignore.exists():  # tools that select files by what git ignores package no bundle
             write_cache(gitignore, b"*\n")
-        bundle = pipeline.make_bundle(request, reporter)
+        bundle = pipeline.make_bundle(request, reporter, self._shared)
         build_data[PREPARED_KEY] = Prepared(version, request, bundle, reporter)
 
     def build_zip(self, directory: str, build_data: dict[str, Any]) -> str:
@@ -174,10 +181,14 @@ class Build:
         former_warnings = [*reporter.warnings]  # those given from here on stand right above the summary
         # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
         dependencies = tuple(file for file in bundle.files if file.owner != self._owner)
-        tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
         with ExitStack() as stack:
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)))
-            own = Own() if version == LAYER else own_files(self.builder, prepared, Path(scratch), build_data)
+            if version == LAYER:
+                own = Own()
+            elif self._shares_wheel:
+                own = own_files(self.builder, prepared, self._shared_wheel, self._shared.store)
+            else:
+                wheel = stack.enter_context(own_wheel(self.builder, build_data))
+                own = own_files(self.builder, prepared, wheel, self._shared.store)
             everything = (*own.files, *dependencies)
             for warning in (
                 *own.warnings,
@@ -199,7 +210,12 @@ class Build:
                 (path, *reports.paths(path, self.tables.zip)),
                 version=version,
                 target=str(prepared.settings.target),
-                key=writer.key_of(files, wheels, prepared.settings.facts("zip"), self.tables.zip.facts("zip")),
+                key=writer.key_of(
+                    own.files if bundle.key else files,
+                    wheels,
+                    *(version, bundle.key, self._owner),
+                    *(prepared.settings.facts("zip"), self.tables.zip.facts("zip")),
+                ),
             ) as is_unchanged:
                 if is_unchanged:
                     archive = writer.Archive.of(path, files)
@@ -259,8 +275,25 @@ class Build:
     def _lock(self, settings: Settings) -> None:
         """Lock the bundle of a version and release the former one, for which Hatch may have built no zip."""
         self._held.close()
-        store = user_store(settings.fallback_store)
-        self._held.enter_context(locks.building(store, settings.bundle_directory, self.reporter().line))
+        self._held.enter_context(locks.building(self._shared.store, settings.bundle_directory, self.reporter().line))
+
+    @cached_property
+    def _shared(self) -> pipeline.Shared:
+        return pipeline.Shared(user_store(self.settings[FUNCTION].fallback_store))
+
+    @cached_property
+    def _workspace(self) -> Workspace:
+        return Workspace(Path(self.builder.root), self._core.name)
+
+    @cached_property
+    def _directories(self) -> Mapping[str, Path]:
+        """By version, where its state is."""
+        return {version: settings.target_directory for version, settings in self.settings.items()}
+
+    @cached_property
+    def _shared_wheel(self) -> OwnWheel:
+        """The project's wheel for all zips of the build. Raises `LambdaBuildError`."""
+        return self._for_all_zips.enter_context(own_wheel(self.builder, self.builder.get_default_build_data()))
 
     @property
     def _core(self) -> Any:

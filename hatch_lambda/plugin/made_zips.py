@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from hatch_lambda.common import tempfiles
-from hatch_lambda.common.files import make_directory, read_regular, write_cache
+from hatch_lambda.common.files import looks_of, make_directory, read_regular, write_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +40,7 @@ def note(  # noqa: PLR0913 - what a record has
     digest = hashlib.sha256(names[0].encode("utf-8", "surrogatepass")).hexdigest()
     record = build_directory / _FOLDER / f"{digest[:32]}.json"
     former = _read(record)
-    looks = _looks_of(files[0])
+    looks = looks_of(files[0])  # its SHA-256 would take half as long as writing it again
     if looks and former == {**facts, "key": key, "looks": looks}:
         yield True
         return
@@ -65,21 +64,6 @@ def _read(record: Path) -> Any:
         return None  # missing or damaged
 
 
-def _looks_of(zip_file: Path) -> list[int]:
-    """What changes whenever a file is written, replaced or given other times; empty if nothing here does.
-
-    Its SHA-256 would take half as long as writing it again. The time of the last change (ctime), unlike that of the
-    last modification, cannot be set. On Windows, Python gives the time of creation in its place.
-    """
-    try:
-        status = zip_file.lstat()
-    except OSError:
-        return []
-    if os.name == "nt" or not stat.S_ISREG(status.st_mode):
-        return []
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode]
-
-
 def _sealed(zip_file: Path) -> list[int]:
     """How a zip looks that was just written; empty if a change might leave it looking so. Raises `OSError`.
 
@@ -89,7 +73,7 @@ def _sealed(zip_file: Path) -> list[int]:
     """
     moment = time.time_ns()
     os.utime(zip_file, ns=(moment, moment))
-    looks = _looks_of(zip_file)
+    looks = looks_of(zip_file)
     return looks if looks and looks[1] == moment != looks[2] else []
 
 

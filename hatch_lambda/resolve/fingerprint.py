@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,7 @@ def this_machine() -> list[str]:
     return [sys.platform, platform.machine(), *platform.libc_ver()]
 
 
+@cache
 def installed_version(name: str) -> str:
     """The version of an installed distribution. (`metadata.version` would parse its whole README.)"""
     found = metadata.distribution(name)

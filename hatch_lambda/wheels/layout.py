@@ -28,27 +28,32 @@ if TYPE_CHECKING:
 def lay_out(
     wheel: Path, target: Target, is_excluded: Callable[[str], bool] = lambda _path: False, *, check_record: bool = False
 ) -> tuple[BundleFile, ...]:
-    """The files of a wheel at their paths in the bundle, except those that `is_excluded` by path.
+    """The files of a wheel, as `Layout.files`. Raises `BrokenWheelError`."""
+    return Layout(wheel, target, check_record=check_record).files(is_excluded)
 
-    `purelib`, `platlib` and `data` go to the root, scripts to `bin`; headers are omitted. `check_record`:
-    correct it if it is wrong, which takes hashing all files. Raises `BrokenWheelError`.
+
+class Layout:
+    """A wheel that was read once, for several selections of its files.
+
+    `purelib`, `platlib` and `data` go to the root, scripts to `bin`; headers are omitted. `check_record`: correct its
+    RECORD if it is wrong, which takes hashing all files. Raises `BrokenWheelError`.
     """
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            return _WheelLayout(wheel, archive, target).files(is_excluded, check_record=check_record)
-    except zipfile.BadZipFile as error:
-        raise BrokenWheelError(wheel.name, str(error)) from None
 
-
-class _WheelLayout:
-    def __init__(self, wheel: Path, archive: zipfile.ZipFile, target: Target) -> None:
+    def __init__(self, wheel: Path, target: Target, *, check_record: bool = False) -> None:
         self.wheel = wheel
-        self.archive = archive
+        self.check_record = check_record
         self.shebang = f"#!{target.python_executable}".encode("ascii")
-        self.entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         name, version, _build, _tags = parse_wheel_filename(wheel.name)
         self.owner = f"{name} {version}"
-        folders = {entry.filename.partition("/")[0] for entry in self.entries}
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                self._read(archive, name)
+        except zipfile.BadZipFile as error:
+            raise BrokenWheelError(wheel.name, str(error)) from None
+
+    def _read(self, archive: zipfile.ZipFile, name: str) -> None:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        folders = {entry.filename.partition("/")[0] for entry in entries}
         found = [
             folder
             for folder in folders
@@ -58,34 +63,37 @@ class _WheelLayout:
             raise self._broken(f"it has no .dist-info directory of {name}")
         self.dist_info = found[0]
         self.data = f"{self.dist_info.removesuffix('.dist-info')}.data"
-
-    def files(self, is_excluded: Callable[[str], bool], *, check_record: bool) -> tuple[BundleFile, ...]:
-        placed = [file for entry in self.entries if (file := self._place(entry))]
-        scripts = [file for file in self._entry_point_scripts() if file.path not in {other.path for other in placed}]
-        files = [file for file in placed if not is_excluded(file.path)]
-        scripts = [file for file in scripts if not is_excluded(file.path)]
-        record = f"{self.dist_info}/RECORD"
+        self.placed = [file for entry in entries if (file := self._place(archive, entry))]
+        paths = {file.path for file in self.placed}
+        self.scripts = [file for file in self._entry_point_scripts(archive) if file.path not in paths]
         try:
-            listed = [row for row in read_record(self.archive.read(record)) if len(row) > 2]  # noqa: PLR2004
+            record = read_record(archive.read(f"{self.dist_info}/RECORD"))
+            listed = [row for row in record if len(row) > 2]  # noqa: PLR2004
         except (KeyError, ValueError):
             listed = []
-        rows = {row[0]: row[1:3] for row in listed}
-        names = {entry.filename for entry in self.entries}
+        self.rows = {row[0]: row[1:3] for row in listed}
+        self.names = {entry.filename for entry in entries}
         exempt = {f"{self.dist_info}/{name}" for name in UNRECORDED}
-        is_standard = len(rows) == len(listed) and rows.keys() <= names | exempt
-        is_standard = is_standard and all(normalized_hash(row[0]) == row[0] for row in rows.values())
+        is_standard = len(self.rows) == len(listed) and self.rows.keys() <= self.names | exempt
+        self.is_standard = is_standard and all(normalized_hash(row[0]) == row[0] for row in self.rows.values())
 
         def is_true(entry: zipfile.ZipInfo) -> bool:
-            digest = hash_of(hashlib.sha256(self.archive.read(entry)).digest())
-            return rows.get(entry.filename) in ([digest, str(entry.file_size)], [digest, ""])  # sizes are optional
+            digest = hash_of(hashlib.sha256(archive.read(entry)).digest())
+            return self.rows.get(entry.filename) in ([digest, str(entry.file_size)], [digest, ""])  # sizes are optional
 
-        if check_record and not all(is_true(entry) for entry in self.entries if entry.filename not in exempt):
-            rows, is_standard = {}, False  # all files are hashed
-        if scripts or not is_standard or {file.path for file in files} != names:
-            if not rows and not check_record:
+        if self.check_record and not all(is_true(entry) for entry in entries if entry.filename not in exempt):
+            self.rows, self.is_standard = {}, False  # all files are hashed
+
+    def files(self, is_excluded: Callable[[str], bool] = lambda _path: False) -> tuple[BundleFile, ...]:
+        """The files at their paths in the bundle, except those that `is_excluded` by path."""
+        files = [file for file in self.placed if not is_excluded(file.path)]
+        scripts = [file for file in self.scripts if not is_excluded(file.path)]
+        if scripts or not self.is_standard or {file.path for file in files} != self.names:
+            if not self.rows and not self.check_record:
                 raise self._broken("its RECORD is missing or cannot be read")
+            record = f"{self.dist_info}/RECORD"
             files = [file for file in files if file.path != record]
-            files.append(self._file(record, FILE_MODE, Generated(_record([*files, *scripts], rows, record))))
+            files.append(self._file(record, FILE_MODE, Generated(_record([*files, *scripts], self.rows, record))))
         return (*files, *scripts)
 
     def _file(self, path: str, mode: int, source: Member | Generated) -> BundleFile:
@@ -94,7 +102,7 @@ class _WheelLayout:
     def _broken(self, reason: str) -> BrokenWheelError:
         return BrokenWheelError(self.wheel.name, reason)
 
-    def _place(self, entry: zipfile.ZipInfo) -> BundleFile | None:
+    def _place(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BundleFile | None:
         """An entry at its path in the bundle; None for headers."""
         path = name = entry.filename
         parts = name.split("/")
@@ -113,7 +121,7 @@ class _WheelLayout:
             if scheme == "scripts":
                 path, is_executable = f"bin/{path}", True
                 # PEP 427: `#!python` stands for the interpreter
-                first, newline, rest = self.archive.read(entry).partition(b"\n")
+                first, newline, rest = archive.read(entry).partition(b"\n")
                 if first.startswith(b"#!python"):
                     arguments = first.partition(b" ")[2].strip()
                     source = Generated(b" ".join(filter(None, [self.shebang, arguments])) + newline + rest)
@@ -121,13 +129,13 @@ class _WheelLayout:
                 raise self._broken(f"{name} is in the unknown scheme `{scheme}`")
         return self._file(path, EXECUTABLE_MODE if is_executable else FILE_MODE, source)
 
-    def _entry_point_scripts(self) -> Iterator[BundleFile]:
+    def _entry_point_scripts(self, archive: zipfile.ZipFile) -> Iterator[BundleFile]:
         """The commands that installers generate for `console_scripts`, with the runtime's interpreter."""
         entry_points = f"{self.dist_info}/entry_points.txt"
-        if entry_points not in self.archive.namelist():
+        if entry_points not in archive.namelist():
             return
         try:
-            scripts = console_scripts(self.archive.read(entry_points).decode("utf-8"))
+            scripts = console_scripts(archive.read(entry_points).decode("utf-8"))
         except ValueError as error:
             raise self._broken(f"its entry_points.txt cannot be read: {error}") from None
         for name, reference in scripts.items():

@@ -14,12 +14,12 @@ import os
 import re
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common import tempfiles
-from hatch_lambda.common.files import read_regular, replacing, write_atomically
+from hatch_lambda.common.files import looks_of, read_regular, replacing, write_atomically
 from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.common.tempfiles import PART
 
@@ -86,6 +86,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._hashed: dict[StoredWheel, list[int]] = {}
+        """How wheels looked when they were found to be intact."""
 
     def keep(self, wheel: Path, name: str, version: str, *, scratch: Path | None = None) -> StoredWheel:
         """Cache a wheel. `scratch`: a temporary folder; wheels in it are linked instead of copied, where possible."""
@@ -102,12 +104,22 @@ class Store:
         if not wanted.is_plain:
             return None
         kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
-        return kept if _is_intact(kept.path, kept.sha256) else None
+        looks = looks_of(kept.path)
+        if not _is_intact(kept.path, kept.sha256):
+            return None
+        self._hashed[kept] = looks
+        return kept
 
     def find_all(self, wanted: Iterable[WantedWheel]) -> list[StoredWheel | None]:
-        """`find` for many, on all cores, as hashing is slow."""
+        """`find` for many, on all cores, as hashing is slow; but not again for one that this object has found."""
         with ThreadPoolExecutor(cores()) as pool:
-            return list(pool.map(self.find, wanted))
+            found = [self._found(each) or pool.submit(self.find, each) for each in wanted]
+            return [each.result() if isinstance(each, Future) else each for each in found]
+
+    def _found(self, wanted: WantedWheel) -> StoredWheel | None:
+        kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
+        looks = self._hashed.get(kept)
+        return kept if looks and looks == looks_of(kept.path) else None
 
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
         """Cache which wheel a build made. `recipe`: a hash of everything that the build depends on."""

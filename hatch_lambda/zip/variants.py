@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bundle.files import is_shared_init, parents, union
+from hatch_lambda.bundle.files import folders_of, is_shared_init, union
 from hatch_lambda.common.errors import ConflictingFilesError
 from hatch_lambda.config.settings import CODE, LAYER
 
@@ -45,4 +45,4 @@ def _check_split_packages(own: tuple[BundleFile, ...], dependencies: tuple[Bundl
 def _package_directories(paths: Iterable[str]) -> set[str]:
     """The directories that Python may import as packages."""
     modules = (path for path in paths if ".dist-info/" not in path and path.endswith((".py", ".so")))
-    return {parent for path in modules for parent in parents(path)}
+    return folders_of(modules)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.bundle.assemble import FILES_NAME, assemble
+from hatch_lambda.bundle.assemble import FILES_NAME, FileList, assemble
 from hatch_lambda.config.settings import load
 from hatch_lambda.wheels.store import Store
 from tests.support.packages import make_wheel
@@ -35,10 +35,12 @@ def assembled(tmp_path: Path, project_root: Path, state: Path) -> Assembled:
     wheel = make_wheel(tmp_path, "foo", files=files)
     state.mkdir()
 
-    def run(*, store: str = "store", **table: object) -> Bundle:
+    def run(
+        *, store: str = "store", state: Path = state, known: dict[str, FileList] | None = None, **table: object
+    ) -> Bundle:
         kept = Store(tmp_path / store).keep(wheel, "foo", "1.0")
         settings = load({"runtime": "python3.13", **table}, project_root, environ={})
-        return assemble((kept,), settings, project_root / "bundle", state)
+        return assemble((kept,), settings, project_root / "bundle", state, known)
 
     return run
 
@@ -57,13 +59,30 @@ def test_the_second_time_no_wheel_is_read(assembled: Assembled, monkeypatch: pyt
     def refuse(*_: object) -> None:
         raise AssertionError("the wheel is read")
 
-    monkeypatch.setattr("hatch_lambda.bundle.assemble.lay_out", refuse)
+    monkeypatch.setattr("hatch_lambda.bundle.assemble.Layout", refuse)
     second = assembled(exclude=["*.txt"], prune=["tests"])
 
     assert second == first
     assert second.left_out == first.left_out
     assert {name: left.files for name, left in first.left_out.items()} == {"exclude": 1, "tests": 1}
     assert [file.source.read() for file in second.files] == [file.source.read() for file in first.files]
+
+
+def test_bundles_of_one_build_with_the_same_files_share_a_list(
+    assembled: Assembled, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: dict[str, FileList] = {}
+    other = state.with_name("other")
+    other.mkdir()
+    first = assembled(known=known)
+    with monkeypatch.context() as patched:
+        patched.setattr("hatch_lambda.bundle.assemble.Layout", None)
+        second = assembled(known=known, state=other)
+        assert second.files is first.files
+        assert assembled(state=other) == first  # by what was cached for it
+    assert (other / FILES_NAME).read_bytes() == (state / FILES_NAME).read_bytes()
+    assert assembled(known=known, state=other, exclude=["*.txt"]).files != first.files
+    assert first.key != assembled(known=known, state=other, exclude=["*.txt"]).key
 
 
 @pytest.mark.parametrize("change", [{"exclude": ["*.txt"]}, {"prune": ["tests"]}, {"runtime": "python3.12"}])

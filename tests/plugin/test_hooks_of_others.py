@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 from hatch_lambda.plugin.builder import LambdaBuilder
 from tests.support.projects import DIST_INFO, HOOK, PACKAGE, NewProject
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GLOBAL = f"{HOOK}\n[tool.hatch.build.hooks.custom]\n"
 CUSTOM_HOOK = """\
@@ -96,6 +102,40 @@ def test_a_hook_of_the_target_runs_once_for_a_zip(new_project: NewProject) -> No
     project.build()
 
     assert project.root.joinpath("ran").read_text() == "initialize lambda\nfinalize lambda\n"
+
+
+FUNCTIONS = "\n[tool.hatch.build.hooks.lambda.functions.a]\n[tool.hatch.build.hooks.lambda.functions.b]\n"
+
+
+@pytest.mark.parametrize("owner", ["hooks", "targets.wheel.hooks"])
+def test_the_wheel_is_built_once_for_all_functions_and_with_it_its_hooks_run(
+    new_project: NewProject, owner: str
+) -> None:
+    body = "pathlib.Path(self.root, 'orders/made.py').write_text(f'AT = {pathlib.Path(\"ran\").stat().st_size}')"
+    project = new_project(f"{HOOK}{FUNCTIONS}[tool.hatch.build.{owner}.custom]\n", files=files(body))
+
+    project.build()
+
+    assert project.root.joinpath("ran").read_text() == "initialize wheel\nfinalize wheel\n"
+    names = [f"orders-1.0-{function}-python3.13-x86_64.zip" for function in "ab"]
+    assert {_read(project.dist / name, "orders/made.py") for name in names} == {b"AT = 17"}
+
+
+def test_hooks_of_the_target_may_change_the_project_for_each_function(new_project: NewProject) -> None:
+    body = "pathlib.Path(self.root, 'orders/made.py').write_text(f'FOR = {version!r}')"
+    table = "[tool.hatch.build.targets.lambda.hooks.custom]\n"
+    project = new_project(f"{HOOK}{FUNCTIONS}{table}", files=files(body))
+
+    project.build()
+
+    for function in "ab":
+        name = f"orders-1.0-{function}-python3.13-x86_64.zip"
+        assert _read(project.dist / name, "orders/made.py") == f"FOR = {function!r}".encode()
+
+
+def _read(path: Path, name: str) -> bytes:
+    with ZipFile(path) as archive:
+        return archive.read(name)
 
 
 def test_hooks_alone_are_run_and_cleaned_for_the_target(new_project: NewProject) -> None:

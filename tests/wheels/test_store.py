@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_lambda.common.errors import BrokenWheelError
+from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.tempfiles import PART, marked
 from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.resolve.pip import process
@@ -129,6 +130,32 @@ class TestTheStore:
             bundle_with_state("foo", pip_args=arguments)
             with pytest.raises(BrokenWheelError, match=r"modified in the cache"):
                 bundle_with_state("foo>0", pip_args=arguments)
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no time of the last change that Python knows")
+    def test_a_wheel_is_hashed_once_by_one_build_unless_it_is_touched(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kept = Store(tmp_path / "cache").keep(make_wheel(tmp_path, "foo"), "foo", "1.0")
+        hashed: list[Path] = []
+
+        def counting(path: Path) -> str:
+            hashed.append(path)
+            return sha256_of(path)
+
+        monkeypatch.setattr("hatch_lambda.wheels.store.sha256_of", counting)
+        store, wanted = Store(tmp_path / "cache"), [WantedWheel(*kept[:4])]
+
+        assert [store.find_all(wanted), store.find_all(wanted)] == [[kept], [kept]]
+        assert len(hashed) == 1
+        kept.path.touch()
+        assert store.find_all(wanted) == [kept]
+        assert len(hashed) == 2
+        status, content = kept.path.stat(), bytearray(kept.path.read_bytes())
+        content[100] ^= 1
+        kept.path.write_bytes(content)
+        os.utime(kept.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert store.find_all(wanted) == [None]
+        assert not kept.path.exists()
 
     def test_two_projects_share_a_wheel(self, situation: Situation, cache: Path) -> None:
         situation.build()

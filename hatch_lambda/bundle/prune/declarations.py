@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from hatch_lambda.bundle.files import parents
+from hatch_lambda.bundle.files import folders_of, parents
 from hatch_lambda.bundle.prune import mentions
 from hatch_lambda.bundle.prune.search import Found, Search, is_module
 
@@ -93,7 +93,7 @@ def _unless_read(  # noqa: PLR0913, PLR0917 - what differs between the two sets
 
 def _only_in_namespaces(gone: set[str], files: Mapping[str, BundleFile]) -> set[str]:
     """Those in directories without other files: such a directory can be imported (PEP 420), and must not vanish."""
-    left = {parent for path in files if path not in gone for parent in parents(path)}
+    left = folders_of(path for path in files if path not in gone)
     beside = {path[: path.find(".", path.rfind("/") + 1)] for path in files if is_module(path)}
     return {
         path

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bundle.files import parents
+from hatch_lambda.bundle.files import folders_of
 from hatch_lambda.bundle.prune import mentions
 from hatch_lambda.bundle.prune.search import Found, Search, is_module
 
@@ -107,7 +107,7 @@ def _without_distributions_of_tests(found: list[_Tests], search: Search) -> list
     covered = {path for tests in found for path in tests.paths}
     others = search.files.keys() - covered
     with_more = {search.files[path].owner for path in others if is_module(path) and not path.startswith("bin/")}
-    folders = {parent for path in others for parent in parents(path)}
+    folders = folders_of(others)
     return [
         tests
         for tests in found

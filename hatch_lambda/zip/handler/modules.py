@@ -8,7 +8,7 @@ import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.bundle.files import parents
+from hatch_lambda.bundle.files import folders_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ class Modules:
 
     def __init__(self, files: Iterable[BundleFile], target: Target) -> None:
         self._files = {file.path: file for file in files}
-        self._folders = frozenset(f"{parent}/" for path in self._files for parent in parents(path))
+        self._folders = frozenset(f"{folder}/" for folder in folders_of(self._files))
         self._suffixes = {
             **dict.fromkeys(target.extension_suffixes, "extension"),
             ".py": "source",
