@@ -1,11 +1,15 @@
 """How long a Lambda zip takes: hatch-lambda beside what people use instead, in one run.
 
-    hatch run bench                  # all workloads and scenes; some minutes
-    hatch run bench --write          # … and put the table into the README
+    hatch run bench                  # all workloads and scenes; an hour
+    hatch run bench --write          # … and put the tables into the README
     hatch run bench --workload web --scene edit --runs 9
+    hatch run bench --delay 0        # all scenes with an index on this machine, see `loopback.py`
 
 It needs the package index, `zip` and a Python 3.13; it makes environments of its own below a temporary folder. The
 contestants take turns, so that a machine whose speed drifts is unfair to none; medians are compared, as ratios.
+
+All contestants get a plain configuration: the index that pip uses on this machine (a mirror's URL, certificates, proxy
+and timeouts, by `pip config list`), and nothing else of pip's and uv's configuration files and variables.
 
 Nobody pays for somebody else. Between runs nothing is deleted, only moved aside, since ext4 is slow to make files for
 some minutes after it has lost as many (it passes over the inodes of late); and a run begins when the disk has all of
@@ -15,6 +19,7 @@ the one before.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import statistics
@@ -22,79 +27,79 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from benchmarks.contestants import PYPROJECT, ROOT, Contestant, contestants
+from benchmarks.loopback import recording
+from benchmarks.plain import plain_environment
 
-ROOT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from benchmarks.loopback import LoopbackIndex
 
 WORKLOADS = {
     "requests": ["requests"],
     "web": ["fastapi", "pydantic", "mangum", "httpx", "cryptography"],
     "data": ["pandas", "scipy"],
+    # 90 distributions, all of them wheels
+    "big": [
+        *("langchain", "langchain-openai", "langchain-aws", "boto3", "sqlalchemy", "aws-lambda-powertools[all]"),
+        *("fastapi", "mangum", "alembic", "aiohttp", "redis", "jinja2", "structlog", "sentry-sdk", "rich"),
+        "python-multipart",
+    ],
 }
 SCENES = {
     "edit": "everything warm, one source line changed",
     "resolve": "caches warm, nothing resolved",
     "cold": "no caches at all",
+    "far": "no caches at all, and an index on this machine that answers each request after 40 ms",
 }
-PYTHON_VERSION = "3.13"
-# What `uv` calls glibc 2.34, the target's.
-UV_PLATFORM = "x86_64-manylinux_2_34"
-PIP_PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (34, 28, 27, 24, 17)] + ["manylinux2014_x86_64"]
-
-AWS_SCRIPT = """\
-import sys
-from aws_lambda_builders.builder import LambdaBuilder
-source, artifacts, scratch, manifest = sys.argv[1:]
-LambdaBuilder(language="python", dependency_manager="pip", application_framework=None).build(
-    source, artifacts, scratch, manifest, runtime="python3.13", architecture="x86_64"
-)
-"""
+_FAR = 40
+"""Milliseconds."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One run of one contestant. `memory`: of the largest process, in bytes. `size`: of the zip."""
+    """One run of one contestant.
+
+    `processor`: seconds of CPU of all its processes. `memory`: of the largest one, in bytes. `size`: of the zip.
+    """
 
     seconds: float
+    processor: float
     memory: int
     size: int
 
 
-@dataclass
-class Contestant:
-    """A way to make the zip.
-
-    `forget`: what it keeps beside its caches, gone before the scenes in which nothing is resolved yet. `outdated`: what
-    it cannot take over from an earlier run, gone before each.
-    """
-
-    name: str
-    command: Callable[[Path], Sequence[str]]
-    result: str
-    forget: Sequence[str]
-    outdated: Sequence[str] = ()
-    environment: dict[str, str] = field(default_factory=dict)
-
-
 def main() -> None:
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        bench = _Bench(Path(folder), options.python, options.runs, options.without)
+    load = os.getloadavg()[0]
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        bench = Bench(folder, options.python, options.runs, stack.enter_context(recording()), options.without)
         rows = [
             row
             for workload in options.workload or WORKLOADS
             for scene in options.scene or SCENES
-            for row in bench.run(workload, scene)
+            for row in bench.run(workload, WORKLOADS[workload], scene, _FAR if scene == "far" else options.delay)
         ]
-    table = _table(rows, options.runs)
-    print(table)
+    tables = "\n\n".join([_explanation(options, load), _times(rows), _memory(rows)])
+    print(f"{tables}\n\nSeconds of CPU:\n\n{_times(rows, lambda measure: measure.processor)}")
     if options.write:
-        _write_into_readme(table)
+        _write_into_readme(tables)
+
+
+def _explanation(options: argparse.Namespace, load: float) -> str:
+    lines = [
+        f"Median seconds of {options.runs} runs, in turn; in parentheses, how many times hatch-lambda's.",
+        f"The machine's load was {load:.1f} before, and {os.getloadavg()[0]:.1f} at the end.",
+    ]
+    if options.delay is not None:
+        lines.append(f"The index was on this machine and answered each request after {options.delay} ms.")
+    return " ".join(lines)
 
 
 def _options() -> argparse.Namespace:
@@ -103,8 +108,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scene", action="append", choices=SCENES, help="only this one; may be repeated")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each contestant (5)")
     parser.add_argument("--python", type=Path, default=_python(), help="a Python 3.13 for all contestants")
+    parser.add_argument("--delay", type=int, metavar="MS", help="an index on this machine, which answers after so long")
     parser.add_argument("--without", action="append", default=[], help="leave a contestant out, by its name")
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the tables into the README")
     return parser.parse_args()
 
 
@@ -117,51 +123,64 @@ def _python() -> Path | None:
     return found.executable if found else None
 
 
-class _Bench:
-    def __init__(self, folder: Path, python: Path | None, runs: int, without: Sequence[str] = ()) -> None:
+class Bench:
+    """`without`: names of contestants that do not take part."""
+
+    def __init__(
+        self, folder: Path, python: Path | None, runs: int, index: LoopbackIndex, without: Sequence[str] = ()
+    ) -> None:
         if python is None:
             sys.exit("There is no Python 3.13 here; name one with --python.")
         if shutil.which("zip") is None:
             sys.exit("There is no `zip` here, which most people pack with.")
         self.folder = folder
         self.runs = runs
-        ours, peers = folder / "ours", folder / "peers"
-        _make_environment(python, ours, [str(ROOT)])
-        _make_environment(python, peers, ["uv", "aws-lambda-builders", "setuptools", "wheel"])
-        everyone = [_ours(ours), _uv(peers), _pip(peers), _aws(peers, folder)]
-        self.contestants = [one for one in everyone if one.name not in without]
+        self.index = index
+        self.contestants = [one for one in contestants(python, folder) if one.name not in without]
 
-    def run(self, workload: str, scene: str) -> list[_Row]:
-        """Each contestant in turn, as often as wanted, after one run that does not count."""
-        projects = {contestant.name: self._project(contestant, workload) for contestant in self.contestants}
+    def run(self, workload: str, dependencies: Sequence[str], scene: str, delay: int | None) -> list[Row]:
+        """Each contestant in turn, as often as wanted, after one run that does not count.
+
+        `delay`: milliseconds of the index on loopback; None: with the index of the machine.
+        """
+        self.index.delay = (delay or 0) / 1000
+        url = None if delay is None else self.index.url
+        projects = {one.name: self._project(one, workload, dependencies) for one in self.contestants}
         measures: dict[str, list[Measure]] = {contestant.name: [] for contestant in self.contestants}
-        for turn in range(self.runs + 1):
+        turn = 0
+        while turn <= self.runs:
+            fetched = self.index.fetched
             for contestant in self.contestants:
                 project = projects[contestant.name]
-                self._set_the_scene(contestant, project, scene, turn)
-                measure = _run(contestant, project, self._caches(contestant, scene))
+                without_caches = scene in {"cold", "far"} or (url and turn == 0)
+                self._set_the_scene(contestant, project, scene, turn, without_caches=bool(without_caches))
+                measure = _run(contestant, project, {**plain_environment(url), **self._caches(contestant, scene)})
                 if turn:
                     measures[contestant.name].append(measure)
-                sys.stderr.write(f"{workload} {scene} {contestant.name}: {measure.seconds:.2f} s\n")
+                figures = f"{measure.seconds:.2f} s, {measure.processor:.2f} of CPU, {measure.memory / 1e6:.0f} MB"
+                sys.stderr.write(f"{workload} {scene} {contestant.name}: {figures}\n")
+            if turn or self.index.fetched == fetched:  # else the index on loopback did not have everything yet
+                turn += 1
         floor = self._floor(workload)
-        return [_Row(workload, scene, name, found, floor) for name, found in measures.items()]
+        return [Row(workload, scene, name, found, floor) for name, found in measures.items()]
 
-    def _project(self, contestant: Contestant, workload: str) -> Path:
+    def _project(self, contestant: Contestant, workload: str, dependencies: Sequence[str]) -> Path:
         project = self.folder / "projects" / workload / contestant.name.replace(" ", "-")
         if not project.exists():
             package = project / "app"
             package.mkdir(parents=True)
-            dependencies = WORKLOADS[workload]
-            (project / "pyproject.toml").write_text(_PYPROJECT.format(dependencies=dependencies), encoding="utf-8")
+            (project / "pyproject.toml").write_text(PYPROJECT.format(dependencies=dependencies), encoding="utf-8")
             (project / "requirements.txt").write_text("\n".join(dependencies) + "\n", encoding="utf-8")
             (package / "__init__.py").write_text("", encoding="utf-8")
         return project
 
-    def _set_the_scene(self, contestant: Contestant, project: Path, scene: str, turn: int) -> None:
+    def _set_the_scene(
+        self, contestant: Contestant, project: Path, scene: str, turn: int, *, without_caches: bool
+    ) -> None:
         line = f"def handler(event, context):\n    return {turn}\n"
         (project / "app" / "handler.py").write_text(line, encoding="utf-8")
         gone = [project / name for name in (*contestant.outdated, *(contestant.forget if scene != "edit" else ()))]
-        if scene == "cold":
+        if without_caches:
             gone.append(self._cache_folder(contestant, scene))
         for path in gone:
             if path.exists():
@@ -169,7 +188,12 @@ class _Bench:
         os.sync()
 
     def _cache_folder(self, contestant: Contestant, scene: str) -> Path:
-        return self.folder / "caches" / ("cold" if scene == "cold" else "warm") / contestant.name.replace(" ", "-")
+        return (
+            self.folder
+            / "caches"
+            / ("cold" if scene in {"cold", "far"} else "warm")
+            / contestant.name.replace(" ", "-")
+        )
 
     def _caches(self, contestant: Contestant, scene: str) -> dict[str, str]:
         folder = self._cache_folder(contestant, scene)
@@ -194,126 +218,72 @@ class _Bench:
         return statistics.median(seconds)
 
 
-def _make_environment(python: Path, folder: Path, packages: Sequence[str]) -> None:
-    subprocess.run([python, "-m", "venv", folder], check=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--upgrade", "pip"]
-    subprocess.run([*pip, *packages], check=True)
-
-
-_PYPROJECT = """\
-[build-system]
-requires = ["hatchling", "hatch-lambda"]
-build-backend = "hatchling.build"
-
-[project]
-name = "app"
-version = "1.0"
-dependencies = {dependencies}
-
-[tool.hatch.build.hooks.lambda]
-runtime = "python3.13"
+# A process starts with its parent's peak as its own, and a parent that serves an index is large.
+_WEIGH = """\
+import os, sys, time
+started = time.perf_counter()
+_, status, usage = os.wait4(os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ), 0)
+with open(sys.argv[1], "w") as file:
+    print(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, file=file)
+sys.exit(os.waitstatus_to_exitcode(status) != 0)
 """
 
 
-def _ours(environment: Path) -> Contestant:
-    python = str(environment / "bin" / "python")
-    return Contestant(
-        "hatch-lambda",
-        lambda _project: [python, "-m", "hatchling", "build", "-t", "lambda"],
-        result="dist/app-1.0-python3.13-x86_64.zip",
-        forget=(".hatch", "dist"),
-    )
-
-
-_PACK = "cp -r app target/ && rm -f function.zip && cd target && zip -qrX ../function.zip ."
-
-
-def _shell(script: str) -> Callable[[Path], Sequence[str]]:
-    return lambda _project: ["sh", "-ec", script]
-
-
-def _uv(environment: Path) -> Contestant:
-    install = (
-        f"{environment}/bin/uv pip install --quiet --target target --python {environment}/bin/python "
-        f"--python-version {PYTHON_VERSION} --python-platform {UV_PLATFORM} --only-binary :all: -r requirements.txt"
-    )
-    return Contestant("uv + zip", _shell(f"{install} && {_PACK}"), "function.zip", forget=("target", "function.zip"))
-
-
-def _pip(environment: Path) -> Contestant:
-    platforms = " ".join(f"--platform {platform}" for platform in PIP_PLATFORMS)
-    install = (
-        f"{environment}/bin/python -m pip install --quiet --upgrade --target target --python-version {PYTHON_VERSION} "
-        f"--only-binary :all: {platforms} -r requirements.txt"
-    )
-    return Contestant("pip + zip", _shell(f"{install} && {_PACK}"), "function.zip", forget=("target", "function.zip"))
-
-
-def _aws(environment: Path, folder: Path) -> Contestant:
-    script = folder / "aws_build.py"
-    script.write_text(AWS_SCRIPT, encoding="utf-8")
-    build = (
-        f"mkdir artifacts scratch && "
-        f'{environment}/bin/python {script} "$PWD/app" "$PWD/artifacts" "$PWD/scratch" "$PWD/requirements.txt" && '
-        "rm -f function.zip && cd artifacts && zip -qrX ../function.zip ."
-    )
-    return Contestant(
-        "aws-lambda-builders + zip",
-        _shell(build),
-        "function.zip",
-        forget=("function.zip",),
-        outdated=("artifacts", "scratch"),
-        environment={"PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}"},
-    )
-
-
-def _run(contestant: Contestant, project: Path, caches: dict[str, str]) -> Measure:
+def _run(contestant: Contestant, project: Path, environment: Mapping[str, str]) -> Measure:
     """One run, by the operating system's own account of the process and all that it waited for."""
-    environment = {**os.environ, **contestant.environment, **caches}
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        contestant.command(project), cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    figures = project / "figures"
+    finished = subprocess.run(
+        [sys.executable, "-IS", "-c", _WEIGH, str(figures), *contestant.command(project)],
+        cwd=project,
+        env={**environment, **contestant.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
-    assert process.stdout is not None
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
-    if process.returncode:
-        sys.exit(f"{contestant.name} failed:\n{output.decode(errors='replace')}")
-    return Measure(seconds, usage.ru_maxrss * 1024, (project / contestant.result).stat().st_size)
+    if finished.returncode:
+        sys.exit(f"{contestant.name} failed:\n{finished.stdout.decode(errors='replace')}")
+    seconds, processor, memory = figures.read_text(encoding="utf-8").split()
+    return Measure(float(seconds), float(processor), int(memory), (project / contestant.result).stat().st_size)
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """What a contestant needed for a workload in a scene. `floor`: seconds to write the wheels into one file."""
+
     workload: str
     scene: str
     name: str
-    measures: list[Measure]
+    measures: Sequence[Measure]
     floor: float
 
-    @property
-    def seconds(self) -> float:
-        return statistics.median(measure.seconds for measure in self.measures)
+    def median(self, of: Callable[[Measure], float] = lambda measure: measure.seconds) -> float:
+        return statistics.median(map(of, self.measures))
 
 
-def _table(rows: list[_Row], runs: int) -> str:
-    lines = [
-        f"Median seconds of {runs} runs, the contestants in turn; × is how many times hatch-lambda's.",
-        "",
-        "| workload | scene | contestant | s | × | peak memory, MB | zip, MB |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    ours = {(row.workload, row.scene): row.seconds for row in rows if row.name == "hatch-lambda"}
-    for row in rows:
-        ratio = row.seconds / ours[row.workload, row.scene]
-        memory = max(measure.memory for measure in row.measures) / 1e6
-        size = row.measures[-1].size / 1e6
-        figures = f"{row.seconds:.2f} | {ratio:.1f} | {memory:.0f} | {size:.1f}"
-        lines.append(f"| {row.workload} | {row.scene} | {row.name} | {figures} |")
-        if row.name == "hatch-lambda" and row.scene == "edit":
-            lines.append(f"| {row.workload} | {row.scene} | (the floor: `cat` of the wheels) | {row.floor:.2f} | | | |")
+def _times(rows: Sequence[Row], of: Callable[[Measure], float] = lambda measure: measure.seconds) -> str:
+    names = list(dict.fromkeys(row.name for row in rows))
+    lines = [f"| workload | scene | {' | '.join(names)} |", f"|---|---|{'---|' * len(names)}"]
+    for workload, scene in dict.fromkeys((row.workload, row.scene) for row in rows):
+        medians = [row.median(of) for row in rows if (row.workload, row.scene) == (workload, scene)]
+        first, *others = medians
+        cells = [f"{first:.2f}", *(f"{median:.2f} ({median / first:.1f})" for median in others)]
+        lines.append(f"| {workload} | {scene} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _memory(rows: Sequence[Row]) -> str:
+    names = list(dict.fromkeys(row.name for row in rows))
+    lines = [f"| workload | zip, MB | `cat` of the wheels, s | {' | '.join(f'{name}, MB' for name in names)} |"]
+    lines.append(f"|---|---|---|{'---|' * len(names)}")
+    for workload in dict.fromkeys(row.workload for row in rows):
+        ours = [row for row in rows if row.workload == workload]
+        peaks = [max(measure.memory for row in ours if row.name == name for measure in row.measures) for name in names]
+        cells = [
+            f"{ours[0].measures[0].size / 1e6:.1f}",
+            f"{ours[0].floor:.2f}",
+            *(f"{peak / 1e6:.0f}" for peak in peaks),
+        ]
+        lines.append(f"| {workload} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
