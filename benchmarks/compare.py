@@ -36,7 +36,7 @@ from benchmarks.loopback import recording
 from benchmarks.plain import plain_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from benchmarks.loopback import LoopbackIndex
 
@@ -77,9 +77,7 @@ class Measure:
 def main() -> None:
     options = _options()
     load = os.getloadavg()[0]
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        bench = Bench(folder, options.python, options.runs, stack.enter_context(recording()), options.without)
+    with prepared(options) as bench:
         rows = [
             row
             for workload in options.workload or WORKLOADS
@@ -106,12 +104,17 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workload", action="append", choices=WORKLOADS, help="only this one; may be repeated")
     parser.add_argument("--scene", action="append", choices=SCENES, help="only this one; may be repeated")
-    parser.add_argument("--runs", type=int, default=5, help="counted runs of each contestant (5)")
-    parser.add_argument("--python", type=Path, default=_python(), help="a Python 3.13 for all contestants")
+    add_common_options(parser)
     parser.add_argument("--delay", type=int, metavar="MS", help="an index on this machine, which answers after so long")
-    parser.add_argument("--without", action="append", default=[], help="leave a contestant out, by its name")
     parser.add_argument("--write", action="store_true", help="put the tables into the README")
     return parser.parse_args()
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `prepared` takes."""
+    parser.add_argument("--runs", type=int, default=5, help="counted runs of each contestant (5)")
+    parser.add_argument("--python", type=Path, default=_python(), help="a Python 3.13 for all contestants")
+    parser.add_argument("--without", action="append", default=[], help="leave a contestant out, by its name")
 
 
 def _python() -> Path | None:
@@ -123,20 +126,24 @@ def _python() -> Path | None:
     return found.executable if found else None
 
 
-class Bench:
-    """`without`: names of contestants that do not take part."""
+@contextlib.contextmanager
+def prepared(options: argparse.Namespace) -> Iterator[Bench]:
+    """Check what the comparison needs, and make the contestants' environments in a temporary folder."""
+    if options.python is None:
+        sys.exit("There is no Python 3.13 here; name one with --python.")
+    if shutil.which("zip") is None:
+        sys.exit("There is no `zip` here, which most people pack with.")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, recording() as index:
+        everyone = contestants(options.python, Path(folder))
+        yield Bench(Path(folder), [one for one in everyone if one.name not in options.without], options.runs, index)
 
-    def __init__(
-        self, folder: Path, python: Path | None, runs: int, index: LoopbackIndex, without: Sequence[str] = ()
-    ) -> None:
-        if python is None:
-            sys.exit("There is no Python 3.13 here; name one with --python.")
-        if shutil.which("zip") is None:
-            sys.exit("There is no `zip` here, which most people pack with.")
+
+class Bench:
+    def __init__(self, folder: Path, contestants: Sequence[Contestant], runs: int, index: LoopbackIndex) -> None:
         self.folder = folder
+        self.contestants = contestants
         self.runs = runs
         self.index = index
-        self.contestants = [one for one in contestants(python, folder) if one.name not in without]
 
     def run(self, workload: str, dependencies: Sequence[str], scene: str, delay: int | None) -> list[Row]:
         """Each contestant in turn, as often as wanted, after one run that does not count.
@@ -162,7 +169,10 @@ class Bench:
             if turn or self.index.fetched == fetched:  # else the index on loopback did not have everything yet
                 turn += 1
         floor = self._floor(workload)
-        return [Row(workload, scene, name, found, floor) for name, found in measures.items()]
+        return [
+            Row(workload, scene, one.name, measures[one.name], floor, projects[one.name] / one.result)
+            for one in self.contestants
+        ]
 
     def _project(self, contestant: Contestant, workload: str, dependencies: Sequence[str]) -> Path:
         project = self.folder / "projects" / workload / contestant.name.replace(" ", "-")
@@ -248,13 +258,17 @@ def _run(contestant: Contestant, project: Path, environment: Mapping[str, str]) 
 
 @dataclass(frozen=True)
 class Row:
-    """What a contestant needed for a workload in a scene. `floor`: seconds to write the wheels into one file."""
+    """What a contestant needed for a workload in a scene.
+
+    `floor`: seconds to write the wheels into one file. `result`: the zip, while the benchmark lasts.
+    """
 
     workload: str
     scene: str
     name: str
     measures: Sequence[Measure]
     floor: float
+    result: Path
 
     def median(self, of: Callable[[Measure], float] = lambda measure: measure.seconds) -> float:
         return statistics.median(map(of, self.measures))
