@@ -122,6 +122,15 @@ def test_clearing_is_refused_while_a_build_is_running(store: Store, tmp_path: Pa
         pass
 
 
+def test_a_lock_that_another_program_holds_counts(store: Store, tmp_path: Path) -> None:
+    with building(store, tmp_path / "bundle", pytest.fail):
+        pass
+    lock = next(path for path in store.lock_files() if path.name != "gate.lock")
+
+    with FileLock(lock), pytest.raises(LambdaBuildError, match="A build is running"), clearing(store):
+        pytest.fail("cleared")
+
+
 @pytest.mark.slow
 def test_builds_wait_until_the_cache_is_cleared(store: Store, tmp_path: Path) -> None:
     reports: list[str] = []
