@@ -156,13 +156,16 @@ class Store:
 
     def keep_metadata(self, sha256: str, content: bytes) -> None:
         """Cache the METADATA of a wheel with this hash."""
-        self.write(self.root / "metadata" / sha256, content)
+        digest = hashlib.sha256(content).hexdigest().encode()
+        self.write(self.root / "metadata" / sha256, digest + b"\n" + content)
 
     def metadata(self, sha256: str) -> bytes | None:
         try:
             path = self.root / "metadata" / sha256
-            content = read_regular(path)
+            digest, _, content = read_regular(path).partition(b"\n")
         except OSError:
+            return None
+        if digest != hashlib.sha256(content).hexdigest().encode():  # damaged
             return None
         _mark_as_used(path)
         return content

@@ -88,7 +88,7 @@ def _handler(
             elif place == "files" and file.is_file():
                 self.answer(200, file.read_bytes(), "application/octet-stream")
             elif place == "files" and file.suffix == ".metadata":
-                self.answer(200, _metadata(file.with_suffix("")).encode(), "application/octet-stream")
+                self.answer(200, metadata_of(file.with_suffix("")).encode(), "application/octet-stream")
             else:
                 self.answer(404, b"")
 
@@ -141,10 +141,10 @@ def json_page(folder: Path, name: str, yanked: Mapping[str, str | bool] = Mappin
 def _requires_python(path: Path) -> str:
     if path.suffix != ".whl":
         return ""
-    lines = _metadata(path).splitlines()
+    lines = metadata_of(path).splitlines()
     return next((line.partition(": ")[2] for line in lines if line.startswith("Requires-Python")), "")
 
 
-def _metadata(wheel: Path) -> str:
+def metadata_of(wheel: Path) -> str:
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))).decode()

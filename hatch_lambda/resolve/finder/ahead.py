@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from hatch_lambda.resolve.finder import LeftToPip
 from hatch_lambda.resolve.finder.files import matching
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class Ahead:
         def on_files(future: Future[Sequence[File]]) -> None:
             if future.cancelled() or future.exception():
                 return  # the resolver meets it, if it comes there
-            with contextlib.suppress(LeftToPip):
+            with contextlib.suppress(Exception):  # likewise: an error in here would be shown with its traceback
                 file = next(matching(future.result(), specifier), None)
                 if file and file.rank is not None:
                     self._begin(file)
@@ -68,7 +67,7 @@ class Ahead:
         def on_known(future: Future[Known]) -> None:
             if future.cancelled() or future.exception():
                 return
-            with contextlib.suppress(LeftToPip):
+            with contextlib.suppress(Exception):
                 known = future.result()
                 of_extras = known.extras.intersection(map(canonicalize_name, extras))
                 for required in known.requires:

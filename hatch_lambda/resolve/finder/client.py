@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
 import queue
+import socket
 import threading
+import time
 from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
+from weakref import WeakSet
 
 from hatch_lambda.resolve.finder import LeftToPip
 from hatch_lambda.resolve.finder.indexes import is_loopback
@@ -19,23 +23,28 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from typing import BinaryIO
 
     from typing_extensions import Self
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
+    from urllib3.connection import HTTPConnection
 
     from hatch_lambda.resolve.finder.indexes import Indexes
 
 Result = TypeVar("Result")
 
 WORKERS = 16
-_ATTEMPTS = 3  # of an answer that breaks off
-_RETRIES = 2  # of pip's five: if the index fails for long, pip tries again
+_PAUSES = (0.25, 1.0)
+"""Seconds before a request is retried. If the index fails for longer, pip retries as often as it is configured to."""
 _REDIRECTS = 10
 _PIECE = 256 * 1024
-# As pip retries (`PipSession`); urllib3 adds 413, 429 and 503 if they say when to retry.
-_RETRIED = (500, 502, 503, 520, 527)
+_RETRIED = frozenset({500, 502, 503, 520, 527})  # as pip does (`PipSession`), and others that say when to retry
 _LONGEST_WAIT = 30
 """Seconds that `Retry-After` may ask for."""
+_LONGEST_WHEEL = 4_000_000_000
+"""Bytes, where the index states no size."""
+_TIME_TO_STOP = 0.5
+"""Seconds for threads to end what they are doing."""
 OK, PARTIAL, NOT_MODIFIED, NOT_FOUND = 200, 206, 304, 404
 
 
@@ -55,20 +64,21 @@ class Client:
         self._ways = ways
         self._user_agent = user_agent
         self._lock = threading.Lock()
+        self._sockets = WeakSet[socket.socket]()
         self.stopped = threading.Event()
 
     def get(self, url: str, headers: Mapping[str, str], *, most: int) -> Answer:
-        """`most`: bytes of the body, decoded."""
+        """`most`: bytes of the body, decoded. If a range is asked for and not supported, the body is empty."""
 
         def read(answer: BaseHTTPResponse, final_url: str) -> Answer:
-            body = answer.read(most + 1, decode_content=True)
+            is_whole_instead = "Range" in headers and answer.status == OK
+            body = b"" if is_whole_instead else answer.read(most + 1, decode_content=True)
             if len(body) > most:
-                answer.close()
                 raise LeftToPip(f"{url} has more than {most} bytes")
             lower = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status, lower, body, final_url)
 
-        return self._repeat(url, headers, read)
+        return self._repeat(url, {"Accept-Encoding": "gzip", **headers}, read)
 
     def download(self, url: str, path: Path, sha256: str, size: int | None, is_wanted: Callable[[], bool]) -> bool:
         """Download a file with this hash and size; False if it is not wanted any more."""
@@ -77,48 +87,87 @@ class Client:
             if answer.status != OK:
                 raise LeftToPip(f"{url} answers {answer.status}")
             digest, length = hashlib.sha256(), 0
-            with path.open("wb") as file:
-                while piece := answer.read(_PIECE, decode_content=False):
-                    length += len(piece)
-                    if not is_wanted() or self.stopped.is_set():
-                        answer.close()
-                        return False
-                    if size is not None and length > size:
+            with self._create(path) as file:
+                while length <= (_LONGEST_WHEEL if size is None else size):
+                    piece = answer.read(_PIECE, decode_content=False)
+                    if not piece:
                         break
+                    if not is_wanted():
+                        return False
+                    length += len(piece)
                     digest.update(piece)
                     file.write(piece)
             if digest.hexdigest() != sha256 or size not in {None, length}:
-                answer.close()
-                path.unlink()
                 raise LeftToPip(f"{url} has another content than the index says")
             return True
 
         return self._repeat(url, {"Accept-Encoding": "identity"}, save)
 
-    def _repeat(self, url: str, headers: Mapping[str, str], read: Callable[[BaseHTTPResponse, str], Result]) -> Result:
-        from urllib3.exceptions import HTTPError
+    def stop(self) -> None:
+        """From now on nothing is fetched, and no file is created. What is being read breaks off."""
+        with self._lock:
+            self.stopped.set()
+            for each in self._sockets:
+                with contextlib.suppress(OSError):  # not connected any more
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)  # not TLS's own, which is for the reading thread
 
-        for attempt in itertools.count(1):
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        with self._lock:
+            if "_made_pool" in vars(self):
+                self._made_pool.clear()
+
+    def _create(self, path: Path) -> BinaryIO:
+        with self._lock:  # so that no directory is created when it was removed
+            self._go_on()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("wb")
+
+    def _go_on(self) -> None:
+        if self.stopped.is_set():
+            raise LeftToPip("stopped")
+
+    def _repeat(self, url: str, headers: Mapping[str, str], read: Callable[[BaseHTTPResponse, str], Result]) -> Result:
+        """Ask until there is an answer. What has timed out or cannot be reached is left to pip, which waits as long."""
+        from urllib3 import exceptions
+
+        for pause in (*_PAUSES[: self._ways.retries], None):
             try:
                 answer, final_url = self._ask(url, {"User-Agent": self._user_agent, **headers})
                 with answer:
-                    return read(answer, final_url)
-            except (HTTPError, OSError) as error:
-                # What could not be reached has been retried already.
-                if attempt == _ATTEMPTS or type(error).__name__ == "MaxRetryError" or self.stopped.is_set():
+                    wait = None if pause is None else self._wait_before_retry(answer, pause)
+                    if wait is None:
+                        result = read(answer, final_url)
+                        self._go_on()  # else it may be cut off
+                        return result
+            except (exceptions.HTTPError, OSError, ValueError) as error:  # the latter of malformed URLs and headers
+                if pause is None or isinstance(error, (exceptions.TimeoutError, ValueError)):
                     raise LeftToPip(f"{url} cannot be fetched: {error}") from None
+                wait = pause
+            self.stopped.wait(wait)
         raise AssertionError
+
+    def _wait_before_retry(self, answer: BaseHTTPResponse, pause: float) -> float | None:
+        """Seconds; None if the answer is final. Raises `LeftToPip` if they are too many."""
+        from urllib3 import Retry
+
+        wait = Retry().get_retry_after(answer) if answer.status in Retry.RETRY_AFTER_STATUS_CODES else None
+        if wait is not None and wait > _LONGEST_WAIT:
+            raise LeftToPip(f"{answer.url} asks to wait for {wait:.0f} seconds")
+        return pause if wait is None and answer.status in _RETRIED else wait
 
     def _ask(self, url: str, headers: Mapping[str, str]) -> tuple[BaseHTTPResponse, str]:
         """The answer after redirects, and its URL; the body is still to be read."""
         for _ in range(_REDIRECTS):
-            if self.stopped.is_set():
-                raise LeftToPip("stopped")
-            answer = self._pool.request("GET", url, headers=headers, redirect=False, preload_content=False)
+            self._go_on()
+            answer = self._pool.request(
+                "GET", url, headers=headers, redirect=False, retries=False, preload_content=False
+            )
             location = answer.get_redirect_location()
             if not location:
                 return answer, url
-            answer.drain_conn()
+            with answer:
+                answer.read(_PIECE, decode_content=False)  # the connection of a short one can be used again
             target = urljoin(url, location)
             check_secure(target, url)
             url = target
@@ -131,23 +180,31 @@ class Client:
 
     @cached_property
     def _made_pool(self) -> PoolManager:
-        from urllib3 import PoolManager, Retry, Timeout
+        from urllib3 import PoolManager, Timeout
 
-        class BoundedRetry(Retry):
-            """Leaves it to pip if the server asks for a long wait."""
-
-            def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-                seconds = super().get_retry_after(response)
-                if seconds is not None and seconds > _LONGEST_WAIT:
-                    raise LeftToPip(f"{response.url} asks to wait for {seconds:.0f} seconds")
-                return seconds
-
-        return PoolManager(
+        is_secure = self._ways.certificates or any(url.startswith("https:") for url in self._ways.urls)
+        pool = PoolManager(
             maxsize=WORKERS,
             timeout=Timeout(self._ways.timeout),
-            retries=BoundedRetry(min(self._ways.retries, _RETRIES), status_forcelist=_RETRIED, backoff_factor=0.25),
-            ssl_context=self._ssl_context() if any(url.startswith("https:") for url in self._ways.urls) else None,
+            ssl_context=self._ssl_context() if is_secure else None,
         )
+        pool.pool_classes_by_scheme = {
+            scheme: self._with_our_connections(kind) for scheme, kind in pool.pool_classes_by_scheme.items()
+        }
+        return pool
+
+    def _with_our_connections(self, pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+        """Whose sockets we know, as urllib3 offers no way to stop what is being read."""
+
+        def connect(connection: HTTPConnection) -> None:
+            pool.ConnectionCls.connect(connection)
+            with self._lock:
+                self._go_on()
+                if connection.sock:
+                    self._sockets.add(connection.sock)
+
+        ours = type("_Connection", (pool.ConnectionCls,), {"connect": connect})
+        return type(pool.__name__, (pool,), {"ConnectionCls": ours})
 
     def _ssl_context(self) -> ssl.SSLContext:
         import ssl
@@ -182,7 +239,7 @@ class Workers:
         self._threads: list[threading.Thread] = []
 
     def submit(self, urgency: tuple[int, int], task: Callable[[], Result]) -> Future[Result]:
-        """`urgency`: the smallest first."""
+        """`urgency`: the smallest first. Raises `LeftToPip` if there can be no threads."""
         future: Future[Result] = Future()
         if self._client.stopped.is_set():
             future.set_exception(LeftToPip("stopped"))
@@ -190,8 +247,14 @@ class Workers:
         with self._lock:
             self._tasks.put((urgency, next(self._order), future, task))
             if self._tasks.qsize() > self._idle and len(self._threads) < WORKERS:
-                self._threads.append(threading.Thread(target=self._work, daemon=True))
-                self._threads[-1].start()
+                thread = threading.Thread(target=self._work, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # a limit of the system
+                    if not self._threads:
+                        raise LeftToPip(str(error)) from None
+                else:
+                    self._threads.append(thread)
         return future
 
     def _work(self) -> None:
@@ -206,6 +269,8 @@ class Workers:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(task())
+                except OSError as error:  # of files, such as a full disk: pip meets it, too, or does without
+                    future.set_exception(LeftToPip(str(error)))
                 except BaseException as error:  # noqa: BLE001 - raised where the result is wanted
                     future.set_exception(error)
 
@@ -213,7 +278,11 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop. What is being fetched is dropped at its next piece."""
-        self._client.stopped.set()
+        """Stop. Threads that still wait for a server to accept a connection end after its timeout, without a trace."""
+        self._client.stop()
         for _thread in self._threads:  # wake those that wait for a task
             self._tasks.put(((0, 0), next(self._order), Future(), str))
+        deadline = time.monotonic() + _TIME_TO_STOP
+        for thread in self._threads:
+            thread.join(max(0, deadline - time.monotonic()))
+        self._client.close()

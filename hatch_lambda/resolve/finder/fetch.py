@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import re
 import threading
 import zipfile
-import zlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -19,6 +20,7 @@ from packaging.version import InvalidVersion, Version
 from hatch_lambda.resolve.finder import LeftToPip
 from hatch_lambda.resolve.finder.client import NOT_FOUND, NOT_MODIFIED, OK, PARTIAL, check_secure
 from hatch_lambda.resolve.finder.files import File
+from hatch_lambda.wheels.archive import ZIP_ERRORS
 from hatch_lambda.wheels.metadata import Metadata
 from hatch_lambda.wheels.store import WantedWheel
 
@@ -35,12 +37,13 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 # Bytes. The longest pages of the public index have some 30 MB.
-_LONGEST_PAGE = 200_000_000
+_LONGEST_PAGE = 100_000_000
 _LONGEST_METADATA = 20_000_000
 SMALL = 300_000
 """A wheel up to this size is downloaded as a whole where its metadata is not beside it: one request instead of two."""
 _TAIL = 64_000  # in which METADATA is, as a rule: wheels have it near their end
 _JSON = "application/vnd.pypi.simple.v1+json"
+_METADATA_PATH = re.compile(r"[^/]+\.dist-info/METADATA")
 _PAGE_FORMAT = 1
 # How urgent: everything else waits for the first two.
 _PAGE, _METADATA, _WHEEL = 0, 1, 2
@@ -131,16 +134,15 @@ class Fetch:
             found = self._preference.candidates(name, json.loads(answer.body)["files"])
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise LeftToPip(f"{url} is no valid page") from None
-        if (etag := answer.headers.get("etag")) and "no-store" not in answer.headers.get("cache-control", ""):
-            self._store.keep_page(key, _page_as_text(etag, answer.url, found))
+        if (etag := answer.headers.get("etag")) and "no-store" not in answer.headers.get("cache-control", "").lower():
+            with contextlib.suppress(OSError):
+                self._store.keep_page(key, _page_as_text(etag, answer.url, found))
         return [file._replace(page=answer.url) for file in found]
 
     def _known(self, file: File) -> Known:
         if file.rank is None:
             raise LeftToPip(f"{file} is an sdist")
-        if not file.sha256:
-            raise LeftToPip(f"the index states no SHA-256 of {file.filename}")
-        metadata = self._metadata(file)
+        metadata = self._metadata(_wanted(file), file)
         try:
             requires = tuple(map(Requirement, metadata.requires))
             is_the_same = canonicalize_name(metadata.get("Name")) == file.name
@@ -152,22 +154,30 @@ class Fetch:
         extras = frozenset(map(canonicalize_name, metadata.all("Provides-Extra")))
         return Known(requires, extras, metadata.get("Requires-Python"))
 
-    def _metadata(self, file: File) -> Metadata:
-        content = self._store.metadata(file.sha256)
+    def _metadata(self, wanted: WantedWheel, file: File) -> Metadata:
+        # Without a hash, what is beside the wheel may change.
+        content = None if file.metadata is True else self._store.metadata(file.sha256)
         if content is None or (isinstance(file.metadata, str) and _sha256(content) != file.metadata):
-            content = self._fetched_metadata(file)
-            self._store.keep_metadata(file.sha256, content)
+            content = self._fetched_metadata(wanted, file)
+            if file.metadata is not True:
+                self._keep_metadata(file, content)
         return Metadata(content.decode("utf-8", "replace"))
 
-    def _fetched_metadata(self, file: File) -> bytes:
+    def _keep_metadata(self, file: File, content: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._store.keep_metadata(file.sha256, content)
+
+    def _fetched_metadata(self, wanted: WantedWheel, file: File) -> bytes:
         """From where it costs least: beside the wheel, out of it if it is here or small, or out of its end."""
         if file.metadata:
             return self._beside(file)
-        if kept := self._store.find(WantedWheel(file.name, file.version_text, file.filename, file.sha256)):
-            return _metadata_in(kept.path)
-        if file.size and file.size > SMALL and (content := self._near_the_end(file)):
-            return content
-        return _metadata_in(self._wheel_now(file).path)
+        if kept := self._store.find(wanted):
+            content = _metadata_in(kept.path)
+        elif not (_is_large(file) and (content := self._near_the_end(file))):
+            content = _metadata_in(self._wheel_now(file).path)
+        if content is None:
+            raise LeftToPip(f"the metadata of {file.filename} cannot be read")
+        return content
 
     def _beside(self, file: File) -> bytes:
         """METADATA as the index serves it (PEP 658). Stage 7 compares it with what is in the wheel."""
@@ -180,17 +190,10 @@ class Fetch:
         return answer.body
 
     def _near_the_end(self, file: File) -> bytes | None:
-        """METADATA out of a wheel of which only the end is fetched; None if it is further ahead."""
+        """METADATA out of a wheel of which only the end is fetched; None if it is not there, or not whole."""
         tail = {"Range": f"bytes=-{_TAIL}", "Accept-Encoding": "identity"}
         answer = self._client.get(_url_of(file), tail, most=_TAIL)
-        if answer.status != PARTIAL:
-            return None
-        try:
-            with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:  # it corrects the offsets by what is missing
-                info = next(info for info in archive.infolist() if _is_metadata(info.filename))
-                return archive.read(info) if info.header_offset >= 0 else None
-        except (zipfile.BadZipFile, zlib.error, EOFError, StopIteration, NotImplementedError, ValueError, OSError):
-            return None
+        return _metadata_in(io.BytesIO(answer.body)) if answer.status == PARTIAL else None
 
     def _wheel_now(self, file: File) -> Wheel:
         """In this thread, if nobody has begun."""
@@ -198,6 +201,7 @@ class Fetch:
             begun = self._begun.get(("wheel", file.page, file.filename))
             if begun is None or begun.cancel():
                 mine: Future[object] = Future()
+                mine.set_running_or_notify_cancel()  # nobody else is to begin it
                 self._begun["wheel", file.page, file.filename] = mine
             else:
                 return begun.result()  # type: ignore[return-value]
@@ -210,14 +214,23 @@ class Fetch:
         return wheel
 
     def _wheel(self, file: File) -> Wheel:
-        if kept := self._store.find(WantedWheel(file.name, file.version_text, file.filename, file.sha256)):
+        if kept := self._store.find(_wanted(file)):
             return Wheel(kept.path, _url_of(file), is_cached=True)
         path = self._destination / file.name / file.filename
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not self._client.download(_url_of(file), path, file.sha256, file.size, lambda: file not in self._dropped):
             raise LeftToPip(f"{file} is not needed")
+        if not file.metadata and _is_large(file):
+            self._check_its_end(file, path)
         self._arrived(path)
         return Wheel(path, _url_of(file), is_cached=False)
+
+    def _check_its_end(self, file: File, wheel: Path) -> None:
+        """Check a wheel against what was fetched of its end alone, which no hash holds."""
+        known, content = self._store.metadata(file.sha256), _metadata_in(wheel)
+        if content is not None and known != content:
+            self._keep_metadata(file, content)
+            if known is not None:
+                raise LeftToPip(f"the end of {file.filename} is not that of the wheel")
 
 
 def _page_as_text(etag: str, url: str, files: Sequence[File]) -> str:
@@ -228,30 +241,50 @@ def _page_as_text(etag: str, url: str, files: Sequence[File]) -> str:
 def _page_from_text(text: str | None) -> tuple[str | None, Sequence[File] | None]:
     """The ETag of a page in the store, and its candidates; None if it is damaged."""
     digest, _, content = (text or "").partition("\n")
-    if digest != _sha256(content.encode()):
-        return None, None
-    etag, url, rows = json.loads(content)
-    return etag, [File(*row)._replace(build=tuple(row[8]), page=url) for row in rows]
+    try:
+        if digest == _sha256(content.encode()):
+            etag, url, rows = json.loads(content)
+            return etag, [File(*row)._replace(build=tuple(row[8]), page=url) for row in rows]
+    except (TypeError, ValueError, IndexError):
+        pass
+    return None, None
 
 
 def _url_of(file: File) -> str:
-    """Where a file is. Raises `LeftToPip` if that is less secure than its page."""
-    url = urljoin(file.page, file.link).partition("#")[0]
+    """Where a file is. Raises `LeftToPip` if that is less secure than its page, or has another name."""
+    try:
+        url = urljoin(file.page, file.link).partition("#")[0]
+        name = unquote(urlsplit(url).path.rpartition("/")[2])
+    except ValueError:
+        raise LeftToPip(f"{file.page} has a malformed URL") from None
+    if name != file.filename:  # the name of the URL is what pip judges
+        raise LeftToPip(f"{file.page} has {file.filename} under another name")
     check_secure(url, file.page)
     return url
+
+
+def _wanted(file: File) -> WantedWheel:
+    """Raises `LeftToPip` if the index states no SHA-256, or the file's name is not safe in a path."""
+    wanted = WantedWheel(file.name, file.version_text, file.filename, file.sha256)
+    if not wanted.is_plain:
+        raise LeftToPip(f"the index states no SHA-256 of {file.filename}")
+    return wanted
+
+
+def _is_large(file: File) -> bool:
+    return bool(file.size and file.size > SMALL)
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _is_metadata(path: str) -> bool:
-    return path.endswith(".dist-info/METADATA") and path.count("/") == 1
-
-
-def _metadata_in(wheel: Path) -> bytes:
+def _metadata_in(wheel: Path | io.BytesIO) -> bytes | None:
+    """METADATA of a wheel, or of its end; None if it is not there or cannot be read."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            return archive.read(next(name for name in archive.namelist() if _is_metadata(name)))
-    except (zipfile.BadZipFile, zlib.error, EOFError, StopIteration, NotImplementedError, ValueError, RuntimeError):
-        raise LeftToPip(f"the metadata of {wheel.name} cannot be read") from None
+        with zipfile.ZipFile(wheel) as archive:  # it corrects the offsets by what is missing at the beginning
+            info = next(info for info in archive.infolist() if _METADATA_PATH.fullmatch(info.filename))
+            is_here = info.header_offset >= 0 and info.file_size <= _LONGEST_METADATA
+            return archive.read(info) if is_here else None
+    except (*ZIP_ERRORS, OSError, RuntimeError, StopIteration):
+        return None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # What pip can unpack (`pip._internal.utils.filetypes`); it takes other files for no sdists.
 _SDIST = re.compile(r"(.+?)\.(?:tar\.gz|tgz|tar|tar\.bz2|tbz|zip|tar\.xz|txz|tlz|tar\.lz|tar\.lzma)", re.IGNORECASE)
+_METADATA_KEYS = ("core-metadata", "dist-info-metadata", "data-dist-info-metadata")  # PEP 714, and before it
 _PYTHON_IN_NAME = re.compile(r"-py([123]\.?[0-9]?)$")
 
 
@@ -151,15 +152,19 @@ class Preference:
             return None
         if not self.serves(entry.get("requires-python") or ""):
             return None
-        metadata = entry.get("core-metadata", entry.get("dist-info-metadata", entry.get("data-dist-info-metadata")))
+        if not isinstance(link, str):
+            raise TypeError
+        metadata = next((entry[key] for key in _METADATA_KEYS if entry.get(key) is not None), False)
         return File(
             *(name, version, filename, link),
             sha256=(entry["hashes"].get("sha256") or "").lower(),
             size=size if isinstance(size := entry.get("size"), int) else None,
-            yanked=entry.get("yanked", False) is not False,
+            yanked=bool(entry.get("yanked")),
             rank=rank,
             build=build,
-            metadata=metadata.get("sha256") or True if isinstance(metadata, dict) else bool(metadata),
+            metadata=str(metadata.get("sha256") or "").lower() or True
+            if isinstance(metadata, dict)
+            else bool(metadata),
         )
 
     def _sdist_version(self, name: NormalizedName, filename: str) -> str | None:
