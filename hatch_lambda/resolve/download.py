@@ -37,7 +37,7 @@ def download(job: Job, store: Store) -> Closure:
         if job.settings.lock_file:
             from hatch_lambda.resolve.lock.download import download_locked  # only for some projects
 
-            return download_locked(job, prefetch)
+            return download_locked(job, store, prefetch)
         if not (job.settings.requirements or job.request.requirements):
             return Closure(())
         found = None if way == PIP else _find(job, store, prefetch, is_only_way=way == FINDER)

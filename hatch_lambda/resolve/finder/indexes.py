@@ -24,7 +24,7 @@ from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hatch_lambda.resolve.job import Job
 
@@ -37,6 +37,9 @@ _WITHOUT_EFFECT = frozenset(
     {"break-system-packages", "cache-dir", "disable-pip-version-check", "exists-action", "log", "no-cache-dir"}
     | {"no-color", "no-input", "no-warn-script-location", "prefer-binary", "progress-bar", "resume-retries"}
     | {"root-user-action", "user"}
+)
+_ABOUT_CONNECTIONS = frozenset(
+    {"proxy", "no-proxy-env", "client-cert", "trusted-host", "keyring-provider", "use-feature", "use-deprecated"}
 )
 _SECTIONS = ("global", "download")  # those that `pip download` reads
 _ARCHIVE = re.compile(r"\.(?:zip|whl|tar|tgz|tbz|tlz|txz|gz|bz2|xz|lzma)$", re.IGNORECASE)
@@ -77,6 +80,19 @@ def indexes(job: Job, environment: Mapping[str, str] = os.environ) -> Indexes:
     if others := sorted(found.keys() - _FOLLOWED - _WITHOUT_EFFECT):
         raise LeftToPip(f"pip's configuration has `{others[0]}`")
     urls = [*(found.get("index-url", "").split() or [_PYPI]), *found.get("extra-index-url", "").split()]
+    return _reached(tuple(dict.fromkeys(url.rstrip("/") for url in urls)), found, environment)
+
+
+def servers(urls: Iterable[str], job: Job, environment: Mapping[str, str] = os.environ) -> Indexes:
+    """The places of files, reached as pip would reach them. Raises `LeftToPip`."""
+    found = _pip_settings(environment)
+    if job.settings.pip_args or not _ABOUT_CONNECTIONS.isdisjoint(found):
+        raise LeftToPip("pip's configuration is about connections")
+    # Each server once: what is checked is the host.
+    return _reached(tuple({urlsplit(url).netloc: url for url in urls}.values()), found, environment)
+
+
+def _reached(urls: tuple[str, ...], found: Mapping[str, str], environment: Mapping[str, str]) -> Indexes:
     if {"http", "https", "all"} & getproxies().keys():
         raise LeftToPip("a proxy is configured")
     for url in urls:
@@ -87,7 +103,7 @@ def indexes(job: Job, environment: Mapping[str, str] = os.environ) -> Indexes:
         retries = int(found.get("retries") or 5)
     except ValueError:
         raise LeftToPip("pip's configuration has a timeout or retries that are no number") from None
-    return Indexes(tuple(dict.fromkeys(url.rstrip("/") for url in urls)), certificates, timeout, retries)
+    return Indexes(urls, certificates, timeout, retries)
 
 
 def _pip_settings(environment: Mapping[str, str]) -> dict[str, str]:

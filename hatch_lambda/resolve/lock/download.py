@@ -17,6 +17,7 @@ from hatch_lambda.config.unpacked_sdist import missing_from_sdist
 from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
 from hatch_lambda.resolve.graph import parsed
 from hatch_lambda.resolve.lock.coverage import check_coverage
+from hatch_lambda.resolve.lock.fetch_wheels import fetch_wheels
 from hatch_lambda.resolve.lock.read import LockFileError, read
 from hatch_lambda.resolve.lock.select import filename, select
 from hatch_lambda.resolve.pip import process
@@ -48,7 +49,7 @@ _CHECKED_BY_PIP = ("sha256", "sha384", "sha512")
 _PLAIN_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://")
 
 
-def download_locked(job: Job, prefetch: Prefetch | None = None) -> Closure:
+def download_locked(job: Job, store: Store, prefetch: Prefetch) -> Closure:
     """Download what the lock file has for the target, unless it is cached, and check all hashes.
 
     Raises `LockFileError` if the lock file does not match the target or the project, `ResolutionError` with pip's own
@@ -62,8 +63,10 @@ def download_locked(job: Job, prefetch: Prefetch | None = None) -> Closure:
     chosen = select(lock)
     check_coverage(lock, chosen, job.request)  # before anything is downloaded
     cached = in_store(chosen, settings)
-    names = {found.name for found in cached}
-    came, index_options = _Download(lock, job, prefetch).of([locked for locked in chosen if locked.name not in names])
+    missing = _others(chosen, cached)
+    fetch_wheels(missing, job, store, prefetch.inspect)
+    cached += in_store(missing, settings, origin="downloaded")
+    came, index_options = _Download(lock, job).of(_others(chosen, cached))
     found = sorted((*cached, *came), key=lambda each: each.name)
     coverage = check_coverage(lock, chosen, job.request, found)
     for doubt in coverage.doubts:
@@ -77,13 +80,18 @@ def download_locked(job: Job, prefetch: Prefetch | None = None) -> Closure:
     return Closure(as_the_project_needs_them, index_options=index_options)
 
 
-def in_store(chosen: Iterable[Locked], settings: Settings) -> tuple[Distribution, ...]:
+def _others(chosen: Iterable[Locked], found: Iterable[Distribution]) -> list[Locked]:
+    names = {each.name for each in found}
+    return [locked for locked in chosen if locked.name not in names]
+
+
+def in_store(chosen: Iterable[Locked], settings: Settings, *, origin: str = CACHED) -> tuple[Distribution, ...]:
     """The locked wheels that are cached, by their hashes."""
     store = user_store(settings.fallback_store)
-    return tuple(found for locked in chosen if (found := _from_store(locked, store, settings.target)))
+    return tuple(found for locked in chosen if (found := _from_store(locked, store, settings.target, origin)))
 
 
-def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | None:
+def _from_store(locked: Locked, store: Store, target: Target, origin: str) -> Distribution | None:
     file = locked.file
     if file is None:
         return None
@@ -104,7 +112,7 @@ def _from_store(locked: Locked, store: Store, target: Target) -> Distribution | 
         requested=False,
         direct=True,
         allowed_hashes=(f"sha256:{kept.sha256}",),
-        wheels=(Wheel(kept.path, CACHED, NOT_JUDGED_YET, url),),
+        wheels=(Wheel(kept.path, origin, NOT_JUDGED_YET, url),),
         source=None,
     )
 
@@ -127,10 +135,9 @@ def _fault_of(path: Path, file: File) -> str | None:
 class _Download:
     """Downloads with pip, from the URLs of a lock file."""
 
-    def __init__(self, lock: LockFile, job: Job, prefetch: Prefetch | None) -> None:
+    def __init__(self, lock: LockFile, job: Job) -> None:
         self.lock = lock
         self.job = job
-        self.prefetch = prefetch
         self.destination = job.scratch / "downloads"
 
     def of(self, wanted: Sequence[Locked]) -> tuple[list[Distribution], tuple[str, ...]]:
