@@ -95,7 +95,9 @@ def _from_store(locked: Locked, store: Store, target: Target, origin: str) -> Di
     file = locked.file
     if file is None:
         return None
-    wanted = WantedWheel(locked.name, str(locked.package.version or ""), filename(file), file.hashes.get("sha256", ""))
+    wanted = WantedWheel(
+        locked.name, str(locked.package.version or ""), filename(file), file.hashes.get("sha256", "").lower()
+    )
     kept = store.find(wanted)
     if kept is None or _fault_of(kept.path, file):
         return None

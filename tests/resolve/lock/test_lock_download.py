@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hatch_lambda.common.errors import LambdaBuildError, ResolutionError
 from hatch_lambda.resolve.closure import MissingDependencyError
-from tests.support.packages import make_sdist, make_source_tree, make_wheel
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
-
 from tests.support.locks import HERE, commit, distributions, package, refuse, sha256, write_lock
+from tests.support.packages import make_sdist, make_source_tree, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,12 +16,6 @@ from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
 from hatch_lambda.resolve.lock.read import LockFileError
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
-
 from tests.support.locks import HERE, LOCK, distributions
 
 if TYPE_CHECKING:
