@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hatch_lambda.common.errors import LambdaBuildError, ResolutionError
-from hatch_lambda.resolve.lock import download
 from tests.support.locks import distributions, sha256, write_lock
 from tests.support.packages import make_sdist, make_wheel
 
@@ -26,7 +25,9 @@ WITHOUT_PIP = "without pip"
 
 @pytest.fixture
 def pip_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download.process, "pip_download", lambda *_, **__: pytest.fail("pip was started"))
+    monkeypatch.setattr(
+        "hatch_lambda.resolve.pip.process.pip_download", lambda *_, **__: pytest.fail("pip was started")
+    )
 
 
 def entry(server: SimpleIndex, made: Path, **more: Any) -> dict[str, Any]:
