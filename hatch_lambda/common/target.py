@@ -9,11 +9,14 @@ import sys
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Runtime(NamedTuple):
@@ -192,11 +195,23 @@ class Target:
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
         """The wheel tags that the target supports, the most specific first (PEP 425)."""
+        return self._tags(self.platforms)
+
+    @property
+    def tags_as_pip_prefers_them(self) -> tuple[Tag, ...]:
+        """The same as `tags`, but to pip, `manylinux2014` includes the older names (`_custom_manylinux_platforms`)."""
+        machine, platforms = self.architecture.machine, [*self.platforms]
+        older = [name for name in platforms if name in {f"manylinux2010_{machine}", f"manylinux1_{machine}"}]
+        others = [name for name in platforms if name not in older]
+        place = others.index(f"manylinux2014_{machine}") + 1
+        return self._tags([*others[:place], *older, *others[place:]])
+
+    def _tags(self, platforms: Sequence[str]) -> tuple[Tag, ...]:
         python, interpreter = self.runtime.python, self.interpreter
         # Without `abis`, `packaging` would take the debug and free-threading flags of this process.
         return (
-            *cpython_tags(python, abis=[interpreter], platforms=self.platforms),
-            *compatible_tags(python, interpreter=interpreter, platforms=self.platforms),
+            *cpython_tags(python, abis=[interpreter], platforms=platforms),
+            *compatible_tags(python, interpreter=interpreter, platforms=platforms),
         )
 
     @cached_property

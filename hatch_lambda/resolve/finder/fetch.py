@@ -44,7 +44,7 @@ SMALL = 300_000
 _TAIL = 64_000  # in which METADATA is, as a rule: wheels have it near their end
 _JSON = "application/vnd.pypi.simple.v1+json"
 _METADATA_PATH = re.compile(r"[^/]+\.dist-info/METADATA")
-_PAGE_FORMAT = 1
+_PAGE_FORMAT = 2
 # How urgent: everything else waits for the first two.
 _PAGE, _METADATA, _WHEEL = 0, 1, 2
 

@@ -6,6 +6,7 @@ import contextlib
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -73,7 +74,7 @@ class _Ranks(dict[str, "int | None"]):
 
     def __init__(self, target: Target) -> None:
         super().__init__()
-        self._places = {tag: place for place, tag in reversed([*enumerate(target.tags)])}
+        self._places = {tag: place for place, tag in enumerate(target.tags_as_pip_prefers_them)}
         self._platforms = frozenset(tag.platform for tag in target.tags)
         self.worst = len(target.tags)
 
@@ -154,6 +155,8 @@ class Preference:
             return None
         if not isinstance(link, str):
             raise TypeError
+        if unquote(link.rpartition("/")[2]) != filename:  # pip goes by the URL
+            raise LeftToPip(f"the URL of {filename} ends otherwise")
         metadata = next((entry[key] for key in _METADATA_KEYS if entry.get(key) is not None), False)
         return File(
             *(name, version, filename, link),

@@ -196,8 +196,6 @@ def _requirement(line: str, *, is_constraint: bool) -> Requirement:
         requirement = Requirement(line)
     except InvalidRequirement:
         raise LeftToPip("a requirement is more than a name, a specifier, extras and a marker") from None
-    if requirement.url:
-        raise LeftToPip(f"{requirement.name} is a direct reference")
     if _ARCHIVE.search(requirement.name):
         raise LeftToPip(f"{requirement.name} may be a file")
     if is_constraint and requirement.extras:

@@ -40,7 +40,10 @@ class Needs:
     def holds(self, requirement: Requirement, extras: Collection[str]) -> bool:
         """Whether the target needs a requirement of a distribution with these extras. Raises `LeftToPip`."""
         marker = requirement.marker
-        return marker is None or any(self._evaluate(marker, extra) for extra in extras or ("",))
+        holds = marker is None or any(self._evaluate(marker, extra) for extra in extras or ("",))
+        if holds and requirement.url:
+            raise LeftToPip(f"{requirement.name} is a direct reference")
+        return holds
 
     def _evaluate(self, marker: Marker, extra: str) -> bool:
         key = (str(marker), extra)
