@@ -41,6 +41,7 @@ class Shared:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.lists: dict[str, FileList] = {}
+        self.compiled: dict[object, Bundle] = {}
         self._fingerprints: dict[object, str | None] = {}
 
     def fingerprint(self, request: Request) -> str | None:
@@ -140,7 +141,7 @@ def _lay_out(
         with naming_requirers(required_by):
             bundle = assemble(wheels, request.settings, request.directory, request.state, shared.lists)
         if request.settings.compile_bytecode:
-            bundle = with_bytecode(bundle, request.settings, shared.store, request.place)
+            bundle = with_bytecode(bundle, request.settings, shared.store, request.place, shared.compiled)
             reporter.detail(bundle.compiled)
         for line in bundle.kept:
             reporter.detail(line)

@@ -75,12 +75,27 @@ def assemble(
     return Bundle(directory, wheels=wheels, **listed._asdict())
 
 
-def with_bytecode(bundle: Bundle, settings: Settings, store: Store, place: str) -> Bundle:
-    """Add the bytecode of a bundle's modules. `place`: the runtime's directory for them. Raises `LambdaBuildError`."""
+def with_bytecode(
+    bundle: Bundle, settings: Settings, store: Store, place: str, known: MutableMapping[object, Bundle]
+) -> Bundle:
+    """Add the bytecode of a bundle's modules. `place`: the runtime's directory for them. Raises `LambdaBuildError`.
+
+    `known`: this build's other bundles with theirs.
+    """
     from hatch_lambda.bundle.bytecode import compile_bundle
 
-    made = compile_bundle(bundle.files, bundle.wheels, settings, store, root=place)
-    return dataclasses.replace(bundle, files=made.added_to(bundle.files), key="", compiled=str(made))
+    inputs = bundle.key, settings.python, place
+    if not bundle.key or inputs not in known:
+        made = compile_bundle(bundle.files, bundle.wheels, settings, store, root=place)
+        # A zip of bytecode in the store has its hash in its name.
+        found = [
+            (path, (source.wheel.name, *source[1:]) if isinstance(source, Member) else source.content)
+            for path, _mode, source, _owner in made.files
+        ]
+        digest = hashlib.sha256(repr(found).encode("utf-8")).hexdigest()
+        key = f"{bundle.key} {digest}" if bundle.key else ""
+        known[inputs] = dataclasses.replace(bundle, files=made.added_to(bundle.files), key=key, compiled=str(made))
+    return dataclasses.replace(known[inputs], directory=bundle.directory)
 
 
 def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> FileList:

@@ -78,10 +78,9 @@ def folders_of(paths: Iterable[str]) -> set[str]:
     """All directories that files are in."""
     found: set[str] = set()
     for path in paths:
-        for parent in parents(path):
-            if parent in found:
-                break  # those above it are known, too
-            found.add(parent)
+        folder = path
+        while (slash := folder.rfind("/")) > 0 and (folder := folder[:slash]) not in found:
+            found.add(folder)  # those above one that is known are known, too
     return found
 
 

@@ -187,7 +187,7 @@ class Build:
             elif self._shares_wheel:
                 own = own_files(self.builder, prepared, self._shared_wheel, self._shared.store)
             else:
-                wheel = stack.enter_context(own_wheel(self.builder, build_data))
+                wheel = stack.enter_context(own_wheel(self.builder, build_data, is_shared=False))
                 own = own_files(self.builder, prepared, wheel, self._shared.store)
             everything = (*own.files, *dependencies)
             for warning in (
@@ -293,7 +293,8 @@ class Build:
     @cached_property
     def _shared_wheel(self) -> OwnWheel:
         """The project's wheel for all zips of the build. Raises `LambdaBuildError`."""
-        return self._for_all_zips.enter_context(own_wheel(self.builder, self.builder.get_default_build_data()))
+        build_data = self.builder.get_default_build_data()
+        return self._for_all_zips.enter_context(own_wheel(self.builder, build_data, is_shared=True))
 
     @property
     def _core(self) -> Any:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from hatchling.builders.plugin.interface import BuilderInterface
 
+    from hatch_lambda.bundle.bytecode import Bytecode
     from hatch_lambda.common.target import Target
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.plugin.prepared import Prepared
     from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.wheels.store import Store
@@ -40,13 +42,18 @@ class Own(NamedTuple):
 
 
 class OwnWheel:
-    """The project's wheel, and what is found out about it once, however many zips have its files."""
+    """The project's wheel, and what is found out about it once, however many zips have its files.
 
-    def __init__(self, path: Path, sources: Iterable[str], root: Path) -> None:
+    `is_shared`: several zips may have some of them.
+    """
+
+    def __init__(self, path: Path, sources: Iterable[str], root: Path, *, is_shared: bool) -> None:
         self.path = path
         self._sources = sources
         self._root = root
+        self._is_shared = is_shared
         self._layouts: dict[Target, Layout] = {}
+        self._compiled: dict[object, Bytecode] = {}
 
     @cached_property
     def may_have_machine_code(self) -> bool:
@@ -70,13 +77,25 @@ class OwnWheel:
             self._layouts[target] = Layout(self.path, target)
         return self._layouts[target]
 
+    def compiled(self, files: tuple[BundleFile, ...], settings: Settings, store: Store) -> Bytecode:
+        """The bytecode of some of its files. Starting to compile takes longer than most modules, so it is done once."""
+        from hatch_lambda.bundle.bytecode import compile_bundle
+
+        compiler = settings.target, settings.python
+        if compiler not in self._compiled:
+            modules = self.layout(settings.target).files() if self._is_shared else files
+            self._compiled[compiler] = compile_bundle(modules, (), settings, store)
+        return self._compiled[compiler].of(files, settings.target.runtime)
+
 
 @contextmanager
-def own_wheel(builder: BuilderInterface[Any, Any], build_data: dict[str, Any]) -> Iterator[OwnWheel]:
+def own_wheel(
+    builder: BuilderInterface[Any, Any], build_data: dict[str, Any], *, is_shared: bool
+) -> Iterator[OwnWheel]:
     """Build the project's wheel, which is there within the context. Raises `LambdaBuildError`."""
     tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
     with tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)) as scratch:
-        yield OwnWheel(*build_wheel(builder, Path(scratch), build_data), Path(builder.root))
+        yield OwnWheel(*build_wheel(builder, Path(scratch), build_data), Path(builder.root), is_shared=is_shared)
 
 
 def own_files(builder: BuilderInterface[Any, Any], prepared: Prepared, wheel: OwnWheel, store: Store) -> Own:
@@ -109,9 +128,7 @@ def own_files(builder: BuilderInterface[Any, Any], prepared: Prepared, wheel: Ow
     brought = Own(files, selected, unfiltered, (warning,) if wheel.links_out else ())
     if not settings.compile_bytecode:
         return brought
-    from hatch_lambda.bundle.bytecode import compile_bundle
-
-    compiled = compile_bundle(files, (), settings, store)
+    compiled = wheel.compiled(files, settings, store)
     for module in compiled.uncompiled:
         reporter.warn(f"{settings.target.runtime.name} cannot compile {module}")
     return brought._replace(files=compiled.added_to(files))

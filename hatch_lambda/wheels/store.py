@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,8 +86,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._hashed: dict[StoredWheel, list[int]] = {}
-        """How wheels looked when they were found to be intact."""
+        self._hashed: dict[tuple[Path, str], list[int]] = {}
+        """How files looked when they had a SHA-256."""
 
     def keep(self, wheel: Path, name: str, version: str, *, scratch: Path | None = None) -> StoredWheel:
         """Cache a wheel. `scratch`: a temporary folder; wheels in it are linked instead of copied, where possible."""
@@ -104,22 +104,22 @@ class Store:
         if not wanted.is_plain:
             return None
         kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
-        looks = looks_of(kept.path)
-        if not _is_intact(kept.path, kept.sha256):
-            return None
-        self._hashed[kept] = looks
-        return kept
+        return kept if self._is_intact(kept.path, kept.sha256) else None
 
     def find_all(self, wanted: Iterable[WantedWheel]) -> list[StoredWheel | None]:
-        """`find` for many, on all cores, as hashing is slow; but not again for one that this object has found."""
+        """`find` for many, on all cores, as hashing is slow."""
         with ThreadPoolExecutor(cores()) as pool:
-            found = [self._found(each) or pool.submit(self.find, each) for each in wanted]
-            return [each.result() if isinstance(each, Future) else each for each in found]
+            return list(pool.map(self.find, wanted))
 
-    def _found(self, wanted: WantedWheel) -> StoredWheel | None:
-        kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
-        looks = self._hashed.get(kept)
-        return kept if looks and looks == looks_of(kept.path) else None
+    def _is_intact(self, path: Path, sha256: str) -> bool:
+        """As the function of this name; a file that still looks as when it was hashed by this object is intact."""
+        looks = looks_of(path)
+        if looks and self._hashed.get((path, sha256)) == looks:
+            return True
+        if not _is_intact(path, sha256):
+            return False
+        self._hashed[path, sha256] = looks
+        return True
 
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
         """Cache which wheel a build made. `recipe`: a hash of everything that the build depends on."""
@@ -181,7 +181,7 @@ class Store:
         paths = {path.name.partition("-")[0]: path for path in self.bytecode.glob("*.zip")}
         cached = [key for key in keys if key in paths]
         with ThreadPoolExecutor(cores()) as pool:
-            intact = pool.map(lambda key: _is_intact(paths[key], paths[key].stem.partition("-")[2]), cached)
+            intact = pool.map(lambda key: self._is_intact(paths[key], paths[key].stem.partition("-")[2]), cached)
             return {key: paths[key] for key, is_intact in zip(cached, intact, strict=True) if is_intact}
 
     def lock_file(self, name: str) -> Path:

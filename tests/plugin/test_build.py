@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
 from filelock import FileLock, Timeout
 from hatchling.builders.wheel import WheelBuilder
 
+from hatch_lambda.bundle.bytecode import bytecode_path, compile_bundle
+from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.settings import load_project
 from hatch_lambda.plugin import build as build_module
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.wheels.store import Store
+from tests.support.handlers import RUNNING
+from tests.support.packages import make_wheel
 from tests.support.projects import HOOK, PACKAGE, ZIP, NewProject
 
 if TYPE_CHECKING:
+    from hatch_lambda.bundle.bytecode import Bytecode
     from hatch_lambda.config.settings import ProjectSettings
 
 FUNCTIONS = "[tool.hatch.build.hooks.lambda.functions.api]\n[tool.hatch.build.hooks.lambda.functions.worker]\n"
@@ -138,3 +144,34 @@ def test_the_cache_cannot_be_cleared_while_the_wheel_of_the_project_is_built(
     assert "Error: A build is running and uses the cache." in capfd.readouterr().err
     assert store.note("0" * 64) == "{}"
     assert (root / "dist" / ZIP).is_file()
+
+
+@pytest.mark.skipif(RUNNING not in RUNTIMES, reason="no runtime has this interpreter")
+def test_bytecode_is_compiled_once_for_all_functions_and_each_has_that_of_its_modules(
+    new_project: NewProject, index: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_wheel(index, "foo")
+    files = {**PACKAGE, "orders/jobs.py": "def handler(event, context): ...\n", "orders/odd.py": "def\n"}
+    tables = "".join(
+        f'[tool.hatch.build.hooks.lambda.functions.{name}]\ninclude = ["/orders/__init__.py", {modules}]\n'
+        for name, modules in {"api": '"/orders/app.py"', "jobs": '"/orders/jobs.py", "/orders/odd.py"'}.items()
+    )
+    hook = f"{HOOK}compile-bytecode = true\n{tables}".replace("python3.13", RUNNING)
+    root = new_project(hook, project='dependencies = ["foo"]', files=files).root
+    compiled: list[object] = []
+
+    def counting(*arguments: Any, **more: Any) -> Bytecode:
+        compiled.append(arguments)
+        return compile_bundle(*arguments, **more)
+
+    monkeypatch.setattr("hatch_lambda.bundle.bytecode.compile_bundle", counting)
+    zips = [Path(path) for path in LambdaBuilder(str(root)).build()]
+
+    shown = capsys.readouterr().err
+    bytecode = [{name for name in ZipFile(path).namelist() if name.endswith(".pyc")} for path in zips]
+    names = [["foo", "orders/__init__", f"orders/{module}"] for module in ("app", "jobs")]
+    assert bytecode == [{bytecode_path(f"{name}.py", RUNTIMES[RUNNING]) for name in each} for each in names]
+    assert len(compiled) == 2
+    assert shown.count("cannot compile orders/odd.py") == 1
+    assert [*LambdaBuilder(str(root)).build()] == [str(path) for path in zips]
+    assert capsys.readouterr().err.count(", unchanged") == 4

@@ -16,7 +16,7 @@ import io
 import itertools
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.bytecode.compilers import Compilers
@@ -67,6 +67,16 @@ class Bytecode:
         parts += [f"{self.reused} reused"] if self.reused else []
         parts += [f"{len(self.uncompiled)} cannot be compiled"] if self.uncompiled else []
         return ", ".join(parts)
+
+    def of(self, files: Iterable[BundleFile], runtime: Runtime) -> Bytecode:
+        """That of the modules among some files."""
+        paths = {file.path for file in files}
+        names = {bytecode_path(path, runtime) for path in paths}
+        return replace(
+            self,
+            files=tuple(file for file in self.files if file.path in names),
+            uncompiled=tuple(module for module in self.uncompiled if module.path in paths),
+        )
 
     def added_to(self, files: Iterable[BundleFile]) -> tuple[BundleFile, ...]:
         """The files with their bytecode, sorted by path. It replaces any bytecode among the files."""
