@@ -12,6 +12,8 @@ from hatch_lambda.common.toml import tomllib
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, PRUNABLE, TARGET_FIELDS
 from hatch_lambda.config.validators import shown
 from hatch_lambda.resolve.curated import COMPATIBLE
+from hatch_lambda.resolve.download import BOTH, FINDER, VARIABLE
+from hatch_lambda.resolve.finder.indexes import OLDEST_PIP
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,6 +44,13 @@ def test_the_settings_table_has_every_key_with_its_type_and_default_in_the_order
 def test_the_environment_variables_are_named() -> None:
     named = set(re.findall(r"HATCH_LAMBDA_\w+", _section("Settings")))
     assert named == set(ENVIRONMENT_VARIABLES.values())
+
+
+def test_the_ways_to_resolve_are_named() -> None:
+    text = _section("The nine stages")
+    assert f"`{VARIABLE}=pip`" in text
+    assert all(f"`{way}`" in text for way in (FINDER, BOTH))
+    assert str(OLDEST_PIP) in text
 
 
 def test_the_named_sets_are_those_of_the_code() -> None:
