@@ -104,8 +104,23 @@ class FaultyIndex:
     def url(self) -> str:
         return f"{self._scheme}://127.0.0.1:{self._server.server_port}/simple"
 
+    @property
+    def wheels(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+
     def paths(self) -> list[str]:
         return [path for path, _ in self.requests]
+
+    def alter(self, **changes: Any) -> None:
+        """Change the entries of bar's page; `...` leaves a key out."""
+
+        def change(name: str, page: dict[str, Any]) -> None:
+            for file in page["files"] if name == "bar" else ():
+                file.update({key.replace("_", "-"): value for key, value in changes.items()})
+                for key in [key for key, value in file.items() if value is ...]:
+                    del file[key]
+
+        self.page = change
 
     def reply(self, path: str) -> Reply:
         """As it should be."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -10,104 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hatch_lambda.common.ui import Reporter
-from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
 from hatch_lambda.resolve.finder import LeftToPip, client, fetch
-from hatch_lambda.resolve.finder.find import find
-from hatch_lambda.resolve.job import Job
-from hatch_lambda.wheels.store import user_store
 from tests.support import faulty_index as faults
-from tests.support.faulty_index import FaultyIndex
-from tests.support.packages import make_wheel
-from tests.support.recording_ui import RecordingUI
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from hatch_lambda.resolve.closure import Closure
-    from tests.support.faulty_index import Exchange, Fault
+    from tests.resolve.finder.conftest import Find
+    from tests.support.faulty_index import Exchange, Fault, FaultyIndex
 
-    Find = Callable[..., Closure]
+pytestmark = pytest.mark.usefixtures("silent")
 
 # What the finder asks for, by the ends of the URLs. The page is asked for first, then both others at once.
 PAGE, METADATA, WHEEL = "/simple/bar/", "bar-1.0-py3-none-any.whl.metadata", "bar-1.0-py3-none-any.whl"
 EACH = pytest.mark.parametrize("where", [PAGE, METADATA, WHEEL], ids=["page", "metadata", "wheel"])
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    make_wheel(tmp_path / "served", "foo", requires=["bar"])
-    make_wheel(tmp_path / "served", "bar")
-    return tmp_path / "served"
-
-
-@pytest.fixture(autouse=True)
-def _plain_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_TIMEOUT", "0.4")
-    for name in ("http", "https", "all", "no"):
-        monkeypatch.delenv(f"{name}_proxy", raising=False)
-        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
-    monkeypatch.setattr(client, "_PAUSES", (0.01, 0.01))
-
-
-@pytest.fixture
-def index(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyIndex]:
-    """Of `foo`, which requires `bar`."""
-    with FaultyIndex(folder) as served:
-        monkeypatch.setenv("PIP_INDEX_URL", served.url)
-        yield served
-
-
-@pytest.fixture(autouse=True)
-def _silent(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No thread shows a traceback, and none stays."""
-    before = threading.active_count()
-    yield
-    assert not capfd.readouterr().err
-    assert not [record for record in caplog.records if record.name.startswith("concurrent")]
-    ours = [thread for thread in threading.enumerate() if "_work" in thread.name]
-    for thread in ours:
-        thread.join(1)
-    assert not any(thread.is_alive() for thread in ours), before
-
-
-@pytest.fixture
-def find_foo(project_root: Path, tmp_path: Path) -> Find:
-    """Run the finder. Raises `LeftToPip`."""
-
-    def run(*requirements: str, arrived: Callable[[Path], object] = lambda _: None) -> Closure:
-        settings = load({"runtime": "python3.13"}, project_root, environ={})
-        request = Request(settings, settings.bundle_directory, subject="orders", requirements=requirements or ("foo",))
-        scratch = tmp_path / "scratch"
-        scratch.mkdir(exist_ok=True)
-        job = Job(request, scratch, Reporter(RecordingUI()))
-        return find(job, user_store(settings.fallback_store), arrived)
-
-    return run
-
-
-def files_of(closure: Closure) -> dict[str, bytes]:
-    return {wheel.path.name: wheel.path.read_bytes() for each in closure.distributions for wheel in each.wheels}
-
-
-def served(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def altered(index: FaultyIndex, **changes: Any) -> None:
-    """Change the entries of bar's page; `...` leaves a key out."""
-
-    def change(name: str, page: dict[str, Any]) -> None:
-        for file in page["files"] if name == "bar" else ():
-            for key, value in changes.items():
-                file[key.replace("_", "-")] = value
-            for key in [key for key, value in file.items() if value is ...]:
-                del file[key]
-
-    index.page = change
 
 
 def _each(key: str, *values: object) -> list[tuple[str, object]]:
@@ -130,49 +46,47 @@ class TestWhatPasses:
         ],
         ids=["slow", "500", "503", "429", "cut off", "hung up"],
     )
-    def test_it_comes_to_the_same(
-        self, index: FaultyIndex, folder: Path, find_foo: Find, where: str, fault: Fault
-    ) -> None:
-        index.faults[where] = fault
-        assert files_of(find_foo()) == served(folder)
+    def test_it_comes_to_the_same(self, faulty: FaultyIndex, find_foo: Find, where: str, fault: Fault) -> None:
+        faulty.faults[where] = fault
+        assert find_foo() == faulty.wheels
 
-    def test_a_date_to_retry_after_is_waited_for(self, index: FaultyIndex, folder: Path, find_foo: Find) -> None:
+    def test_a_date_to_retry_after_is_waited_for(self, faulty: FaultyIndex, find_foo: Find) -> None:
         moment = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=2), usegmt=True)
-        index.faults[PAGE] = faults.status(503, times=1, Retry_After=moment)
+        faulty.faults[PAGE] = faults.status(503, times=1, Retry_After=moment)
         begun = time.monotonic()
-        assert files_of(find_foo()) == served(folder)
+        assert find_foo() == faulty.wheels
         assert 0.5 < time.monotonic() - begun < 5
 
     def test_a_redirect_is_followed_and_urls_are_relative_to_where_it_leads(
-        self, index: FaultyIndex, folder: Path, find_foo: Find
+        self, faulty: FaultyIndex, find_foo: Find
     ) -> None:
-        index.faults[PAGE] = faults.redirect("/simple/mirror/of/bar/")
-        index.faults["/simple/mirror/of/bar/"] = moved = _Moved(index)
-        index.page = lambda name, page: moved.page(page) if name == "bar" else page
-        assert files_of(find_foo()) == served(folder)
-        assert any(path.startswith("/simple/mirror/of/files/") for path in index.paths())
+        faulty.faults[PAGE] = faults.redirect("/simple/mirror/of/bar/")
+        faulty.faults["/simple/mirror/of/bar/"] = moved = _Moved(faulty)
+        faulty.page = lambda name, page: moved.page(page) if name == "bar" else page
+        assert find_foo() == faulty.wheels
+        assert any(path.startswith("/simple/mirror/of/files/") for path in faulty.paths())
         # So it is if the page comes out of the store.
-        index.requests.clear()
-        assert files_of(find_foo()) == served(folder)
+        faulty.requests.clear()
+        assert find_foo() == faulty.wheels
 
-    def test_many_files_are_judged_in_little_time(self, index: FaultyIndex, folder: Path, find_foo: Find) -> None:
+    def test_many_files_are_judged_in_little_time(self, faulty: FaultyIndex, find_foo: Find) -> None:
         def many(_name: str, page: dict[str, Any]) -> None:
             file = page["files"][0]
             stem = file["filename"].partition("-")[0]
             names = [f"{stem}-0.{number}-py3-none-any.whl" for number in range(10_000)]
             page["files"] += [{**file, "filename": name, "url": f"../../files/{name}"} for name in names]
 
-        index.page = many
+        faulty.page = many
         begun = time.monotonic()
-        assert files_of(find_foo()) == served(folder)
+        assert find_foo() == faulty.wheels
         assert time.monotonic() - begun < 10
 
 
 class _Moved:
     """A page elsewhere, whose files are beside it."""
 
-    def __init__(self, index: FaultyIndex) -> None:
-        self._index = index
+    def __init__(self, faulty: FaultyIndex) -> None:
+        self._index = faulty
 
     def page(self, page: dict[str, Any]) -> dict[str, Any]:
         for file in page["files"]:
@@ -214,38 +128,38 @@ class TestWhatIsLeftToPip:
         ],
     )
     def test_a_server_that_does_not_answer(
-        self, index: FaultyIndex, find_foo: Find, where: str, fault: Fault, reason: str
+        self, faulty: FaultyIndex, find_foo: Find, where: str, fault: Fault, reason: str
     ) -> None:
-        index.faults[where] = index.faults["?again"] = fault
+        faulty.faults[where] = faulty.faults["?again"] = fault
         begun = time.monotonic()
         with pytest.raises(LeftToPip, match=reason) as caught:
             find_foo()
         assert time.monotonic() - begun < 3
         assert "s3cret" not in str(caught.value)
 
-    def test_what_times_out_is_waited_for_once(self, index: FaultyIndex, find_foo: Find) -> None:
-        index.faults[PAGE] = faults.hanging
+    def test_what_times_out_is_waited_for_once(self, faulty: FaultyIndex, find_foo: Find) -> None:
+        faulty.faults[PAGE] = faults.hanging
         with pytest.raises(LeftToPip):
             find_foo()
-        assert index.paths().count(PAGE) == 1
+        assert faulty.paths().count(PAGE) == 1
 
     def test_a_server_that_is_not_there(
-        self, index: FaultyIndex, find_foo: Find, monkeypatch: pytest.MonkeyPatch
+        self, faulty: FaultyIndex, find_foo: Find, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
         with pytest.raises(LeftToPip, match=r"cannot be fetched: .*Connection refused"):
             find_foo()
-        assert not index.requests
+        assert not faulty.requests
 
     @pytest.mark.parametrize(("retries", "requests"), [("0", 1), ("1", 2), ("7", 3)])
     def test_it_asks_at_most_three_times(
-        self, index: FaultyIndex, find_foo: Find, monkeypatch: pytest.MonkeyPatch, retries: str, requests: int
+        self, faulty: FaultyIndex, find_foo: Find, monkeypatch: pytest.MonkeyPatch, retries: str, requests: int
     ) -> None:
         monkeypatch.setenv("PIP_RETRIES", retries)
-        index.faults[PAGE] = faults.status(500)
+        faulty.faults[PAGE] = faults.status(500)
         with pytest.raises(LeftToPip):
             find_foo()
-        assert index.paths().count(PAGE) == requests
+        assert faulty.paths().count(PAGE) == requests
 
     @pytest.mark.parametrize(
         "content",
@@ -270,14 +184,14 @@ class TestWhatIsLeftToPip:
         ],
         ids=lambda content: repr(content[:30]),
     )
-    def test_a_page_that_is_none(self, index: FaultyIndex, find_foo: Find, content: bytes) -> None:
-        index.faults[PAGE] = faults.body(content)
+    def test_a_page_that_is_none(self, faulty: FaultyIndex, find_foo: Find, content: bytes) -> None:
+        faulty.faults[PAGE] = faults.body(content)
         with pytest.raises(LeftToPip, match="is no valid page"):
             find_foo()
 
     @pytest.mark.parametrize("kind", ["text/html", "application/json", "application/vnd.pypi.simple.v1+html", ""])
-    def test_a_page_of_another_type(self, index: FaultyIndex, find_foo: Find, kind: str) -> None:
-        index.faults[PAGE] = faults.body(lambda page: page, Content_Type=kind)
+    def test_a_page_of_another_type(self, faulty: FaultyIndex, find_foo: Find, kind: str) -> None:
+        faulty.faults[PAGE] = faults.body(lambda page: page, Content_Type=kind)
         with pytest.raises(LeftToPip, match="has no JSON page"):
             find_foo()
 
@@ -300,9 +214,9 @@ class TestWhatIsLeftToPip:
         ],
     )  # fmt: skip
     def test_an_entry_that_is_not_as_it_should_be(
-        self, index: FaultyIndex, find_foo: Find, key: str, value: object
+        self, faulty: FaultyIndex, find_foo: Find, key: str, value: object
     ) -> None:
-        altered(index, **{key: value})
+        faulty.alter(**{key: value})
         with pytest.raises(LeftToPip) as caught:
             find_foo()
         assert "s3cret" not in str(caught.value)
@@ -310,45 +224,45 @@ class TestWhatIsLeftToPip:
     @pytest.mark.parametrize("key", ["requires_python", "core_metadata", "yanked", "size", "upload_time"])
     @pytest.mark.parametrize("value", [..., None])
     def test_an_entry_may_lack_what_is_not_needed(
-        self, index: FaultyIndex, folder: Path, find_foo: Find, key: str, value: object
+        self, faulty: FaultyIndex, find_foo: Find, key: str, value: object
     ) -> None:
-        altered(index, **{key: value})
-        assert files_of(find_foo()) == served(folder)
+        faulty.alter(**{key: value})
+        assert find_foo() == faulty.wheels
 
     @pytest.mark.parametrize(
         "name", ["bar-1.0-1/../../../evil-py3-none-any.whl", "bar-1.0-1\\..\\evil-py3-none-any.whl"]
     )
-    def test_a_name_that_is_a_path(self, index: FaultyIndex, find_foo: Find, tmp_path: Path, name: str) -> None:
-        altered(index, filename=name)
+    def test_a_name_that_is_a_path(self, faulty: FaultyIndex, find_foo: Find, tmp_path: Path, name: str) -> None:
+        faulty.alter(filename=name)
         with pytest.raises(LeftToPip):
             find_foo()
         assert not list(tmp_path.rglob("*evil*"))
 
-    def test_a_hash_that_is_a_path(self, index: FaultyIndex, find_foo: Find, tmp_path: Path) -> None:
-        altered(index, hashes={"sha256": "../../evil"})
+    def test_a_hash_that_is_a_path(self, faulty: FaultyIndex, find_foo: Find, tmp_path: Path) -> None:
+        faulty.alter(hashes={"sha256": "../../evil"})
         with pytest.raises(LeftToPip, match="states no SHA-256"):
             find_foo()
         assert not list(tmp_path.rglob("*evil*"))
 
     @EACH
-    def test_too_much(self, index: FaultyIndex, find_foo: Find, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def test_too_much(self, faulty: FaultyIndex, find_foo: Find, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
         monkeypatch.setattr(fetch, "_LONGEST_PAGE", 100_000)
         monkeypatch.setattr(fetch, "_LONGEST_METADATA", 100_000)
         monkeypatch.setattr(client, "_LONGEST_WHEEL", 100_000)
-        altered(index, size=...)
-        index.faults[where] = _endless
+        faulty.alter(size=...)
+        faulty.faults[where] = _endless
         with pytest.raises(LeftToPip, match=r"has (more than 100000 bytes|another content)"):
             find_foo()
 
     @pytest.mark.parametrize("where", [PAGE, METADATA])
-    def test_what_unpacks_to_too_much(self, index: FaultyIndex, find_foo: Find, where: str) -> None:
-        index.faults[where] = faults.bomb(101_000_000)
+    def test_what_unpacks_to_too_much(self, faulty: FaultyIndex, find_foo: Find, where: str) -> None:
+        faulty.faults[where] = faults.bomb(101_000_000)
         with pytest.raises(LeftToPip, match=r"has more than [12]0+ bytes"):
             find_foo()
 
     @pytest.mark.parametrize("where", [PAGE, METADATA])
-    def test_what_does_not_unpack(self, index: FaultyIndex, find_foo: Find, where: str) -> None:
-        index.faults[where] = faults.body(b"not compressed", Content_Encoding="gzip")
+    def test_what_does_not_unpack(self, faulty: FaultyIndex, find_foo: Find, where: str) -> None:
+        faulty.faults[where] = faults.body(b"not compressed", Content_Encoding="gzip")
         with pytest.raises(LeftToPip, match="cannot be fetched"):
             find_foo()
 
@@ -358,27 +272,27 @@ class TestWhatIsLeftToPip:
     @pytest.mark.parametrize("with_size", [True, False])
     def test_a_wheel_with_another_content(
         self,
-        index: FaultyIndex,
+        faulty: FaultyIndex,
         find_foo: Find,
         change: Callable[[bytes], bytes],
         with_size: bool,  # noqa: FBT001
     ) -> None:
         if not with_size:
-            altered(index, size=...)
-        index.faults[WHEEL] = faults.body(change)
+            faulty.alter(size=...)
+        faulty.faults[WHEEL] = faults.body(change)
         arrived: list[Path] = []
         with pytest.raises(LeftToPip, match="has another content than the index says"):
             find_foo(arrived=arrived.append)
         assert "bar" not in str(arrived)
 
-    def test_headers_that_are_none(self, index: FaultyIndex, find_foo: Find) -> None:
+    def test_headers_that_are_none(self, faulty: FaultyIndex, find_foo: Find) -> None:
         def fault(exchange: Exchange) -> None:
             exchange.handler.wfile.write(
                 b"HTTP/1.1 200 OK\r\n\0\xff: \x01\r\n no: header\r\nContent-Length: x\r\n\r\n{}"
             )
             exchange.cut()
 
-        index.faults[PAGE] = fault
+        faulty.faults[PAGE] = fault
         with pytest.raises(LeftToPip):
             find_foo()
 
