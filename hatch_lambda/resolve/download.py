@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import ConfigurationError, ResolutionError
+from hatch_lambda.common.redact import redact
 from hatch_lambda.resolve.closure import Closure
 from hatch_lambda.resolve.finder import LeftToPip
 from hatch_lambda.resolve.prefetch import Prefetch
@@ -40,7 +41,7 @@ def download(job: Job, store: Store) -> Closure:
             return download_locked(job, store, prefetch)
         if not (job.settings.requirements or job.request.requirements):
             return Closure(())
-        found = None if way == PIP else _find(job, store, prefetch, is_only_way=way == FINDER)
+        found = None if way == PIP else _find(job, store, prefetch, way)
     if found and way != BOTH:
         return found
     from hatch_lambda.resolve.resolve_with_pip import resolve_with_pip  # most builds do without
@@ -51,16 +52,20 @@ def download(job: Job, store: Store) -> Closure:
     return of_pip
 
 
-def _find(job: Job, store: Store, prefetch: Prefetch, *, is_only_way: bool) -> Closure | None:
+def _find(job: Job, store: Store, prefetch: Prefetch, way: str) -> Closure | None:
     from hatch_lambda.resolve.finder.find import find
 
     try:
         return find(job, store, prefetch.inspect)
     except LeftToPip as reason:
-        if is_only_way:
+        if way == FINDER:
             raise ResolutionError(f"`{VARIABLE}` is `{FINDER}`, but pip has to resolve: {reason}.", output="") from None
-        job.reporter.detail(f"Resolving with pip: {reason}")
-        return None
+        job.reporter.detail(redact(f"Resolving with pip: {reason}"))
+    except Exception as error:
+        if way:  # to find out about the finder
+            raise
+        job.reporter.detail(redact(f"Resolving with pip: {error!r}"))
+    return None
 
 
 def _compare(found: Closure, of_pip: Closure) -> None:

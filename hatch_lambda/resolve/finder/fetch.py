@@ -11,7 +11,7 @@ import threading
 import zipfile
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -251,15 +251,12 @@ def _page_from_text(text: str | None) -> tuple[str | None, Sequence[File] | None
 
 
 def _url_of(file: File) -> str:
-    """Where a file is. Raises `LeftToPip` if that is less secure than its page, or has another name."""
+    """Where a file is. Raises `LeftToPip` if that is less secure than its page."""
     try:
         url = urljoin(file.page, file.link).partition("#")[0]
-        name = unquote(urlsplit(url).path.rpartition("/")[2])
+        check_secure(url, file.page)
     except ValueError:
         raise LeftToPip(f"{file.page} has a malformed URL") from None
-    if name != file.filename:  # the name of the URL is what pip judges
-        raise LeftToPip(f"{file.page} has {file.filename} under another name")
-    check_secure(url, file.page)
     return url
 
 

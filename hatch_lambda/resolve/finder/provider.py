@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import NormalizedName, canonicalize_name
 from resolvelib import AbstractProvider
 
-from hatch_lambda.resolve.finder import LeftToPip
 from hatch_lambda.resolve.finder.files import matching
 
 if TYPE_CHECKING:
@@ -98,12 +97,7 @@ def identifier_of(name: str, extras: tuple[str, ...]) -> str:
 
 
 def as_needed(requirement: Requirement) -> Iterator[Specified]:
-    """With a specifier and extras it becomes two: the specifier is for the distribution without extras, too.
-
-    Raises `LeftToPip`.
-    """
-    if requirement.url:
-        raise LeftToPip(f"{requirement.name} is a direct reference")
+    """With a specifier and extras it becomes two: the specifier is for the distribution without extras, too."""
     name, extras = canonicalize_name(requirement.name), tuple(sorted(set(map(canonicalize_name, requirement.extras))))
     if extras and requirement.specifier:
         yield Specified(name, (), requirement.specifier)

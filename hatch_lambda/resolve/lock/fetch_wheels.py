@@ -31,7 +31,6 @@ def fetch_wheels(wanted: Iterable[Locked], job: Job, store: Store, arrived: Call
 
     def fetch(wheel: PlainWheel) -> None:
         path = job.scratch / "locked" / wheel.sha256 / wheel.filename
-        path.parent.mkdir(parents=True)
         client.download(wheel.url, path, wheel.sha256, wheel.size, lambda: True)
         store.keep(path, wheel.name, wheel.version, scratch=job.scratch)
         arrived(path)
