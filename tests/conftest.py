@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 AMBIENT = dict(os.environ)
 """The environment that the tests were started in."""
+
+OnlyIndex: TypeAlias = "Callable[..., None]"
 
 # By these the logs of CI are folded, and have lines for that.
 CONTINUOUS_INTEGRATION = frozenset({"CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "BUILDKITE"})
@@ -163,6 +165,28 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> type[SimpleIndex]:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/nobody-here")  # whoever forgets to name one
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return SimpleIndex
+
+
+@pytest.fixture
+def only_index(monkeypatch: pytest.MonkeyPatch) -> OnlyIndex:
+    """Configure pip plainly: with these indexes (by default as the machine has it) and nothing else.
+
+    With more than indexes in pip's configuration (a machine's own may have find-links folders, constraints and further
+    indexes) all would rightly be left to pip.
+    """
+
+    def configure(*urls: str) -> None:
+        kept = set() if urls else {"PIP_INDEX_URL", "PIP_CERT"}
+        for name in list(os.environ):
+            if (name.startswith("PIP_") and name not in kept) or (urls and name.lower().endswith("_proxy")):
+                monkeypatch.delenv(name)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+        if urls:
+            monkeypatch.setenv("PIP_INDEX_URL", urls[0])
+            monkeypatch.setenv("PIP_EXTRA_INDEX_URL", " ".join(urls[1:]))
+
+    return configure
 
 
 @pytest.fixture
