@@ -202,26 +202,25 @@ class Build:
             self._check_handler(prepared, everything)
             files = variants.compose(version, own.files, dependencies)
             size.check_size(version, own.files, dependencies, prepared.settings)
-            path, level = Path(directory, self._zip_name(version)), self.tables.zip.compression_level
-            wheels = {kept.path: kept.sha256 for kept in bundle.wheels}
+            path, zips = Path(directory, self._zip_name(version)), self.tables.zip
             with made_zips.note(
                 prepared.settings.build_directory,
                 Path(self.builder.root).resolve(),
-                (path, *reports.paths(path, self.tables.zip)),
+                (path, *reports.paths(path, zips)),
                 version=version,
                 target=str(prepared.settings.target),
                 key=writer.key_of(
-                    own.files if bundle.key else files,
-                    wheels,
-                    *(version, bundle.key, self._owner),
-                    *(prepared.settings.facts("zip"), self.tables.zip.facts("zip")),
+                    *(own.files, bundle.key, version, self._owner),
+                    *(prepared.settings.facts("zip"), zips.facts("zip"), reports.facts(zips)),
                 ),
             ) as is_unchanged:
                 if is_unchanged:
                     archive = writer.Archive.of(path, files)
                 else:
+                    level, wheels = zips.compression_level, {kept.path for kept in bundle.wheels}
                     with reporter.at_work("writing the zip"):
                         archive = writer.write(path, files, level=level, wheels=wheels, when_read=stack.close)
+                    reports.write(path, zips, prepared)
         made = summary.Made(
             archive,
             files,
@@ -232,7 +231,6 @@ class Build:
             left_out={} if version == CODE else bundle.left_out,
             target=prepared.settings.target,
         )
-        reports.write(path, self.tables.zip, prepared)
         self._made.append((prepared, made))
         for line in summary.lines(made, reporter.screen, former_warnings):
             reporter.coloured_line(line)

@@ -28,11 +28,11 @@ def note(  # noqa: PLR0913 - what a record has
 ) -> Iterator[bool]:
     """Record a zip and what is written next to it. Paths are relative to the project, as it may be moved.
 
-    `files`: the zip first. `key`: a hash of all that its bytes depend on. Yields whether the zip is the one that a
-    build wrote for this key, untouched since; if not, the caller writes it.
+    `files`: the zip first. `key`: a hash of all that their bytes depend on. Yields whether they are those that a build
+    wrote for this key, untouched since; if not, the caller writes them.
 
-    The record is there before the zip, so that no killed build leaves a zip without one; if writing fails, a new record
-    goes again. The key is added when the zip is complete.
+    The record is there before the zip, so that no killed build leaves a zip without one; if writing the zip fails, a
+    new record goes again. The key is added when all files are complete.
     """
     paths = [path.resolve() for path in files]
     names = [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in paths]
@@ -40,8 +40,8 @@ def note(  # noqa: PLR0913 - what a record has
     digest = hashlib.sha256(names[0].encode("utf-8", "surrogatepass")).hexdigest()
     record = build_directory / _FOLDER / f"{digest[:32]}.json"
     former = _read(record)
-    looks = looks_of(files[0])  # its SHA-256 would take half as long as writing it again
-    if looks and former == {**facts, "key": key, "looks": looks}:
+    looks = [looks_of(file) for file in files]  # a SHA-256 would take half as long as writing a zip again
+    if all(looks) and former == {**facts, "key": key, "looks": looks}:
         yield True
         return
     make_directory(record.parent, below=build_directory)
@@ -50,11 +50,11 @@ def note(  # noqa: PLR0913 - what a record has
     try:
         yield False
     except BaseException:
-        if former is None:
+        if former is None and looks_of(files[0]) == looks[0]:
             record.unlink(missing_ok=True)
         raise
-    with suppress(OSError):  # a full disk, say: the zip is complete, and the next build writes it again
-        write_cache(record, json.dumps({**facts, "key": key, "looks": _sealed(files[0])}).encode())
+    with suppress(OSError):  # a full disk, say: all is complete, and the next build writes it again
+        write_cache(record, json.dumps({**facts, "key": key, "looks": [*map(_sealed, files)]}).encode())
 
 
 def _read(record: Path) -> Any:
@@ -64,16 +64,16 @@ def _read(record: Path) -> Any:
         return None  # missing or damaged
 
 
-def _sealed(zip_file: Path) -> list[int]:
-    """How a zip looks that was just written; empty if a change might leave it looking so. Raises `OSError`.
+def _sealed(file: Path) -> list[int]:
+    """How a file looks that was just written; empty if a change might leave it looking so. Raises `OSError`.
 
     Clocks of file systems tick every few milliseconds, so a write right now could leave all times as they are ("racy
     git"). So it gets a modification time between two ticks, which no other write will give it. File systems that do not
     keep nanoseconds, or a ctime of their own, cannot tell.
     """
     moment = time.time_ns()
-    os.utime(zip_file, ns=(moment, moment))
-    looks = looks_of(zip_file)
+    os.utime(file, ns=(moment, moment))
+    looks = looks_of(file)
     return looks if looks and looks[1] == moment != looks[2] else []
 
 

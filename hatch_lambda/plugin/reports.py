@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_lambda.inspect import output
+from hatch_lambda.resolve.fingerprint import installed_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,11 @@ def paths(path: Path, zips: ZipSettings) -> tuple[Path, ...]:
     """`path`: of the zip."""
     suffixes = ((_REPORT, zips.report), (_SBOM, zips.sbom))
     return tuple(output.next_to(path, suffix) for suffix, is_set in suffixes if is_set)
+
+
+def facts(zips: ZipSettings) -> list[str]:
+    """What they depend on besides the zip, its target and its wheels."""
+    return [installed_version("cyclonedx-python-lib")] if zips.sbom else []
 
 
 def write(path: Path, zips: ZipSettings, prepared: Prepared) -> None:

@@ -28,7 +28,7 @@ from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.wheels.members import DEFLATED, STORED, BundleFile, Member, OpenWheels, inflated, raw_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from typing_extensions import Self
@@ -104,28 +104,22 @@ def write(
     return Archive.of(path, files)
 
 
-def key_of(files: Iterable[BundleFile], wheels: Mapping[Path, str], *facts: object) -> str:
+def key_of(own: Iterable[BundleFile], bundle: str, *facts: object) -> str:
     """A hash of everything that the bytes of a zip depend on. `facts`: what more has an effect, or may have.
 
-    `wheels`: those of the store by path, with the SHA-256 that they were found to have. What is in another archive,
-    such as the project's own wheel, which is new in each build, counts by its content as it is there, compressed.
-    Raises `ConfigurationError` for an invalid `SOURCE_DATE_EPOCH`.
+    `own`: the project's files, whose wheel is new in each build; so they count by their content as it is there,
+    compressed. `bundle`: the key of all other files. Raises `ConfigurationError` for an invalid `SOURCE_DATE_EPOCH`.
     """
     # Releases of zlib may compress to different bytes.
-    surroundings = [_dos_date_time(), installed_version("hatch-lambda"), zlib.ZLIB_RUNTIME_VERSION, *facts]
+    surroundings = [bundle, _dos_date_time(), installed_version("hatch-lambda"), zlib.ZLIB_RUNTIME_VERSION, *facts]
     digest = hashlib.sha256(json.dumps(surroundings).encode("utf-8"))
     with OpenWheels() as opened:
-        for path, mode, source, _owner in files:
-            if not isinstance(source, Member):
-                origin: object = source.content
-            elif sha256 := wheels.get(source.wheel):
-                origin = (sha256, *source[1:])
-            else:
-                content = hashlib.sha256()
-                for piece in raw_pieces(opened, source):
-                    content.update(piece)
-                origin = (content.digest(), source.method, source.crc, source.size)
-            digest.update(repr((path, mode, origin)).encode("utf-8"))
+        for path, mode, source, _owner in own:
+            content = hashlib.sha256()
+            for piece in raw_pieces(opened, source) if isinstance(source, Member) else [source.content]:
+                content.update(piece)
+            how = (source.method, source.crc, source.size) if isinstance(source, Member) else ()
+            digest.update(repr((path, mode, content.digest(), how)).encode("utf-8"))
     return digest.hexdigest()
 
 

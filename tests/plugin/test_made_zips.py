@@ -34,6 +34,12 @@ def is_written(root: Path, *, key: str = "key", content: bytes = CONTENT, target
     return not is_unchanged
 
 
+def _fail_after(content: bytes, zip_file: Path) -> None:
+    if content:
+        zip_file.write_bytes(content)
+    raise OSError("full")
+
+
 def edited(zip_file: Path) -> None:
     """Another byte in the middle, and the time as it was."""
     status = zip_file.stat()
@@ -139,6 +145,23 @@ class TestRecords:
         assert is_written(tmp_path, key="new")
 
     @pytest.mark.parametrize(
+        ("content", "records"), [pytest.param(CONTENT, 1, id="yes"), pytest.param(b"", 0, id="no")]
+    )
+    def test_a_first_failure_leaves_a_record_of_a_zip_that_was_written(
+        self, tmp_path: Path, content: bytes, records: int
+    ) -> None:
+        zip_file, report = tmp_path / "orders.zip", tmp_path / "orders.html"
+        zip_file.write_bytes(b"not ours")
+        record = made_zips.note(
+            tmp_path / "built", tmp_path, [zip_file, report], version="function", target="python3.13-arm64", key="key"
+        )
+
+        with pytest.raises(OSError, match="full"), record:
+            _fail_after(content, zip_file)
+
+        assert len(list((tmp_path / "built" / ".zips").iterdir())) == records
+
+    @pytest.mark.parametrize(
         ("step", "same"),
         [pytest.param(10**9, "", id="of seconds"), pytest.param(1, "mtime", id="whose ctime is the mtime")],
     )
@@ -163,6 +186,13 @@ def build(project: Project) -> set[str]:
     before = {path: path.stat() for path in project.dist.glob("*.zip")}
     paths = map(Path, LambdaBuilder(str(project.root)).build())
     return {path.name.split("-")[2] for path in paths if path not in before or path.stat() != before[path]}
+
+
+def with_setting(project: Project, table: str, line: str) -> None:
+    path = project.root / "pyproject.toml"
+    head = f"[tool.hatch.build.{table}]\n"
+    assert head in path.read_text()
+    path.write_text(path.read_text().replace(head, f"{head}{line}\n"))
 
 
 FUNCTIONS = f"""{HOOK}
@@ -215,10 +245,7 @@ class TestBuilds:
         ],
     )
     def test_all_are_written_after_a_change_of_the_target(self, project: Project, line: str) -> None:
-        path = project.root / "pyproject.toml"
-        path.write_text(
-            path.read_text().replace("[tool.hatch.build.targets.lambda]", f"[tool.hatch.build.targets.lambda]\n{line}")
-        )
+        with_setting(project, "targets.lambda", line)
 
         assert build(project) == {"api", "jobs"}
         assert build(project) == set()
@@ -227,8 +254,7 @@ class TestBuilds:
         "line", ["exclude = ['foo.py']", "handler = 'orders.api.handler'", "provided = ['foo']", "prune = ['stubs']"]
     )
     def test_a_function_is_written_after_a_change_of_its_table(self, project: Project, line: str) -> None:
-        path = project.root / "pyproject.toml"
-        path.write_text(path.read_text().replace("functions.api]", f"functions.api]\n{line}"))
+        with_setting(project, "hooks.lambda.functions.api", line)
 
         assert build(project) == {"api"}
         assert build(project) == set()
@@ -242,6 +268,19 @@ class TestBuilds:
         project.root.joinpath("orders/jobs.py").chmod(0o755)
 
         assert build(project) == {"jobs"}
+
+    @pytest.mark.parametrize("touch", [edited, Path.unlink])
+    @pytest.mark.parametrize("suffix", [".html", ".cdx.json"])
+    def test_what_is_next_to_a_zip_counts(self, project: Project, suffix: str, touch: Callable[[Path], object]) -> None:
+        with_setting(project, "targets.lambda", "report = true\nsbom = true")
+        assert build(project) == {"api", "jobs"}
+        assert build(project) == set()
+        former = project.in_dist()
+
+        touch(project.dist / f"orders-1.0-jobs-python3.13-x86_64{suffix}")
+
+        assert build(project) == {"jobs"}
+        assert project.in_dist() == former
 
     def test_what_was_done_to_a_zip_does_not_stay(self, project: Project) -> None:
         zips = project.in_dist()
