@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hatch_lambda.common.errors import ConfigurationError, ResolutionError
 from hatch_lambda.common.redact import redact
 from hatch_lambda.resolve.closure import Closure
-from hatch_lambda.resolve.finder import LeftToPip
+from hatch_lambda.resolve.finder import IndexFault, LeftToPip
 from hatch_lambda.resolve.prefetch import Prefetch
 
 if TYPE_CHECKING:
@@ -41,18 +41,20 @@ def download(job: Job, store: Store) -> Closure:
             return download_locked(job, store, prefetch)
         if not (job.settings.requirements or job.request.requirements):
             return Closure(())
-        found = None if way == PIP else _find(job, store, prefetch, way)
-    if found and way != BOTH:
+        found = "" if way == PIP else _find(job, store, prefetch, way)
+    if isinstance(found, Closure) and way != BOTH:
         return found
     from hatch_lambda.resolve.resolve_with_pip import resolve_with_pip  # most builds do without
 
+    if not isinstance(found, Closure):
+        return resolve_with_pip(job, found)
     of_pip = resolve_with_pip(job)
-    if found:
-        _compare(found, of_pip)
+    _compare(found, of_pip)
     return of_pip
 
 
-def _find(job: Job, store: Store, prefetch: Prefetch, way: str) -> Closure | None:
+def _find(job: Job, store: Store, prefetch: Prefetch, way: str) -> Closure | str:
+    """The closure, or how the index has failed, if that is why there is none."""
     from hatch_lambda.resolve.finder.find import find
 
     try:
@@ -61,11 +63,12 @@ def _find(job: Job, store: Store, prefetch: Prefetch, way: str) -> Closure | Non
         if way == FINDER:
             raise ResolutionError(f"`{VARIABLE}` is `{FINDER}`, but pip has to resolve: {reason}.", output="") from None
         job.reporter.detail(redact(f"Resolving with pip: {reason}"))
+        return redact(str(reason)) if isinstance(reason, IndexFault) else ""
     except Exception as error:
         if way:  # to find out about the finder
             raise
         job.reporter.detail(redact(f"Resolving with pip: {error!r}"))
-    return None
+        return ""
 
 
 def _compare(found: Closure, of_pip: Closure) -> None:

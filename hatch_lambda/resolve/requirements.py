@@ -12,6 +12,8 @@ from hatch_lambda.resolve.provided import provided_names
 from hatch_lambda.wheels.metadata import metadata_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.resolve.job import Job
 
@@ -33,7 +35,8 @@ def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
     members = {found.name: found for found in closure.distributions}
 
     versions = {found.name: found.version for found in resolved.distributions}
-    missing, conflicts = [], []
+    stated = {(found.name, str(requirement)) for found in resolved.distributions for requirement in found.requires}
+    missing, conflicts, differing = [], [], []
     requires = {name: tuple(parsed(of.requires)) for name, of in metadata.items()}
     # Extras are followed here: without dependencies, pip does not see all of them.
     start = [(found.name, extra) for found in closure.distributions for extra in ("", *sorted(found.extras))]
@@ -44,6 +47,7 @@ def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
                 conflicts.append(f"{members[name]} requires `{required}{wanted}`, not {versions[required]}")
         elif required not in provided_names(job.settings):
             missing.append(f"`{required}{wanted}` was not resolved; required by: {closure.required_by[name]}")
+            differing += [str(members[name])] if (name, str(requirement)) not in stated else []
     excluded = [
         f"{members[name]} requires Python {wanted_python}, {target.runtime.name} has {target.runtime.full_version}; "
         f"required by: {closure.required_by[name]}"
@@ -53,10 +57,18 @@ def check_requirements(closure: Closure, resolved: Closure, job: Job) -> None:
     if faults := (*dict.fromkeys(missing), *excluded):
         lines = [f"The closure of {job.request.subject} is not usable for {target.description}:", ""]
         lines += [*(f"- {fault}" for fault in faults), "", "What you can do:"]
-        if missing:
-            lines.append("- remove `--no-deps` (`no-deps` in pip's configuration), or require what is missing")
-        if excluded:
-            lines.append(f'- require another version; if you know that it works: `pip-args = ["{_IGNORE}"]`')
+        lines += _remedies(missing, excluded, differing)
         raise IncompleteClosureError("\n".join(lines))
     if conflicts and not job.settings.lock_file:  # with a lock file, stage 1 has warned
         job.reporter.warn(f"versions that not all distributions accept: {'; '.join(dict.fromkeys(conflicts))}")
+
+
+def _remedies(missing: Sequence[str], excluded: Sequence[str], differing: Sequence[str]) -> Iterator[str]:
+    """`differing`: distributions whose wheel requires more than the metadata that were resolved."""
+    if differing:
+        names = ", ".join(dict.fromkeys(differing))
+        yield f"- require what is missing, and report it: the index has other metadata of {names} than the wheel"
+    elif missing:
+        yield "- remove `--no-deps` (`no-deps` in pip's configuration), or require what is missing"
+    if excluded:
+        yield f'- require another version; if you know that it works: `pip-args = ["{_IGNORE}"]`'

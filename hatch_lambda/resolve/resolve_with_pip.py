@@ -39,18 +39,21 @@ _NO_SUCH_PROJECT = "404 "
 _MISSING_PATH = re.compile(r"No such file or directory|' does not exist|should either be a path to a local project")
 _YANKED = re.compile(r"^WARNING: (.*yanked.*(?:\nReason for being yanked: .*)?)", re.MULTILINE)
 _IGNORED = re.compile(r"^WARNING: (Location '(.*)' is ignored.*)", re.MULTILINE)
+_OTHER_HASH = re.compile(r"DO NOT MATCH THE HASHES")
+_NO_FILE = re.compile(rf"Max retries exceeded with|HTTP error \d|Download failed|{_OTHER_HASH.pattern}")
+_TRY_AGAIN = "What you can do: check the index's URL and your credentials for it, or try again later."
 _SDIST_AT_WORK = re.compile(
     r"\s*(?:Collecting ([\w.-]+)(?![\w.+:/-])|Processing \S*?([\w.-]+)-[^-/\s]+\.(?:tar\.\w+|tgz|zip)\b)"
 )
 
 
-def resolve_with_pip(job: Job) -> Closure:
+def resolve_with_pip(job: Job, fault: str = "") -> Closure:
     """Resolve and download the closure.
 
     If a project has no compatible wheel, it is retried with that project's wheels whatever their tags: stage 6 may find
     that they work, and stage 7 reports more than pip does.
 
-    Raises `ResolutionError` with pip's own words.
+    `fault`: how the index has failed before. Raises `ResolutionError` with pip's own words.
     """
     destination = job.scratch / "downloads"
     files = list(job.settings.requirements)
@@ -67,7 +70,7 @@ def resolve_with_pip(job: Job) -> Closure:
             output = _by_name(first.completed.output, job)
             words = "\n".join(f"  {line}".rstrip() for line in resolver_words(output))
             head = f"The dependencies of {job.request.subject} cannot be resolved for {job.target.description}."
-            more = _explanations(job, first, output, words)
+            more = (*_index_trouble(words, fault), *_explanations(job, first, output, words))
             raise ResolutionError("\n\n".join((f"{head} pip says:", words, *more)), output=output)
         ignore_tags |= no_candidates  # pip stops at the first one, so each retry may find another
         answer = process.pip_download(job, destination, arguments, ignore_tags=ignore_tags)
@@ -116,6 +119,14 @@ def _offers(answer: PipAnswer) -> dict[NormalizedName, tuple[IndexFile, ...]]:
         canonicalize_name(name): tuple(IndexFile(*file) for file in files)
         for name, files in answer.findings.get("offers", {}).items()
     }
+
+
+def _index_trouble(words: str, fault: str) -> Iterator[str]:
+    """What else is known if pip could not get a file; of pages it is known from pip itself."""
+    if _NO_FILE.search(words) and (fault or not _OTHER_HASH.search(words)):
+        if fault:
+            yield f"Without pip, it has failed, too: {fault}"
+        yield _TRY_AGAIN
 
 
 def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Iterator[str]:
@@ -170,7 +181,7 @@ def _not_found(answer: PipAnswer, offers: Mapping[NormalizedName, tuple[IndexFil
             yield f"Could not fetch {redact(url)}: {redact(reason)}"
             reached = reached and is_lack
     if not reached:
-        yield "What you can do: check the index's URL and your credentials for it, or try again later."
+        yield _TRY_AGAIN
 
 
 def _by_name(output: str, job: Job) -> str:

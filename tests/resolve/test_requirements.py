@@ -94,7 +94,7 @@ def test_an_index_whose_metadata_lacks_requirements_is_noticed(
     tmp_path: Path, bundle_of: BundleOf, serve: type[SimpleIndex], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_wheel(tmp_path / "served", "top", requires=["below"])
-    monkeypatch.setattr(simple_index, "_metadata", lambda wheel: metadata(*wheel.name.split("-")[:2]))
+    monkeypatch.setattr(simple_index, "metadata_of", lambda wheel: metadata(*wheel.name.split("-")[:2]))
     with serve(tmp_path / "served", as_json=True) as served, pytest.raises(LambdaBuildError, match="below"):
         bundle_of("top", pip_args=["--index-url", served.url])
 

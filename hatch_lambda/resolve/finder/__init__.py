@@ -8,3 +8,7 @@ from __future__ import annotations
 
 class LeftToPip(Exception):  # noqa: N818 - not an error: pip can do it
     """What pip has to do; the reason is for `-v`."""
+
+
+class IndexFault(LeftToPip):
+    """An index fails, or has something wrong. pip asks again; if it fails, too, this is a part of the error."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 from weakref import WeakSet
 
-from hatch_lambda.resolve.finder import LeftToPip
+from hatch_lambda.resolve.finder import IndexFault, LeftToPip
 from hatch_lambda.resolve.finder.indexes import is_loopback
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Client:
             is_whole_instead = "Range" in headers and answer.status == OK
             body = b"" if is_whole_instead else answer.read(most + 1, decode_content=True)
             if len(body) > most:
-                raise LeftToPip(f"{url} has more than {most} bytes")
+                raise IndexFault(f"{url} has more than {most} bytes")
             lower = {name.lower(): value for name, value in answer.headers.items()}
             return Answer(answer.status, lower, body, final_url)
 
@@ -85,7 +85,7 @@ class Client:
 
         def save(answer: BaseHTTPResponse, _final_url: str) -> bool:
             if answer.status != OK:
-                raise LeftToPip(f"{url} answers {answer.status}")
+                raise IndexFault(f"{url} answers {answer.status}")
             digest, length = hashlib.sha256(), 0
             with self._create(path) as file:
                 while length <= (_LONGEST_WHEEL if size is None else size):
@@ -98,7 +98,7 @@ class Client:
                     digest.update(piece)
                     file.write(piece)
             if digest.hexdigest() != sha256 or size not in {None, length}:
-                raise LeftToPip(f"{url} has another content than the index says")
+                raise IndexFault(f"{url} has another content than the index says")
             return True
 
         return self._repeat(url, {"Accept-Encoding": "identity"}, save)
@@ -142,7 +142,7 @@ class Client:
                         return result
             except (exceptions.HTTPError, OSError, ValueError) as error:  # the latter of malformed URLs and headers
                 if pause is None or isinstance(error, (exceptions.TimeoutError, ValueError)):
-                    raise LeftToPip(f"{url} cannot be fetched: {error}") from None
+                    raise IndexFault(f"{url} cannot be fetched: {error}") from None
                 wait = pause
             self.stopped.wait(wait)
         raise AssertionError
@@ -153,7 +153,7 @@ class Client:
 
         wait = Retry().get_retry_after(answer) if answer.status in Retry.RETRY_AFTER_STATUS_CODES else None
         if wait is not None and wait > _LONGEST_WAIT:
-            raise LeftToPip(f"{answer.url} asks to wait for {wait:.0f} seconds")
+            raise IndexFault(f"{answer.url} asks to wait for {wait:.0f} seconds")
         return pause if wait is None and answer.status in _RETRIED else wait
 
     def _ask(self, url: str, headers: Mapping[str, str]) -> tuple[BaseHTTPResponse, str]:
@@ -171,7 +171,7 @@ class Client:
             target = urljoin(url, location)
             check_secure(target, url)
             url = target
-        raise LeftToPip(f"{url} redirects without end")
+        raise IndexFault(f"{url} redirects without end")
 
     @property
     def _pool(self) -> PoolManager:

@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from hatch_lambda.resolve.finder import LeftToPip
+from hatch_lambda.resolve.finder import IndexFault, LeftToPip
 from hatch_lambda.resolve.finder.client import NOT_FOUND, NOT_MODIFIED, OK, PARTIAL, check_secure
 from hatch_lambda.resolve.finder.files import File
 from hatch_lambda.wheels.archive import ZIP_ERRORS
@@ -127,7 +127,7 @@ class Fetch:
         if answer.status == NOT_FOUND:
             return ()
         if answer.status != OK:
-            raise LeftToPip(f"{url} answers {answer.status}")
+            raise IndexFault(f"{url} answers {answer.status}")
         if not answer.headers.get("content-type", "").lower().startswith(_JSON):
             raise LeftToPip(f"{url} has no JSON page")
         try:
@@ -184,9 +184,9 @@ class Fetch:
         url = f"{_url_of(file)}.metadata"
         answer = self._client.get(url, {}, most=_LONGEST_METADATA)
         if answer.status != OK:
-            raise LeftToPip(f"{url} answers {answer.status}")
+            raise IndexFault(f"{url} answers {answer.status}")
         if isinstance(file.metadata, str) and _sha256(answer.body) != file.metadata:
-            raise LeftToPip(f"{url} has another content than the index says")
+            raise IndexFault(f"{url} has another content than the index says")
         return answer.body
 
     def _near_the_end(self, file: File) -> bytes | None:

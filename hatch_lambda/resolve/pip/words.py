@@ -24,7 +24,7 @@ def resolver_words(output: str, limit: int = 30) -> tuple[str, ...]:
     the error that follows from it.
     """
     lines = _NO_MATCHES.sub("", output).splitlines()
-    first = next((index for index, line in enumerate(lines) if line.startswith("ERROR:")), len(lines))
+    first = next((index for index, line in enumerate(lines) if line.startswith(_FAILURE)), len(lines))
     if has_failed_backend(output):
         return (*_at_work(lines[:first]), *error_lines(output))
     if lines[first : first + 1] == ["ERROR: Exception:"]:
@@ -82,6 +82,7 @@ def _at_work(lines: list[str]) -> list[str]:
     return [line.strip() for line in lines if line.lstrip().startswith(("Collecting", "Processing"))][-1:]
 
 
+_FAILURE = ("ERROR:", "error: incomplete-download")
 _TRACEBACK = re.compile(r"(?P<before>[ +|]*)(?:Exception Group )?Traceback \(most recent call last\):")
 _FRAME = re.compile(r'[ |]*File ".*", line \d+')
 _INDEX_TROUBLE = re.compile(

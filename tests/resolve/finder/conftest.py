@@ -39,9 +39,9 @@ def folder(tmp_path: Path) -> Path:
 def plainly_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that nothing is left to pip for pip's configuration."""
     monkeypatch.delenv("PIP_NO_INDEX")
-    for name in ("http", "https", "all", "no"):
-        monkeypatch.delenv(f"{name}_proxy", raising=False)
-        monkeypatch.delenv(f"{name.upper()}_PROXY", raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle", "netrc"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture
