@@ -13,6 +13,7 @@ speed drifts is unfair to none.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import math
 import random
@@ -31,6 +32,7 @@ from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.config.settings import load
 from hatch_lambda.wheels.layout import lay_out
+from hatch_lambda.wheels.record import hash_of
 from hatch_lambda.wheels.store import StoredWheel
 from hatch_lambda.zip import writer
 
@@ -79,7 +81,7 @@ def main() -> None:
     shapes = [(number, number * _SMALL) for number in FILES]
     shapes += [(_FEW, number * MEGABYTE) for number in MEGABYTES if number <= options.largest]
     with tempfile.TemporaryDirectory(prefix="growth-", dir=options.folder) as folder:
-        wheels = [_make_wheel(Path(folder, f"{files}-{size}"), files, size) for files, size in shapes]
+        wheels = [make_wheel(Path(folder, f"{files}-{size}"), files, size) for files, size in shapes]
         measures = _measure(wheels, Path(folder, "work"), options.runs)
     print(_report(measures, options.runs))
 
@@ -131,22 +133,24 @@ def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
     return time.perf_counter() - started, result
 
 
-def _make_wheel(folder: Path, files: int, size: int) -> StoredWheel:
+def make_wheel(folder: Path, files: int, size: int, name: str = "growth") -> StoredWheel:
     """A wheel of so many files of the same size; the same bytes each time, and no two files alike."""
-    folder.mkdir()
-    path = folder / "growth-1.0-py3-none-any.whl"
-    info = "growth-1.0.dist-info"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    info = f"{name}-1.0.dist-info"
     noise = random.Random(_SEED)
-    names = [f"growth/part_{number // 100}/file_{number}.txt" for number in range(files)]
+    # Hexadecimal digits: 8 bits that carry 4.
+    digits = (noise.randbytes(size // files // 2).hex() for _ in range(files))
+    contents = {f"{name}/part_{number // 100}/file_{number}.txt": text for number, text in enumerate(digits)}
+    contents[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+    contents[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    hashes = {each: hash_of(hashlib.sha256(text.encode()).digest()) for each, text in contents.items()}
+    rows = (f"{each},{digest},{len(contents[each])}\n" for each, digest in hashes.items())
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as wheel:
-        for name in names:
-            # Hexadecimal digits: 8 bits that carry 4.
-            wheel.writestr(zipfile.ZipInfo(name), noise.randbytes(size // files // 2).hex(), zipfile.ZIP_DEFLATED, 1)
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: growth\nVersion: 1.0\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        own = [f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD")]
-        wheel.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in (*names, *own)))
-    return StoredWheel("growth", "1.0", path.name, sha256_of(path), path)
+        for each, text in contents.items():
+            wheel.writestr(zipfile.ZipInfo(each), text, zipfile.ZIP_DEFLATED, 1)
+        wheel.writestr(f"{info}/RECORD", "".join(rows) + f"{info}/RECORD,,\n")
+    return StoredWheel(name, "1.0", path.name, sha256_of(path), path)
 
 
 def fit(measures: Sequence[Measure], step: str) -> Line:
