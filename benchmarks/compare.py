@@ -168,7 +168,7 @@ class Bench:
                 sys.stderr.write(f"{workload} {scene} {contestant.name}: {figures}\n")
             if turn or self.index.fetched == fetched:  # else the index on loopback did not have everything yet
                 turn += 1
-        floor = self._floor(workload)
+        floor = self._floor(workload, scene)
         return [
             Row(workload, scene, one.name, measures[one.name], floor, projects[one.name] / one.result)
             for one in self.contestants
@@ -210,9 +210,9 @@ class Bench:
         names = ("PIP_CACHE_DIR", "UV_CACHE_DIR", "HATCH_LAMBDA_CACHE_DIR")
         return {name: str(folder / name.lower()) for name in names}
 
-    def _floor(self, workload: str) -> float:
+    def _floor(self, workload: str, scene: str) -> float:
         """Seconds to write the wheels of a workload one after the other into a file: no zip is made quicker."""
-        store = self._cache_folder(self.contestants[0], "edit") / "hatch_lambda_cache_dir"
+        store = self._cache_folder(self.contestants[0], scene) / "hatch_lambda_cache_dir"
         project = self.folder / "projects" / workload / "hatch-lambda"
         lock = next(project.glob(".hatch/lambda/*/resolution.json"), None)
         if lock is None:

@@ -40,7 +40,7 @@ def plain_environment(index_url: str | None = None) -> dict[str, str]:
     if index_url:
         options = {name: value for name, value in options.items() if "timeout" in name}
         options["index-url"] = index_url
-        environment |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        environment = {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
     if timeout := options.get("timeout") or options.get("default-timeout"):
         environment["UV_HTTP_TIMEOUT"] = timeout
     if cert := options.get("cert"):
