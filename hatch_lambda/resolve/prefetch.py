@@ -1,8 +1,7 @@
-"""While stage 1 waits: inspect the wheels that have arrived, and import what stage 8 needs."""
+"""While stage 1 waits: inspect the wheels that have arrived."""
 
 from __future__ import annotations
 
-import importlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from hatch_lambda.wheels.store import Store
-
-_NEEDED_LATER = "hatch_lambda.bundle.prune"
 
 
 class Prefetch:
@@ -30,7 +27,6 @@ class Prefetch:
         self._pool = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
-        self._pool.submit(importlib.import_module, _NEEDED_LATER)
         return self
 
     def __exit__(self, exception: type[BaseException] | None, *_: object) -> None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-WORKERS = 16
+WORKERS = 10
+"""Each may hold a page of many megabytes."""
 _PAUSES = (0.25, 1.0)
 """Seconds before a request is retried. If the index fails for longer, pip retries as often as it is configured to."""
 _REDIRECTS = 10
@@ -72,11 +73,13 @@ class Client:
 
         def read(answer: BaseHTTPResponse, final_url: str) -> Answer:
             is_whole_instead = "Range" in headers and answer.status == OK
-            body = b"" if is_whole_instead else answer.read(most + 1, decode_content=True)
-            if len(body) > most:
-                raise IndexFault(f"{url} has more than {most} bytes")
+            body = bytearray()
+            while not is_whole_instead and (piece := answer.read(_PIECE, decode_content=True)):
+                body += piece
+                if len(body) > most:
+                    raise IndexFault(f"{url} has more than {most} bytes")
             lower = {name.lower(): value for name, value in answer.headers.items()}
-            return Answer(answer.status, lower, body, final_url)
+            return Answer(answer.status, lower, bytes(body), final_url)
 
         return self._repeat(url, {"Accept-Encoding": "gzip", **headers}, read)
 

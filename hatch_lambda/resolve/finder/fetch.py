@@ -87,6 +87,7 @@ class Fetch:
         self._destination = destination
         self._arrived = arrived
         self._lock = threading.RLock()
+        self._reading_a_page = threading.Lock()  # one at a time, as it takes many times the page's size in memory
         self._begun: dict[Hashable, Future[object]] = {}
         self._dropped: set[File] = set()
 
@@ -131,7 +132,8 @@ class Fetch:
         if not answer.headers.get("content-type", "").lower().startswith(_JSON):
             raise LeftToPip(f"{url} has no JSON page")
         try:
-            found = self._preference.candidates(name, json.loads(answer.body)["files"])
+            with self._reading_a_page:
+                found = self._preference.candidates(name, answer.body)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise LeftToPip(f"{url} is no valid page") from None
         if (etag := answer.headers.get("etag")) and "no-store" not in answer.headers.get("cache-control", "").lower():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from hatch_lambda.resolve.finder import LeftToPip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from packaging.specifiers import SpecifierSet
     from packaging.utils import BuildTag, NormalizedName
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # What pip can unpack (`pip._internal.utils.filetypes`); it takes other files for no sdists.
 _SDIST = re.compile(r"(.+?)\.(?:tar\.gz|tgz|tar|tar\.bz2|tbz|zip|tar\.xz|txz|tlz|tar\.lz|tar\.lzma)", re.IGNORECASE)
 _METADATA_KEYS = ("core-metadata", "dist-info-metadata", "data-dist-info-metadata")  # PEP 714, and before it
+_OF_NO_USE = object()
 _PYTHON_IN_NAME = re.compile(r"-py([123]\.?[0-9]?)$")
 
 
@@ -104,22 +106,19 @@ class Preference:
         """What the order depends on."""
         return [str(self._target), self._target.runtime.full_version, list(self._target.platforms), self._prefer_binary]
 
-    def candidates(self, name: NormalizedName, entries: Iterable[Mapping[str, Any]]) -> list[File]:
-        """The usable ones of a page's files, the best last; their `page` is not set.
+    def candidates(self, name: NormalizedName, page: bytes) -> list[File]:
+        """The usable ones of a page's files (PEP 691), the best last; their `page` is not set.
 
-        Raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` if the entries are not as PEP 691 says.
+        Raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` if it is no such page.
         """
-        found: list[File] = []
-        for entry in entries:
-            filename = entry["filename"]
-            rank = None
-            if filename.endswith(".whl"):
-                # Judged by the end of the name alone first: there may be thousands, and most are for other platforms.
-                rank = self._ranks[filename.split("-", 2)[-1]]
-                if rank is None:
-                    continue
-            if file := self._candidate(name, entry, rank):
-                found.append(file)
+
+        def judged(entry: dict[str, Any]) -> object:
+            """In place of each object as it is parsed: of thousands of files few are of use, and all take memory."""
+            return self._candidate(name, entry) or _OF_NO_USE if "filename" in entry else entry
+
+        found = [file for file in json.loads(page, object_hook=judged)["files"] if file is not _OF_NO_USE]
+        if not all(isinstance(file, File) for file in found):
+            raise TypeError
         if not self._prefer_binary:
             found = [file for file in found if file.rank is not None or _is_version(file.version_text)]
         return sorted(found, key=self._key)
@@ -137,11 +136,15 @@ class Preference:
             return (not file.yanked, False)  # which of them does not matter: pip builds them
         return (not file.yanked, is_wheel and self._prefer_binary, file.version, -rank, file.build)
 
-    def _candidate(self, name: NormalizedName, entry: Mapping[str, Any], rank: int | None) -> File | None:
+    def _candidate(self, name: NormalizedName, entry: Mapping[str, Any]) -> File | None:
         filename, link = entry["filename"], entry["url"]
+        rank: int | None = None
         build: BuildTag = ()
         version: str | None
-        if rank is not None:
+        if filename.endswith(".whl"):
+            rank = self._ranks[filename.split("-", 2)[-1]]  # by the end of the name alone
+            if rank is None:
+                return None
             try:
                 of_project, parsed, build, _tags = parse_wheel_filename(filename)
             except InvalidWheelFilename:
