@@ -87,6 +87,8 @@ def _resolve(needs: Needs, fetch: Fetch, ahead: Ahead) -> Mapping[File, set[str]
         result = Resolver(provider, BaseReporter()).resolve(roots, max_rounds=_MOST_ROUNDS)
     except (ResolutionImpossible, ResolutionTooDeep):
         raise LeftToPip("the requirements are in conflict") from None
+    except RecursionError:  # https://github.com/sarugaku/resolvelib: circles that nothing requires any more
+        raise LeftToPip("the requirements are in circles") from None
     chosen: defaultdict[File, set[str]] = defaultdict(set)
     for candidate in result.mapping.values():
         chosen[candidate.file].update(candidate.extras)
