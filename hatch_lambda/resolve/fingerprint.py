@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # end. All others (of terminals, CI jobs, sessions) differ between runs and change nothing.
 _RELEVANT = {
     "pip's settings, for resolving and for installing build requirements": "PIP_*",
+    "what resolves, so that `both` always compares": "HATCH_LAMBDA_RESOLVER",
     "how an index is reached": "HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy",
     "compilers (make, setuptools, cc, go)": "CC CXX CPP FC F77 F90 AR AS LD NM RANLIB STRIP LDSHARED LDCXXSHARED CGO_*",
     "their flags": "*FLAGS",

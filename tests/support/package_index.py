@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from packaging.utils import canonicalize_name
 
-from tests.support.packages import metadata
+from tests.support.packages import metadata, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,18 +57,22 @@ class Offer(NamedTuple):
         return self.text or metadata(self.name, self.version, self.requires, self.requires_python, self.extras)
 
     def content(self) -> bytes:
-        """Of a wheel as small as pip takes it; of an sdist, nothing that could be built."""
+        """Of a wheel with one module; of an sdist, nothing that could be built."""
         if self.tag is None:
             return b"an sdist"
-        stem = "-".join(self.file.split("-")[:2])
+        name, version = self.file.split("-")[:2]
+        dist_info = f"{name}-{version}.dist-info"
+        contents: dict[str, str | bytes] = {
+            f"{name}.py": f"VERSION = {version!r}\n",
+            f"{dist_info}/METADATA": self.metadata,
+            f"{dist_info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: {self.place}\n"
+            f"Root-Is-Purelib: true\nTag: {self.tag}\n",
+        }
+        contents[f"{dist_info}/RECORD"] = record(contents, f"{dist_info}/RECORD")
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
-            for name, text in {
-                "METADATA": self.metadata,
-                "WHEEL": f"Wheel-Version: 1.0\nGenerator: {self.place}\nRoot-Is-Purelib: true\nTag: {self.tag}\n",
-                "RECORD": "",
-            }.items():
-                archive.writestr(zipfile.ZipInfo(f"{stem}.dist-info/{name}"), text)
+            for path, text in contents.items():
+                archive.writestr(zipfile.ZipInfo(path), text)
         return content.getvalue()
 
 
