@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -12,19 +10,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
-
-def test_what_follows_is_imported_while_stage_1_waits(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from hatch_lambda.resolve.prefetch import Prefetch; from hatch_lambda.wheels.store import Store\n"
-        "assert 'hatch_lambda.bundle.prune' not in sys.modules\n"
-        f"with Prefetch(Store(Path({str(tmp_path)!r}))):\n"
-        "    pass\n"
-        "assert 'hatch_lambda.bundle.prune' in sys.modules, sorted(sys.modules)"
-    )
-
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_wheels_are_looked_through_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,7 +158,8 @@ class Preference:
             return None
         if not isinstance(link, str):
             raise TypeError
-        if unquote(link.partition("#")[0].rpartition("/")[2]) != filename:  # pip goes by the URL
+        address, _, fragment = link.partition("#")
+        if unquote(address.rpartition("/")[2]) != filename or "egg=" in fragment:  # pip goes by the URL
             raise LeftToPip(f"the URL of {filename} ends otherwise")
         metadata = next((entry[key] for key in _METADATA_KEYS if entry.get(key) is not None), False)
         return File(
