@@ -24,7 +24,7 @@ from hatch_lambda.common.hashing import cores, sha256_of
 from hatch_lambda.common.tempfiles import PART
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 CACHE_VARIABLE = "HATCH_LAMBDA_CACHE_DIR"
@@ -86,8 +86,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._hashed: dict[tuple[Path, str], list[int]] = {}
-        """How files looked when they had a SHA-256."""
+        self._hashed: dict[Path, list[int]] = {}
+        """How intact files looked when they were hashed."""
 
     def keep(self, wheel: Path, name: str, version: str, *, scratch: Path | None = None) -> StoredWheel:
         """Cache a wheel. `scratch`: a temporary folder; wheels in it are linked instead of copied, where possible."""
@@ -106,19 +106,24 @@ class Store:
         kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
         return kept if self._is_intact(kept.path, kept.sha256) else None
 
-    def find_all(self, wanted: Iterable[WantedWheel]) -> list[StoredWheel | None]:
-        """`find` for many, on all cores, as hashing is slow."""
+    def find_all(self, wanted: Sequence[WantedWheel]) -> list[StoredWheel | None]:
+        """`find` for many, on all cores if any must be hashed, which is slow."""
+        if all(self._is_hashed(self._place(each.sha256, each.filename)) for each in wanted):
+            return [self.find(each) for each in wanted]
         with ThreadPoolExecutor(cores()) as pool:
             return list(pool.map(self.find, wanted))
 
-    def _is_intact(self, path: Path, sha256: str) -> bool:
-        """As the function of this name; a file that still looks as when it was hashed by this object is intact."""
+    def _is_hashed(self, path: Path) -> bool:
+        """Whether a file, which has its SHA-256 in its path, looks as it did when this object hashed it."""
         looks = looks_of(path)
-        if looks and self._hashed.get((path, sha256)) == looks:
-            return True
-        if not _is_intact(path, sha256):
+        return bool(looks) and self._hashed.get(path) == looks
+
+    def _is_intact(self, path: Path, sha256: str) -> bool:
+        """As the function of this name; hashed once, if the file is not touched."""
+        looks = looks_of(path)
+        if not self._is_hashed(path) and not _is_intact(path, sha256):
             return False
-        self._hashed[path, sha256] = looks
+        self._hashed[path] = looks
         return True
 
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
