@@ -13,10 +13,13 @@ from zipfile import ZipFile
 import pytest
 
 from hatch_lambda.wheels.machine_code import scan_wheel
+from tests.support.attacks import make_forging_sdist
+from tests.support.elf import make_elf
 from tests.support.lambda_runtime import pythons_at_hand
+from tests.support.packages import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 pytestmark = pytest.mark.index
 
@@ -27,7 +30,8 @@ PACKAGE_FILES = {
     if path.is_file() and "__pycache__" not in path.parts
 }
 
-# One dependency with a native wheel, one that has sources only, one that is nothing but Python and has a command.
+# One with a native wheel, one that has sources only, one that is nothing but Python and has a command.
+DEPENDENCIES = ("luhn==0.2.0", "markupsafe==3.0.2", "tabulate==0.9.0")
 PYPROJECT = """\
 [build-system]
 requires = ["hatchling", "hatch-lambda=={version}"]
@@ -37,7 +41,7 @@ build-backend = "hatchling.build"
 name = "orders"
 version = "1.0"
 requires-python = ">=3.10"
-dependencies = ["luhn==0.2.0", "markupsafe==3.0.2", "tabulate==0.9.0"]
+dependencies = {dependencies}
 scripts.order = "orders:main"
 
 [tool.hatch.build.hooks.lambda]
@@ -88,9 +92,9 @@ def project(tmp_path: Path, own_wheel: Path) -> Path:
     return write_project(tmp_path / "project", own_wheel)
 
 
-def write_project(root: Path, own_wheel: Path) -> Path:
+def write_project(root: Path, own_wheel: Path, dependencies: Sequence[str] = DEPENDENCIES) -> Path:
     root.joinpath("orders").mkdir(parents=True)
-    pyproject = PYPROJECT.format(version=own_wheel.name.split("-")[1])
+    pyproject = PYPROJECT.format(version=own_wheel.name.split("-")[1], dependencies=list(dependencies))
     root.joinpath("pyproject.toml").write_text(pyproject, encoding="utf-8")
     root.joinpath("orders/__init__.py").write_text("def main(): ...\n", encoding="utf-8")
     return root
@@ -108,6 +112,7 @@ def serving(own_wheel: Path) -> dict[str, str]:
         "HATCH_DATA_DIR": str(caches / "hatch-data"),
         "HATCH_CACHE_DIR": str(caches / "hatch-cache"),
         "HATCH_CONFIG": str(caches / "hatch.toml"),
+        "HATCH_LAMBDA_CACHE_DIR": str(caches / "lambda"),
         "PYTHONPATH": "",
     }
 
@@ -167,7 +172,7 @@ def test_hatch_builds_the_wheel_too_without_the_dependencies(project: Path, own_
 
 FRONTENDS = {
     "hatch": ("hatch", "build"),
-    "build": ("build",),
+    "build": ("build", "--installer", "uv"),
     "uv": ("uv", "build"),
 }
 
@@ -187,26 +192,55 @@ def test_with_the_wheel_comes_the_zip_whoever_builds_it(
         assert {"orders/__init__.py", "luhn.py", "tabulate/__init__.py"} <= set(archive.namelist())
 
 
-def test_every_python_at_hand_builds_the_same_zip(own_wheel: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def local_index(tmp_path: Path) -> Path:
+    """What stands in for `DEPENDENCIES`: each of the same kind."""
+    folder = tmp_path / "index"
+    extension = "native/_speedups.cpython-313-aarch64-linux-gnu.so"
+    tag = "cp313-cp313-manylinux_2_17_aarch64"
+    make_wheel(folder, "native", tag=tag, files={"native/__init__.py": "", extension: make_elf("aarch64")})
+    entry_points = "[console_scripts]\nplain = plain:main\n"
+    source = "def main(): ...\n" + "".join(f"NUMBER_{number} = {number}\n" for number in range(10_000))
+    make_wheel(folder, "plain", files={"plain.py": source, "plain-1.0.dist-info/entry_points.txt": entry_points})
+    built = make_wheel(tmp_path / "built", "sources")
+    make_forging_sdist(folder, "sources", {built.name: built.read_bytes()})
+    return folder
+
+
+def test_every_python_at_hand_builds_the_same_zip(own_wheel: Path, local_index: Path, tmp_path: Path) -> None:
     pythons = pythons_at_hand()
     if len(pythons) < 2:
         pytest.skip(
             f"only Python {', '.join(pythons) or 'of no version of Lambda'} is installed; this compares several"
         )
 
-    sums = {version: _sum_of_zip(python, own_wheel, tmp_path / version) for version, python in pythons.items()}
+    sums = {
+        version: _sum_of_zip(python, own_wheel, local_index, tmp_path / version) for version, python in pythons.items()
+    }
 
     assert len(set(sums.values())) == 1, sums
 
 
-def _sum_of_zip(python: Path, own_wheel: Path, folder: Path) -> str:
-    run(python, "-m", "venv", "--without-pip", folder / "venv", cwd=own_wheel.parent)
+def _sum_of_zip(python: Path, own_wheel: Path, index: Path, folder: Path) -> str:
+    # What is imported is compiled once, then: uv does not compile what it installs.
+    environment = {**serving(own_wheel), "PYTHONDONTWRITEBYTECODE": "", "HATCH_LAMBDA_CACHE_DIR": str(folder / "cache")}
+    uv = (sys.executable, "-m", "uv")
+    run(*uv, "venv", "--quiet", "--python", python, folder / "venv", cwd=own_wheel.parent, environment=environment)
     installed = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     run(
-        *(sys.executable, "-m", "pip", "--python", installed, "install", "--quiet", own_wheel),
+        *uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        installed,
+        own_wheel,
         cwd=own_wheel.parent,
+        environment=environment,
     )
-    project = write_project(folder / "project", own_wheel)
-    environment = {"PYTHONPATH": "", "HATCH_LAMBDA_CACHE_DIR": str(folder / "cache")}
+    project = write_project(folder / "project", own_wheel, ("native", "plain", "sources"))
+    environment.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(index))
     run(installed, "-m", "hatchling", "build", "-t", "lambda", cwd=project, environment=environment)
+    with ZipFile(project / "dist" / ZIP) as archive:
+        assert {"native/__init__.py", "plain.py", "bin/plain", "sources.py"} <= set(archive.namelist())
     return hashlib.sha256(project.joinpath("dist", ZIP).read_bytes()).hexdigest()
