@@ -144,7 +144,7 @@ def aborting(app: Application) -> Iterator[None]:
             raise
         abort(str(error))
     except KeyboardInterrupt:
-        app.abort("Interrupted; no zip was written.", code=_INTERRUPTED)
+        app.abort("Interrupted; no incomplete zip was written.", code=_INTERRUPTED)
 
 
 def raised_by(error: BaseException, *packages: str) -> bool:

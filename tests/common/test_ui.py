@@ -305,7 +305,7 @@ def test_an_interrupted_build_leaves_no_live_line(project: Callable[..., Path], 
     terminal.to_its_end()
 
     assert terminal.process.returncode == 130
-    assert terminal.lines[-1] == "Interrupted; no zip was written."
+    assert terminal.lines[-1] == "Interrupted; no incomplete zip was written."
     assert stages(terminal.lines)[-1].startswith("3 download wheels")
     assert not re.search(f"[{SPINNER}^]", "".join(terminal.lines))
     assert not terminal.screen.cursor.hidden

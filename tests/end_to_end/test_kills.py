@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,26 +16,64 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
+from tests.support.fork_server import ForkingPopen, ForkServer
 from tests.support.packages import make_sdist, make_wheel
 from tests.support.projects import PACKAGE, Project, write_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-pytestmark = [
-    pytest.mark.real_processes,
-    pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
-    # Builds are killed at moments that a busy machine may shift; nothing else in the suite is run once more.
-    pytest.mark.flaky(reruns=1),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 
 HERE = "python{}.{}".format(*sys.version_info)
 ZIP = f"orders-1.0-{HERE}-x86_64.zip"
-BUILD = (sys.executable, "-m", "hatchling", "build", "-t", "lambda")
-KILLS = 20
-INTERRUPTIONS = 6
+BUILD = ("-m", "hatchling", "build", "-t", "lambda")
+KILLS = 8
+# Run by `python -c`: a build that sends itself a signal, before the n-th file operation or start of a program of those
+# that are named, or a while after; without a signal it shows the operations.
+SIGNALLED = """# may be forked
+import json, os, runpy, signal, sys, threading
+events, left, delay, number = json.loads(sys.argv[1])
+
+def hook(event, arguments):
+    global left
+    # Who measures coverage renames files of its own, in the end.
+    if not event.startswith(tuple(events)) or ".coverage" in f"{arguments[:2]}":
+        return
+    left -= 1
+    if not number:
+        print("operation", event, *arguments[:2], file=sys.__stderr__)
+    elif not left:
+        timer = threading.Timer(delay, os.kill, [os.getpid(), number])
+        timer.start() if delay else timer.function(*timer.args)
+
+sys.addaudithook(hook)
+sys.dont_write_bytecode = True
+sys.argv[:] = ["hatchling", "build", "-t", "lambda"]
+runpy.run_module("hatchling", run_name="__main__")
+"""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Before the `count`-th of all operations that Python audits as one of `events`, or `delay` seconds after."""
+
+    events: tuple[str, ...]
+    count: int
+    delay: float = 0
+
+    def signalled(self, number: int) -> tuple[str, str]:
+        return SIGNALLED, json.dumps([self.events, self.count, self.delay, number])
+
+
+RENAMES = ("os.rename",)
+STARTS = ("subprocess.Popen",)
+FILE_OPERATIONS = ("open", "os.", "shutil.")
+# The first pip resolves, the second one builds. Each works for longer than that.
+PIP_AT_WORK = [Moment(STARTS, pip, delay) for pip in (1, 2) for delay in (0, 0.15)]
 
 
 @dataclass(frozen=True)
@@ -48,13 +88,19 @@ class Scene:
     def zip(self) -> Path:
         return self.project.dist / ZIP
 
-    def start(self, *, resolved: bool = False) -> subprocess.Popen[str]:
-        """A build in a process group of its own, as from a shell; what is kept makes it a short one if `resolved`."""
-        if not resolved:
-            shutil.rmtree(self.project.root / ".hatch", ignore_errors=True)
-            shutil.rmtree(self.cache, ignore_errors=True)
+    def forget(self) -> None:
+        """Have the next build resolve, and find nothing in the cache."""
+        shutil.rmtree(self.project.root / ".hatch", ignore_errors=True)
+        shutil.rmtree(self.cache, ignore_errors=True)
+
+    def forget_bundle(self) -> None:
+        """Have the next build write what it can without a pip."""
+        shutil.rmtree(self.project.root / ".hatch" / "lambda" / f"{HERE}-x86_64" / "bundle", ignore_errors=True)
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """A build in a process group of its own, as from a shell."""
         return subprocess.Popen(
-            BUILD,
+            [sys.executable, *(command or BUILD)],
             cwd=self.project.root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -62,6 +108,20 @@ class Scene:
             text=True,
             start_new_session=True,
         )
+
+    def operations(self, events: tuple[str, ...]) -> list[str]:
+        """Of a build that works, in order."""
+        ended = self.project.python("-c", *Moment(events, 0).signalled(0))
+        assert ended.returncode == 0, ended.stderr
+        return re.findall("^operation (.+)", ended.stderr, re.MULTILINE)
+
+    def kill(self, moment: Moment) -> bytes:
+        """Kill a build; gives the zip that was there before."""
+        former = put_former_zip(self)
+        ended = self.project.python("-c", *moment.signalled(signal.SIGKILL))
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        self.wait_for_orphans()
+        return former
 
     def build(self) -> None:
         """One that has to work."""
@@ -81,8 +141,8 @@ class Scene:
 
     def wait_for_orphans(self) -> None:
         """What a killed build has started itself may still run; all of it has this TMPDIR, or one in there."""
-        mark, deadline = f"TMPDIR={self.tmp}".encode(), time.monotonic() + 20
-        while any(mark in environment for environment in environments()):
+        mark, deadline = f"TMPDIR={self.tmp}".encode(), time.monotonic() + 60
+        while forked_processes() or any(mark in environment for environment in environments()):
             assert time.monotonic() < deadline, "what the build has started does not end"
             time.sleep(0.02)
 
@@ -93,6 +153,14 @@ def environments() -> Iterator[bytes]:
         with contextlib.suppress(OSError):
             if int(path.parent.name) != os.getpid():
                 yield path.read_bytes()
+
+
+def forked_processes() -> bool:
+    """Whether the fork server still has one. Their environment in /proc is the server's."""
+    server = ForkingPopen.server
+    assert server is None or isinstance(server, ForkServer)
+    process = server.process if server else None
+    return bool(process and psutil.Process(process.pid).children())
 
 
 @pytest.fixture
@@ -112,52 +180,15 @@ def put_former_zip(scene: Scene) -> bytes:
     return scene.zip.read_bytes()
 
 
-def timed(scene: Scene, *, resolved: bool) -> float:
-    started = time.monotonic()
-    process = scene.start(resolved=resolved)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
-    return time.monotonic() - started
-
-
-@pytest.mark.parametrize(
-    ("resolved", "whole_group", "kills"),
-    [
-        pytest.param(False, True, KILLS // 2, id="process group"),
-        pytest.param(False, False, KILLS // 4, id="main process"),
-        pytest.param(True, True, KILLS // 4, id="from kept wheels"),
-    ],
-)
-def test_a_build_that_is_killed_at_any_moment(
-    resolved: bool,  # noqa: FBT001
-    whole_group: bool,  # noqa: FBT001
-    kills: int,
-    scene: Scene,
-) -> None:
-    seconds = timed(scene, resolved=False)
+def test_builds_that_are_killed_while_pip_is_at_work(scene: Scene) -> None:
+    scene.build()
     whole, clean = scene.zip.read_bytes(), scene.everything()
-    if resolved:
-        seconds = timed(scene, resolved=True)
-    caught = 0
 
-    for moment in range(kills):
-        if resolved:
-            shutil.rmtree(scene.project.root / ".hatch" / "lambda" / f"{HERE}-x86_64" / "bundle", ignore_errors=True)
-        former = put_former_zip(scene)
-        process = scene.start(resolved=resolved)
-        assert process.stdout
-        time.sleep(seconds * (moment + 0.5) / kills)
-        caught += process.poll() is None
-        if whole_group:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        assert scene.zip.read_bytes() in {former, whole}, f"killed at moment {moment}"
-        scene.wait_for_orphans()
+    for moment in PIP_AT_WORK:
+        scene.forget()
+        former = scene.kill(moment)
+        assert scene.zip.read_bytes() == former
 
-    assert caught >= kills // 2  # else this shows nothing
     put_former_zip(scene)
     scene.build()
     assert scene.zip.read_bytes() == whole
@@ -165,83 +196,74 @@ def test_a_build_that_is_killed_at_any_moment(
     assert scene.litter(clean) == set(), "what killed builds left was not tidied up"
 
 
-_KILLED_AT_A_RENAME = """# may be forked
-import os, runpy, signal, sys
-left = int(sys.argv[1])
-
-def hook(event, arguments):
-    global left
-    # Who measures coverage renames files of its own, in the end.
-    if event == "os.rename" and ".coverage" not in f"{arguments[0]} {arguments[1]}":
-        left -= 1
-        if not left:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-sys.addaudithook(hook)
-sys.dont_write_bytecode = True
-sys.argv[:] = ["hatchling", "build", "-t", "lambda"]
-runpy.run_module("hatchling", run_name="__main__")
-"""
-
-
-@pytest.mark.real_processes(needed=False)  # some thirty builds, each killed by itself
-def test_a_build_that_is_killed_before_each_file_and_folder_gets_its_name(scene: Scene) -> None:
+def test_builds_from_kept_wheels_that_are_killed_at_any_moment(scene: Scene) -> None:
     scene.build()
     whole, clean = scene.zip.read_bytes(), scene.everything()
-    kills, left, replaced = 0, set[str](), list[bool]()
+    scene.forget_bundle()
+    operations = scene.operations(FILE_OPERATIONS)
 
-    while True:
-        shutil.rmtree(scene.project.root / ".hatch")
-        shutil.rmtree(scene.cache)
-        former = put_former_zip(scene)
-        ended = scene.project.python("-c", _KILLED_AT_A_RENAME, str(kills + 1))
-        if ended.returncode == 0:
-            break
-        assert ended.returncode == -signal.SIGKILL, ended.stderr
-        kills += 1
-        replaced.append(scene.zip.read_bytes() == whole)
-        assert replaced[-1] or scene.zip.read_bytes() == former
-        scene.build()
-        assert scene.zip.read_bytes() == whole
-        left |= scene.litter(clean)
+    for number in range(KILLS):
+        scene.forget_bundle()
+        former = scene.kill(Moment(FILE_OPERATIONS, round(len(operations) * (number + 0.5) / KILLS)))
+        assert scene.zip.read_bytes() in {former, whole}, f"killed at moment {number}"
 
-    assert kills >= 8  # wheels and notes of the store, the lock, the bundle, its list, the zip
+    put_former_zip(scene)
+    scene.build()
+    assert scene.zip.read_bytes() == whole
+    scene.build()
+    assert scene.litter(clean) == set(), "what killed builds left was not tidied up"
+
+
+def test_a_build_that_is_killed_before_a_file_or_folder_of_each_kind_gets_its_name(scene: Scene) -> None:
+    scene.build()
+    whole, clean = scene.zip.read_bytes(), scene.everything()
+    kinds, left, replaced = set[tuple[str, bool]](), set[str](), list[bool]()
+
+    for forget in (scene.forget_bundle, scene.forget):  # the second takes far longer, and has the cache's files to name
+        forget()
+        renames = scene.operations(RENAMES)
+        for count, rename in enumerate(renames, start=1):
+            name = re.sub(r"[0-9a-f]{8,}.*|/wheels/.*|bundle-\w+", "", rename.split()[-1])
+            kind = name, ZIP in str(renames[: count - 1])
+            if kind in kinds:
+                continue
+            kinds.add(kind)
+            forget()
+            former = scene.kill(Moment(RENAMES, count))
+            replaced.append(scene.zip.read_bytes() == whole)
+            assert replaced[-1] or scene.zip.read_bytes() == former
+            scene.build()
+            assert scene.zip.read_bytes() == whole
+            left |= scene.litter(clean)
+
+    assert len(kinds) >= 14  # wheels and notes of the store, the lock, the bundle, its list, the zip
     assert sum(replaced) <= 1  # only before the record of the zip that has its name
     assert left == set(), "what a killed build left was not tidied up by the next"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_build_that_is_interrupted_at_any_moment(number: signal.Signals, scene: Scene) -> None:
-    seconds = timed(scene, resolved=False)
+    renames = scene.operations(RENAMES)
     whole, clean = scene.zip.read_bytes(), scene.everything()
-    codes = []
+    of_zip = next(count for count, rename in enumerate(renames, start=1) if rename.endswith(ZIP))
 
-    for moment in range(INTERRUPTIONS):
+    for moment in (
+        *PIP_AT_WORK,
+        *(Moment(RENAMES, count) for count in (1, of_zip // 2, of_zip - 2, of_zip, of_zip + 1)),
+    ):
+        scene.forget()
         former = put_former_zip(scene)
-        process = scene.start()
-        assert process.stdout
-        first = process.stdout.readline()  # from here on it is ours, before that Python's and Hatch's
-        assert first.startswith("Bundle for ")
-        time.sleep(seconds * 0.85 * moment / INTERRUPTIONS)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        output = process.communicate(timeout=30)[0]
-        codes.append(process.returncode)
+        process = scene.start("-c", *moment.signalled(number))
+        output = process.communicate(timeout=60)[0]
         assert "Traceback" not in output
         scene.wait_for_orphans()
         assert list(scene.tmp.iterdir()) == []
         assert {path.name for path in scene.project.dist.iterdir()} == {ZIP}
-        # The zip has been told: the build was over, and the signal, if it still counted, met Python on its way out.
-        if output.rstrip().endswith(f"dist/{ZIP}"):
-            assert process.returncode in {0, -number, 130}, output
-            assert scene.zip.read_bytes() == whole
-            continue
         assert process.returncode == 130, output
         assert output.splitlines()[-1].startswith("Interrupted")
-        assert scene.zip.read_bytes() == former
+        assert scene.zip.read_bytes() == (whole if moment == Moment(RENAMES, of_zip + 1) else former)
         assert not [path for path in scene.litter(clean) if path.endswith(".part") or ".bundle-" in path]
 
-    assert codes.count(130) >= INTERRUPTIONS // 2, codes
     scene.build()
     assert scene.zip.read_bytes() == whole
     assert scene.litter(clean) == set()
@@ -325,7 +347,7 @@ def test_a_build_that_runs_out_of_disk(place: str, kilobytes: int, scene: Scene,
 def all_at_once(*builds: tuple[Project, Mapping[str, str]]) -> None:
     running = [
         subprocess.Popen(
-            BUILD,
+            [sys.executable, *BUILD],
             cwd=project.root,
             env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
@@ -381,16 +403,14 @@ def test_two_projects_on_one_store_at_once(scene: Scene, tmp_path: Path) -> None
 
 def test_a_build_beside_one_that_is_killed(scene: Scene) -> None:
     expected = alone(scene, {})
-    first = scene.start()
+    first = scene.start("-c", *Moment(STARTS, 2, 0.1).signalled(signal.SIGKILL))
     assert first.stdout
     first.stdout.readline()
-    second = scene.start(resolved=True)
-    time.sleep(0.4)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
-    first.stdout.close()
 
+    second = scene.start()
     output = second.communicate(timeout=60)[0]
 
+    first.stdout.close()
+    assert first.wait() == -signal.SIGKILL
     assert second.returncode == 0, output
     assert scene.project.in_dist() == expected

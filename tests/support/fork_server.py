@@ -221,7 +221,7 @@ class ForkServer:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.like_me = read_at_start(environment)
         """What a process has to have in its environment to be forked."""
 
@@ -230,7 +230,7 @@ class ForkServer:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="fork-server-", dir="/tmp")
             path = Path(self._folder.name, "socket")
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [sys.executable, __file__, str(path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -238,8 +238,8 @@ class ForkServer:
                 cwd=self._folder.name,
                 start_new_session=True,
             )
-            assert self._process.stdout is not None
-            if self._process.stdout.readline() != b"ready\n":
+            assert self.process.stdout is not None
+            if self.process.stdout.readline() != b"ready\n":
                 raise RuntimeError("the fork server does not start")
         return str(Path(self._folder.name, "socket"))
 
@@ -247,8 +247,8 @@ class ForkServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process:
-            self._process.communicate(timeout=60)  # it ends when its standard input does
+        if self.process:
+            self.process.communicate(timeout=60)  # it ends when its standard input does
         if self._folder:
             self._folder.cleanup()
 
