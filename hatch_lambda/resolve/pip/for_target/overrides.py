@@ -34,7 +34,7 @@ with contextlib.suppress(ImportError):  # older releases of pip read no lock fil
     pylock = importlib.import_module("pip._vendor.packaging.pylock")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 
 def evaluate_markers_for_target(environment: dict[str, str], findings: Findings) -> None:
@@ -228,10 +228,17 @@ def record_resolution(findings: Findings) -> None:
         findings.index_options = list(index_options(kwargs["finder"]))
         resolve = resolver.resolve
 
-        def resolve_and_record(*args: Any, **kwargs: Any) -> Any:
-            requirement_set = resolve(*args, **kwargs)
+        def resolve_and_record(roots: Any, *args: Any, **kwargs: Any) -> Any:
+            requirement_set = resolve(roots, *args, **kwargs)
+            # pip itself forgets it where the version that it chooses is one that another requirement led to.
+            requested = {
+                canonicalize_name(root.name)
+                for root in roots
+                if root.name and root.user_supplied and not root.constraint and root.match_markers()
+            }
             findings.resolved = [
-                describe(requirement, findings.cached) for requirement in requirement_set.requirements.values()
+                describe(requirement, findings.cached, requested)
+                for requirement in requirement_set.requirements.values()
             ]
             return requirement_set
 
@@ -255,8 +262,8 @@ def index_options(finder: Any) -> Iterator[str]:
         yield "--prefer-binary"
 
 
-def describe(requirement: Any, cached: set[str]) -> dict[str, Any]:
-    """One resolved distribution: what it is, where it comes from, what it requires."""
+def describe(requirement: Any, cached: set[str], requested: Container[str]) -> dict[str, Any]:
+    """One resolved distribution: what it is, where it comes from, what it requires. `requested`: by the user."""
     link, path = requirement.link, requirement.local_file_path
     metadata = requirement.get_dist().metadata_dict
     download_info = requirement.download_info.to_dict()
@@ -265,7 +272,7 @@ def describe(requirement: Any, cached: set[str]) -> dict[str, Any]:
         "version": metadata["version"],
         "requires": metadata.get("requires_dist", []),
         "extras": sorted(requirement.extras),
-        "user_supplied": bool(requirement.user_supplied),
+        "user_supplied": bool(requirement.user_supplied) or canonicalize_name(metadata["name"]) in requested,
         "direct": bool(requirement.is_direct),
         "url": link.url,
         "filename": link.filename,
