@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     from benchmarks.compare import Row
 
-_THIRTY = ["fastapi", "httpx", "mangum", "cryptography", "jinja2", "pyyaml", "sqlalchemy", "redis", "rich"]
 CLOSURES: Mapping[int, Sequence[str]] = {
     10: ["requests", "pydantic"],
-    30: [*_THIRTY, "python-dotenv", "python-multipart"],
+    30: [
+        *("cryptography", "fastapi", "httpx", "jinja2", "mangum", "python-dotenv", "python-multipart", "pyyaml"),
+        *("redis", "rich", "sqlalchemy"),
+    ],
     90: WORKLOADS["big"],
     200: [  # without numpy, so that they fit into a Lambda
         *(name for name in WORKLOADS["big"] if name != "langchain-aws"),
