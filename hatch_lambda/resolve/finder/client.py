@@ -1,18 +1,15 @@
-"""Fetching by HTTP: one pool of connections, and workers that do what is most urgent first."""
+"""Fetching by HTTP, with one pool of connections."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
+import importlib.metadata
 import os
-import queue
 import socket
 import threading
-import time
-from concurrent.futures import Future
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 from weakref import WeakSet
 
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from typing_extensions import Self
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
     from urllib3.connection import HTTPConnection
 
@@ -44,8 +40,6 @@ _LONGEST_WAIT = 30
 """Seconds that `Retry-After` may ask for."""
 _LONGEST_WHEEL = 4_000_000_000
 """Bytes, where the index states no size."""
-_TIME_TO_STOP = 0.5
-"""Seconds for threads to end what they are doing."""
 OK, PARTIAL, NOT_MODIFIED, NOT_FOUND = 200, 206, 304, 404
 
 
@@ -216,9 +210,13 @@ class Client:
         try:
             if given and os.path.isdir(given):  # noqa: PTH112 - may be any text
                 return ssl.create_default_context(capath=given)
-            return ssl.create_default_context(cafile=given)
+            context = ssl.create_default_context(cafile=given)
+            if not given and not context.cert_store_stats()["x509_ca"]:  # a Python that finds none: those that pip has
+                found = importlib.metadata.distribution("pip").locate_file("pip/_vendor/certifi/cacert.pem")
+                context.load_verify_locations(str(found))
         except OSError as error:
-            raise LeftToPip(f"the certificates of {given} cannot be read: {error}") from None
+            raise LeftToPip(f"the certificates cannot be read: {error}") from None
+        return context
 
 
 def check_secure(url: str, source: str) -> None:
@@ -228,64 +226,3 @@ def check_secure(url: str, source: str) -> None:
         raise LeftToPip(f"{source} leads to a URL that is no plain one")
     if target.scheme == "http" and not (origin.scheme == "http" and is_loopback(target.hostname or "")):
         raise LeftToPip(f"{source} leads to a URL without TLS")
-
-
-class Workers:
-    """Threads that take the most urgent task first. They never keep the interpreter from ending."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._tasks: queue.PriorityQueue[tuple[Any, int, Future[Any], Callable[[], Any]]] = queue.PriorityQueue()
-        self._order = itertools.count()
-        self._lock = threading.Lock()
-        self._idle = 0
-        self._threads: list[threading.Thread] = []
-
-    def submit(self, urgency: tuple[int, int], task: Callable[[], Result]) -> Future[Result]:
-        """`urgency`: the smallest first. Raises `LeftToPip` if there can be no threads."""
-        future: Future[Result] = Future()
-        if self._client.stopped.is_set():
-            future.set_exception(LeftToPip("stopped"))
-            return future
-        with self._lock:
-            self._tasks.put((urgency, next(self._order), future, task))
-            if self._tasks.qsize() > self._idle and len(self._threads) < WORKERS:
-                thread = threading.Thread(target=self._work, daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError as error:  # a limit of the system
-                    if not self._threads:
-                        raise LeftToPip(str(error)) from None
-                else:
-                    self._threads.append(thread)
-        return future
-
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                self._idle += 1
-            _urgency, _order, future, task = self._tasks.get()
-            with self._lock:
-                self._idle -= 1
-            if self._client.stopped.is_set():
-                return
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(task())
-                except OSError as error:  # of files, such as a full disk: pip meets it, too, or does without
-                    future.set_exception(LeftToPip(str(error)))
-                except BaseException as error:  # noqa: BLE001 - raised where the result is wanted
-                    future.set_exception(error)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop. Threads that still wait for a server to accept a connection end after its timeout, without a trace."""
-        self._client.stop()
-        for _thread in self._threads:  # wake those that wait for a task
-            self._tasks.put(((0, 0), next(self._order), Future(), str))
-        deadline = time.monotonic() + _TIME_TO_STOP
-        for thread in self._threads:
-            thread.join(max(0, deadline - time.monotonic()))
-        self._client.close()

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from hatch_lambda.resolve.finder.client import Client, Workers
+    from hatch_lambda.resolve.finder.client import Client
     from hatch_lambda.resolve.finder.files import Preference
+    from hatch_lambda.resolve.finder.workers import Workers
     from hatch_lambda.wheels.store import Store
 
 Result = TypeVar("Result")

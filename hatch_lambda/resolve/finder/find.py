@@ -11,12 +11,13 @@ from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
 from hatch_lambda.resolve.finder import LeftToPip
 from hatch_lambda.resolve.finder.ahead import Ahead
-from hatch_lambda.resolve.finder.client import Client, Workers
+from hatch_lambda.resolve.finder.client import Client
 from hatch_lambda.resolve.finder.fetch import Fetch
 from hatch_lambda.resolve.finder.files import Preference
 from hatch_lambda.resolve.finder.indexes import indexes, wanted
 from hatch_lambda.resolve.finder.needs import Needs
 from hatch_lambda.resolve.finder.provider import Provider, as_needed
+from hatch_lambda.resolve.finder.workers import Workers
 from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.resolve.pip.answer import NOT_JUDGED_YET
 

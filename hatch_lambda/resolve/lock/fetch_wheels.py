@@ -25,8 +25,9 @@ def fetch_wheels(wanted: Iterable[Locked], job: Job, store: Store, arrived: Call
     plain = [wheel for locked in wanted if (wheel := _plain_wheel(locked))]
     if not plain:
         return
-    from hatch_lambda.resolve.finder.client import Client, Workers
+    from hatch_lambda.resolve.finder.client import Client
     from hatch_lambda.resolve.finder.indexes import servers
+    from hatch_lambda.resolve.finder.workers import Workers
     from hatch_lambda.resolve.fingerprint import installed_version
 
     def fetch(wheel: PlainWheel) -> None:

@@ -1,0 +1,86 @@
+"""Threads that do what is most urgent first."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hatch_lambda.resolve.finder import LeftToPip
+from hatch_lambda.resolve.finder.client import WORKERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+    from hatch_lambda.resolve.finder.client import Client
+
+Result = TypeVar("Result")
+
+_TIME_TO_STOP = 0.5
+"""Seconds for threads to end what they are doing."""
+
+
+class Workers:
+    """Threads that take the most urgent task first. They never keep the interpreter from ending."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._tasks: queue.PriorityQueue[tuple[Any, int, Future[Any], Callable[[], Any]]] = queue.PriorityQueue()
+        self._order = itertools.count()
+        self._lock = threading.Lock()
+        self._free = 0  # threads without a task; negative if tasks have to wait
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, urgency: tuple[int, int], task: Callable[[], Result]) -> Future[Result]:
+        """`urgency`: the smallest first. Raises `LeftToPip` if there can be no threads."""
+        future: Future[Result] = Future()
+        if self._client.stopped.is_set():
+            future.set_exception(LeftToPip("stopped"))
+            return future
+        with self._lock:
+            self._tasks.put((urgency, next(self._order), future, task))
+            self._free -= 1
+            if self._free < 0 and len(self._threads) < WORKERS:
+                thread = threading.Thread(target=self._work, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # a limit of the system
+                    if not self._threads:
+                        raise LeftToPip(str(error)) from None
+                else:
+                    self._threads.append(thread)
+                    self._free += 1
+        return future
+
+    def _work(self) -> None:
+        while True:
+            _urgency, _order, future, task = self._tasks.get()
+            if self._client.stopped.is_set():
+                return
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(task())
+                except OSError as error:  # of files, such as a full disk: pip meets it, too, or does without
+                    future.set_exception(LeftToPip(str(error)))
+                except BaseException as error:  # noqa: BLE001 - raised where the result is wanted
+                    future.set_exception(error)
+            with self._lock:
+                self._free += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop. Threads that still wait for a server to accept a connection end after its timeout, without a trace."""
+        self._client.stop()
+        for _thread in self._threads:  # wake those that wait for a task
+            self._tasks.put(((0, 0), next(self._order), Future(), str))
+        deadline = time.monotonic() + _TIME_TO_STOP
+        for thread in self._threads:
+            thread.join(max(0, deadline - time.monotonic()))
+        self._client.close()
