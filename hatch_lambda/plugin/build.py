@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,14 +33,13 @@ from hatch_lambda.config.settings import (
     missing_table_message,
 )
 from hatch_lambda.config.validators import listed
-from hatch_lambda.config.workspace import Workspace
 from hatch_lambda.plugin import HOOK, made_zips, project_wheel, reports, selection, unused_patterns
+from hatch_lambda.plugin.common import Common
 from hatch_lambda.plugin.display import HatchUI
-from hatch_lambda.plugin.own_files import Own, own_files, own_wheel
+from hatch_lambda.plugin.own_files import Own, own_files
 from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared
 from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.wheels import locks
-from hatch_lambda.wheels.store import user_store
 from hatch_lambda.zip import root_names, size, summary, variants, writer
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from hatchling.builders.plugin.interface import BuilderInterface
     from typing_extensions import Self
 
-    from hatch_lambda.plugin.own_files import OwnWheel
     from hatch_lambda.wheels.members import BundleFile
 
 # What Hatch itself reads in the table of any hook.
@@ -59,14 +57,13 @@ _HATCH_OWN_KEYS = frozenset(
 
 
 class Build:
-    """What hook and builder share: the settings, loaded once, and the zips made so far."""
+    """What hook and builder share: the settings, loaded once, what zips have in common, and the zips made so far."""
 
     def __init__(self, builder: BuilderInterface[Any, Any]) -> None:
         self.builder = builder
         self._made: list[tuple[Prepared, summary.Made]] = []
         self._held = ExitStack()
-        self._for_all_zips = ExitStack()
-        self._shares_wheel = False
+        self._held_to_the_end = ExitStack()
         self._id = uuid.uuid4().hex
 
     def __enter__(self) -> Self:
@@ -75,7 +72,7 @@ class Build:
     def __exit__(self, *_: object) -> None:
         """Release the lock and remove the project's wheel, wherever the build has ended."""
         self._held.close()
-        self._for_all_zips.close()
+        self._held_to_the_end.close()
 
     @cached_property
     def tables(self) -> ProjectSettings:
@@ -118,14 +115,14 @@ class Build:
         declared = Declared(
             core.name, tuple(core.dependencies), core.optional_dependencies, groups, core.requires_python
         )
-        others = dict.fromkeys(self._directories[other] for other in cleaned or self.settings)
+        others = dict.fromkeys(self._common.directories[other] for other in cleaned or self.settings)
         return Request(
             settings,
             settings.bundle_directory,
             metadata.name,
-            *with_local_sources(requirements_of(declared, settings), settings, self._workspace),
-            state=self._directories[version],
-            neighbours=tuple(other for other in others if other != self._directories[version]),
+            *with_local_sources(requirements_of(declared, settings), settings, self._common.workspace),
+            state=self._common.directories[version],
+            neighbours=tuple(other for other in others if other != self._common.directories[version]),
             anew=bool(cleaned),
             place=LAYER_ROOT if version in {LAYER, CODE} else TASK_ROOT,
             build=self._id,
@@ -153,15 +150,14 @@ class Build:
                     for name in shared
                 ]
             )
-        # Hooks of the target may change the project for each zip; those of the wheel cannot know which it is for.
-        its_hooks = self.builder.target_config.get("hooks", {}).keys() - {HOOK}
-        self._shares_wheel = len({*versions} - {LAYER}) > 1 and not its_hooks
+        self._common.has_several = len({*versions} - {LAYER}) > 1
         selection.build_directory(self.builder, self.builder.config.hook_config[HOOK])
         if versions != [LAYER]:
             project_wheel.check_selection(self.builder)
 
     def prepare(self, version: str, build_data: dict[str, Any], *, cleaned: tuple[str, ...]) -> None:
         """Run the pipeline for a version and put the result into Hatch's build data. Raises `LambdaBuildError`."""
+        self._common.before_each()
         request = self.request(version, cleaned=cleaned)
         reporter = self.reporter()
         self._lock(request.settings)
@@ -171,7 +167,7 @@ class Build:
         gitignore = directory / ".gitignore"
         if not gitignore.exists():  # tools that select files by what git ignores package no bundle
             write_cache(gitignore, b"*\n")
-        bundle = pipeline.make_bundle(request, reporter, self._shared)
+        bundle = pipeline.make_bundle(request, reporter, self._common.bundles)
         build_data[PREPARED_KEY] = Prepared(version, request, bundle, reporter)
 
     def build_zip(self, directory: str, build_data: dict[str, Any]) -> str:
@@ -182,13 +178,9 @@ class Build:
         # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
         dependencies = tuple(file for file in bundle.files if file.owner != self._owner)
         with ExitStack() as stack:
-            if version == LAYER:
-                own = Own()
-            elif self._shares_wheel:
-                own = own_files(self.builder, prepared, self._shared_wheel, self._shared.store)
-            else:
-                wheel = stack.enter_context(own_wheel(self.builder, build_data, is_shared=False))
-                own = own_files(self.builder, prepared, wheel, self._shared.store)
+            own = Own()
+            if version != LAYER:
+                own = own_files(self.builder, prepared, self._common.wheel(build_data, stack), self._common.store)
             everything = (*own.files, *dependencies)
             for warning in (
                 *own.warnings,
@@ -273,26 +265,11 @@ class Build:
     def _lock(self, settings: Settings) -> None:
         """Lock the bundle of a version and release the former one, for which Hatch may have built no zip."""
         self._held.close()
-        self._held.enter_context(locks.building(self._shared.store, settings.bundle_directory, self.reporter().line))
+        self._held.enter_context(locks.building(self._common.store, settings.bundle_directory, self.reporter().line))
 
     @cached_property
-    def _shared(self) -> pipeline.Shared:
-        return pipeline.Shared(user_store(self.settings[FUNCTION].fallback_store))
-
-    @cached_property
-    def _workspace(self) -> Workspace:
-        return Workspace(Path(self.builder.root), self._core.name)
-
-    @cached_property
-    def _directories(self) -> Mapping[str, Path]:
-        """By version, where its state is."""
-        return {version: settings.target_directory for version, settings in self.settings.items()}
-
-    @cached_property
-    def _shared_wheel(self) -> OwnWheel:
-        """The project's wheel for all zips of the build. Raises `LambdaBuildError`."""
-        build_data = self.builder.get_default_build_data()
-        return self._for_all_zips.enter_context(own_wheel(self.builder, build_data, is_shared=True))
+    def _common(self) -> Common:
+        return self._held_to_the_end.enter_context(closing(Common(self.builder, self.settings)))
 
     @property
     def _core(self) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 from hatch_lambda.plugin.builder import LambdaBuilder
+from tests.support.packages import make_wheel
 from tests.support.projects import DIST_INFO, HOOK, PACKAGE, NewProject
 
 if TYPE_CHECKING:
@@ -131,6 +132,22 @@ def test_hooks_of_the_target_may_change_the_project_for_each_function(new_projec
     for function in "ab":
         name = f"orders-1.0-{function}-python3.13-x86_64.zip"
         assert _read(project.dist / name, "orders/made.py") == f"FOR = {function!r}".encode()
+
+
+def test_hooks_of_the_target_may_change_what_each_function_requires(new_project: NewProject, index: Path) -> None:
+    make_wheel(index, "foo")
+    make_wheel(index, "bar")
+    body = "pathlib.Path(self.root, 'requirements.txt').write_text({'a': 'foo', 'b': 'bar'}[version])"
+    tables = FUNCTIONS.replace("hooks", "targets.lambda.hooks")
+    hook = HOOK.replace("hooks", "targets.lambda.hooks") + 'requirements = ["requirements.txt"]\n'
+    project = new_project(
+        f"[tool.hatch.build.targets.lambda.hooks.custom]\n{hook}{tables}", files={**files(body), "requirements.txt": ""}
+    )
+
+    for _ in range(2):  # the second time, resolutions are reused
+        project.build()
+        for function, module in {"a": "foo.py", "b": "bar.py"}.items():
+            assert _read(project.dist / f"orders-1.0-{function}-python3.13-x86_64.zip", module)
 
 
 def _read(path: Path, name: str) -> bytes:

@@ -1,0 +1,58 @@
+"""What the zips of one build have in common, found out once, unless hooks may change the project for each of them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatch_lambda import pipeline
+from hatch_lambda.config.settings import FUNCTION
+from hatch_lambda.config.workspace import Workspace
+from hatch_lambda.plugin import HOOK
+from hatch_lambda.plugin.own_files import OwnWheel, own_wheel
+from hatch_lambda.wheels.store import user_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hatchling.builders.plugin.interface import BuilderInterface
+
+    from hatch_lambda.config.settings import Settings
+
+
+class Common:
+    """`settings`: by version. `directories`: where a version's state is. `has_several`: several zips have the project.
+
+    Hooks of the target may change the project for each zip; those of the wheel cannot know which zip it is for.
+    """
+
+    def __init__(self, builder: BuilderInterface[Any, Any], settings: Mapping[str, Settings]) -> None:
+        self.has_several = False
+        self.store = user_store(settings[FUNCTION].fallback_store)
+        self.directories = {version: each.target_directory for version, each in settings.items()}
+        self._builder = builder
+        self._may_change = bool(builder.target_config.get("hooks", {}).keys() - {HOOK})
+        self._wheel: OwnWheel | None = None
+        self._held = ExitStack()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.bundles = pipeline.Shared(self.store)
+        self.workspace = Workspace(Path(self._builder.root), self._builder.metadata.core.name)
+
+    def before_each(self) -> None:
+        if self._may_change:
+            self._begin()
+
+    def wheel(self, build_data: dict[str, Any], its_own: ExitStack) -> OwnWheel:
+        """The project's wheel. `its_own`: closes one that is for this zip alone. Raises `LambdaBuildError`."""
+        if self._may_change or not self.has_several:
+            return its_own.enter_context(own_wheel(self._builder, build_data, is_shared=False))
+        if not self._wheel:
+            self._wheel = self._held.enter_context(own_wheel(self._builder, build_data, is_shared=True))
+        return self._wheel
+
+    def close(self) -> None:
+        """Remove the wheel."""
+        self._held.close()
