@@ -41,34 +41,33 @@ def download(job: Job, store: Store) -> Closure:
             return download_locked(job, store, prefetch)
         if not (job.settings.requirements or job.request.requirements):
             return Closure(())
-        found = "" if way == PIP else _find(job, store, prefetch, way)
-    if isinstance(found, Closure) and way != BOTH:
+        found, fault = (None, "") if way == PIP else _find(job, store, prefetch, way)
+    if found and way != BOTH:
         return found
     from hatch_lambda.resolve.resolve_with_pip import resolve_with_pip  # most builds do without
 
-    if not isinstance(found, Closure):
-        return resolve_with_pip(job, found)
-    of_pip = resolve_with_pip(job)
-    _compare(found, of_pip)
+    of_pip = resolve_with_pip(job, fault)
+    if found:
+        _compare(found, of_pip)
     return of_pip
 
 
-def _find(job: Job, store: Store, prefetch: Prefetch, way: str) -> Closure | str:
-    """The closure, or how the index has failed, if that is why there is none."""
+def _find(job: Job, store: Store, prefetch: Prefetch, way: str) -> tuple[Closure | None, str]:
+    """The closure, if the finder can do it; else how the index has failed, if that is why."""
     from hatch_lambda.resolve.finder.find import find
 
     try:
-        return find(job, store, prefetch.inspect)
+        return find(job, store, prefetch.inspect), ""
     except LeftToPip as reason:
         if way == FINDER:
             raise ResolutionError(f"`{VARIABLE}` is `{FINDER}`, but pip has to resolve: {reason}.", output="") from None
         job.reporter.detail(redact(f"Resolving with pip: {reason}"))
-        return redact(str(reason)) if isinstance(reason, IndexFault) else ""
+        return None, redact(str(reason)) if isinstance(reason, IndexFault) else ""
     except Exception as error:
         if way:  # to find out about the finder
             raise
         job.reporter.detail(redact(f"Resolving with pip: {error!r}"))
-        return ""
+        return None, ""
 
 
 def _compare(found: Closure, of_pip: Closure) -> None:
