@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _MOST_AHEAD = 300_000_000
 """Bytes of wheels that are begun before it is known that they are needed; one of each project."""
+_UNKNOWN_SIZE = 10_000_000
+"""Counted where the index states none."""
 _MOST_OF_ONE = 4
 """Different requirements of one project that are followed: with more, the resolver is in conflicts."""
 
@@ -78,8 +80,9 @@ class Ahead:
 
     def _begin(self, file: File) -> None:
         with self._lock:
-            if file.name in self._begun or self._bytes + (file.size or 0) > _MOST_AHEAD:
+            size = _UNKNOWN_SIZE if file.size is None else file.size
+            if file.name in self._begun or self._bytes + size > _MOST_AHEAD:
                 return
             self._begun[file.name] = file
-            self._bytes += file.size or 0
+            self._bytes += size
         self._fetch.wheel(file)

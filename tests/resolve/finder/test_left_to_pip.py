@@ -142,6 +142,15 @@ def test_a_certificate_of_ones_own(
             with monkeypatch.context() as configured:
                 configured.setenv(variable, str(certificate))
                 assert find_foo() == index.wheels
+        # Nothing leads out of TLS again, not even to this machine.
+        monkeypatch.setenv("PIP_CERT", str(certificate))
+        index.faults[PAGE] = faults.redirect("http://127.0.0.1/simple/bar/")
+        with pytest.raises(LeftToPip, match="leads to a URL without TLS"):
+            find_foo()
+        index.faults.clear()
+        index.alter(url="http://127.0.0.1/files/bar-1.0-py3-none-any.whl")
+        with pytest.raises(LeftToPip, match="leads to a URL without TLS"):
+            find_foo()
         for wrong, reason in ((tmp_path / "missing.pem", "cannot be read"), (folder, "certificate verify failed")):
             monkeypatch.setenv("PIP_CERT", str(wrong))
             with pytest.raises(LeftToPip, match=reason):
