@@ -205,18 +205,20 @@ class Build:
                     *(own.files, bundle.key, version, self._owner),
                     *(prepared.settings.facts("zip"), zips.facts("zip"), reports.facts(zips)),
                 ),
-            ) as is_unchanged:
-                if is_unchanged:
+            ) as moment:
+                if moment is None:
                     archive = writer.Archive.of(path, files)
                 else:
                     level, wheels = zips.compression_level, {kept.path for kept in bundle.wheels}
                     with reporter.at_work("writing the zip"):
-                        archive = writer.write(path, files, level=level, wheels=wheels, when_read=stack.close)
+                        archive = writer.write(
+                            path, files, level=level, wheels=wheels, when_read=stack.close, modified=moment
+                        )
                     reports.write(path, zips, prepared)
         made = summary.Made(
             archive,
             files,
-            unchanged=is_unchanged,
+            unchanged=moment is None,
             distributions=None if version == CODE else len(bundle.wheels),
             origins=Origins() if version == CODE else bundle.origins,
             own_files=None if version == LAYER else sum(".dist-info/" not in path for path in own.selected),

@@ -25,11 +25,12 @@ _FOLDER = ".zips"  # no function can have this name
 @contextmanager
 def note(  # noqa: PLR0913 - what a record has
     build_directory: Path, root: Path, files: Sequence[Path], *, version: str, target: str, key: str
-) -> Iterator[bool]:
+) -> Iterator[int | None]:
     """Record a zip and what is written next to it. Paths are relative to the project, as it may be moved.
 
-    `files`: the zip first. `key`: a hash of all that their bytes depend on. Yields whether they are those that a build
-    wrote for this key, untouched since; if not, the caller writes them.
+    `files`: the zip first. `key`: a hash of all that their bytes depend on. Yields None if they are those that a build
+    wrote for this key, untouched since. If not, the caller writes them, the zip with the modification time that this
+    yields, in nanoseconds.
 
     The record is there before the zip, so that no killed build leaves a zip without one; if writing the zip fails, a
     new record goes again. The key is added when all files are complete.
@@ -42,19 +43,28 @@ def note(  # noqa: PLR0913 - what a record has
     former = _read(record)
     looks = [looks_of(file) for file in files]  # a SHA-256 would take half as long as writing a zip again
     if all(looks) and former == {**facts, "key": key, "looks": looks}:
-        yield True
+        yield None
         return
     make_directory(record.parent, below=build_directory)
     tempfiles.sweep(record.parent, tempfiles.PART)
     write_cache(record, json.dumps(facts).encode())
+    # Clocks of file systems tick every few milliseconds, so a write right after this build's could leave all times as
+    # they are ("racy git"). No other write gives a time between two ticks; nor does a build at the same time, of
+    # another target, that has its zip of the same name here by now.
+    moment = time.time_ns()
     try:
-        yield False
+        yield moment
     except BaseException:
         if former is None and looks_of(files[0]) == looks[0]:
             record.unlink(missing_ok=True)
         raise
     with suppress(OSError):  # a full disk, say: all is complete, and the next build writes it again
-        write_cache(record, json.dumps({**facts, "key": key, "looks": [*map(_sealed, files)]}).encode())
+        for file in files[1:]:
+            os.utime(file, ns=(moment, moment))
+        looks = [looks_of(file) for file in files]
+        # Not so on file systems that do not keep nanoseconds, or a ctime of their own: they cannot tell a change.
+        if all(look and look[1] == moment != look[2] for look in looks):
+            write_cache(record, json.dumps({**facts, "key": key, "looks": looks}).encode())
 
 
 def _read(record: Path) -> Any:
@@ -62,19 +72,6 @@ def _read(record: Path) -> Any:
         return json.loads(read_regular(record))
     except (OSError, ValueError, RecursionError):
         return None  # missing or damaged
-
-
-def _sealed(file: Path) -> list[int]:
-    """How a file looks that was just written; empty if a change might leave it looking so. Raises `OSError`.
-
-    Clocks of file systems tick every few milliseconds, so a write right now could leave all times as they are ("racy
-    git"). So it gets a modification time between two ticks, which no other write will give it. File systems that do not
-    keep nanoseconds, or a ctime of their own, cannot tell.
-    """
-    moment = time.time_ns()
-    os.utime(file, ns=(moment, moment))
-    looks = looks_of(file)
-    return looks if looks and looks[1] == moment != looks[2] else []
 
 
 def remove(build_directory: Path, root: Path, directory: Path, concerns: Callable[[str, str], bool]) -> None:

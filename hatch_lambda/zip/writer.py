@@ -69,19 +69,21 @@ class Archive(NamedTuple):
         return cls(path, path.stat().st_size, sum(file.source.size for file in files))
 
 
-def write(
+def write(  # noqa: PLR0913 - the zip's facts
     path: Path,
     files: Iterable[BundleFile],
     *,
     level: int = COMPRESSION_LEVEL,
     wheels: Collection[Path] = (),
     when_read: Callable[[], object] = lambda: None,
+    modified: int | None = None,
 ) -> Archive:
     """Write files into a zip: names sorted, one timestamp, deflated. A failure leaves the former zip.
 
     `level`: zlib's; files that are deflated already are copied as they are, at another level than the default only
     those of `wheels`. `when_read`: called as soon as the sources are not needed any more: removing them before the
-    former zip is replaced spares waiting for the file system to free that.
+    former zip is replaced spares waiting for the file system to free that. `modified`: the zip's modification time, in
+    nanoseconds, where the file system has such.
     Raises `ConfigurationError` for an invalid `SOURCE_DATE_EPOCH`.
     """
     date, moment = _dos_date_time()
@@ -94,6 +96,9 @@ def write(
                 for file in files:
                     writer.add(file)
                 writer.finish()
+            if modified is not None:
+                with suppress(OSError):
+                    os.utime(temporary, ns=(modified, modified))
             when_read()
     finally:
         if former is not None:

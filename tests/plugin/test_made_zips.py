@@ -22,16 +22,29 @@ if TYPE_CHECKING:
 CONTENT = b"a zip" * 100
 
 
-def is_written(root: Path, *, key: str = "key", content: bytes = CONTENT, target: str = "python3.13-x86_64") -> bool:
-    """Make `dist/orders.zip` as a build does; return whether it had to be written."""
+def is_written(
+    root: Path,
+    *,
+    key: str = "key",
+    content: bytes = CONTENT,
+    target: str = "python3.13-x86_64",
+    between: Callable[[], object] = lambda: None,
+) -> bool:
+    """Make `dist/orders.zip` as a build does; return whether it had to be written. `between`: called before its end."""
     zip_file = root / "dist" / "orders.zip"
     zip_file.parent.mkdir(exist_ok=True)
-    with made_zips.note(root / "built", root, [zip_file], version="function", target=target, key=key) as is_unchanged:
-        if not is_unchanged:
-            fresh = zip_file.with_name("fresh")
-            fresh.write_bytes(content)
-            fresh.replace(zip_file)
-    return not is_unchanged
+    with made_zips.note(root / "built", root, [zip_file], version="function", target=target, key=key) as moment:
+        if moment is not None:
+            write(zip_file, content, moment)
+            between()
+    return moment is not None
+
+
+def write(zip_file: Path, content: bytes, moment: int) -> None:
+    fresh = zip_file.with_name("fresh")
+    fresh.write_bytes(content)
+    os.utime(fresh, ns=(moment, moment))
+    fresh.replace(zip_file)
 
 
 def _fail_after(content: bytes, zip_file: Path) -> None:
@@ -103,6 +116,18 @@ class TestRecords:
             with (tmp_path / "dist" / "orders.zip").open("r+b") as file:
                 file.write(b"X")
             assert is_written(tmp_path)
+
+    def test_a_zip_of_another_build_at_the_same_time_is_not_taken_for_its_own(self, tmp_path: Path) -> None:
+        """Of another target, with an `archive-name` that does not tell them apart."""
+
+        def other() -> None:
+            assert is_written(tmp_path, target="python3.13-arm64", key="other", content=b"another")
+
+        is_written(tmp_path, between=other)
+        assert (tmp_path / "dist" / "orders.zip").read_bytes() == b"another"
+
+        assert is_written(tmp_path)
+        assert (tmp_path / "dist" / "orders.zip").read_bytes() == CONTENT
 
     def test_what_a_link_leads_to_is_left_alone(self, tmp_path: Path) -> None:
         theirs = tmp_path / "theirs.zip"
