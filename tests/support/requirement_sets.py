@@ -472,6 +472,13 @@ CONFLICTS = (
          Offer("a", version="2.0", requires=("c",), requires_python=">=3.10", on_page=""), "a",
          Offer("c", requires_python=">=3.15", on_page=""), Offer("b", requires_python=">=3.9", on_page=""),
          chosen="a 1.0, b 1.0"),
+    need("Requires-Python in METADATA, which drags others along", "a & z",
+         Offer("a", "2.0", requires=("c",), requires_python=">=3.8", on_page=""), "a",
+         Offer("c", requires_python=">=3.15", on_page=""),
+         Offer("z", requires_python=">=3.8", on_page=""), Offer("z", "2.0", requires_python=">=3.8", on_page="")),
+    need("Requires-Python in METADATA of a dependency's only version", "z & a", "z 2.0 1.0", "a 2.0 -> b", "a",
+         "b 2.0 -> c", Offer("b", "1.0", requires=("c",), requires_python=">=3.9"),
+         Offer("c", requires_python=">=3.15", on_page="")),
     need("circle", "a", "a -> b", "b -> c", "c -> a", chosen="a 1.0, b 1.0, c 1.0"),
     need("circle that moves back", "a", "a 2.0 1.0 -> b", "b -> a<2", chosen="a 1.0, b 1.0"),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from hatch_lambda.resolve.finder.fetch import Fetch
 from hatch_lambda.resolve.finder.files import Preference
 from hatch_lambda.resolve.finder.indexes import indexes, wanted
 from hatch_lambda.resolve.finder.needs import Needs
-from hatch_lambda.resolve.finder.provider import Provider, as_needed
+from hatch_lambda.resolve.finder.provider import PYTHON, Provider, as_needed
 from hatch_lambda.resolve.finder.workers import Workers
 from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.resolve.pip.answer import NOT_JUDGED_YET
@@ -92,5 +92,6 @@ def _resolve(needs: Needs, fetch: Fetch, ahead: Ahead) -> Mapping[File, set[str]
         raise LeftToPip("the requirements are in circles") from None
     chosen: defaultdict[File, set[str]] = defaultdict(set)
     for candidate in result.mapping.values():
-        chosen[candidate.file].update(candidate.extras)
+        if candidate != PYTHON:
+            chosen[candidate.file].update(candidate.extras)
     return chosen

@@ -10,12 +10,12 @@ import math
 from collections import Counter
 from functools import partial
 from itertools import count, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from packaging.utils import NormalizedName, canonicalize_name
 from resolvelib import AbstractProvider
 
-from hatch_lambda.resolve.finder.files import matching
+from hatch_lambda.resolve.finder.files import File, matching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from hatch_lambda.resolve.finder.ahead import Ahead
     from hatch_lambda.resolve.finder.fetch import Fetch
-    from hatch_lambda.resolve.finder.files import File
     from hatch_lambda.resolve.finder.needs import Needs
 
 _PROMOTED_FROM = 5  # conflicts
@@ -63,17 +62,18 @@ class Exactly(NamedTuple):
         return candidate == Candidate(self.file, ())
 
 
-class OtherPython(NamedTuple):
-    """A `Requires-Python` that the target's Python does not satisfy."""
+class RequiresPython(NamedTuple):
+    """`Requires-Python`. Those that the target satisfies count, too: they are among the causes of a conflict."""
 
     specifier: str
+    is_satisfied: bool
 
     @property
     def identifier(self) -> str:
-        return "<Python from Requires-Python>"
+        return PYTHON.identifier
 
     def accepts(self, _candidate: Candidate) -> bool:
-        return False
+        return self.is_satisfied
 
 
 class Candidate(NamedTuple):
@@ -87,8 +87,11 @@ class Candidate(NamedTuple):
         return identifier_of(self.file.name, self.extras)
 
 
+PYTHON = Candidate(File(cast("NormalizedName", "<Python>"), *("", "", "", "", None, False, None, (), False)), ())
+"""The target's Python."""
+
 if TYPE_CHECKING:
-    Needed = Specified | Exactly | OtherPython
+    Needed = Specified | Exactly | RequiresPython
     Information = RequirementInformation[Needed, Candidate]
 
 
@@ -153,6 +156,8 @@ class Provider(AbstractProvider["Needed", Candidate, str]):
                     if one.identifier not in resolutions:
                         self._conflicts[one.identifier] += 1
         every = [*identifiers]
+        if PYTHON.identifier in every:
+            return [PYTHON.identifier]
         of_causes = [identifier for identifier in every if identifier in causes]
         return of_causes or [*filter(self._is_promoted, every)] or every
 
@@ -189,8 +194,9 @@ class Provider(AbstractProvider["Needed", Candidate, str]):
     ) -> Iterable[Candidate] | Callable[[], Iterator[Candidate]]:
         """The candidates that all requirements accept, the best first."""
         needed = [*requirements[identifier]]
-        if isinstance(needed[0], OtherPython):
-            return ()
+        if identifier == PYTHON.identifier:
+            is_satisfied = all(each.accepts(PYTHON) for each in needed)
+            return [PYTHON] if is_satisfied and PYTHON not in incompatibilities[identifier] else []
         bare, _, listed = identifier.rstrip("]").partition("[")
         name, extras = NormalizedName(bare), tuple(filter(None, listed.split(",")))
         of_both = [*needed, *(requirements.get(name, ()) if extras else ())]
@@ -235,12 +241,14 @@ class Provider(AbstractProvider["Needed", Candidate, str]):
 
     def get_dependencies(self, candidate: Candidate) -> Iterator[Needed]:
         """With extras: the same without, and what the extras that it has require in addition."""
+        if candidate == PYTHON:
+            return
         known = self._fetch.known(candidate.file).result()
         extras = sorted(known.extras.intersection(candidate.extras))
         if candidate.extras:
             yield Exactly(candidate.file)
-        elif not self._needs.serves(known.requires_python):
-            yield OtherPython(known.requires_python)
+        elif known.requires_python:
+            yield RequiresPython(known.requires_python, self._needs.serves(known.requires_python))
         for requirement in known.requires:
             if self._needs.holds(requirement, extras):
                 self._ahead.follow(requirement)
