@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from packaging.utils import NormalizedName
+    from typing_extensions import Self
 
     from hatch_lambda.resolve.finder.client import Client
     from hatch_lambda.resolve.finder.files import Preference
@@ -91,6 +92,7 @@ class Fetch:
         self._reading_a_page = threading.Lock()  # one at a time, as it takes many times the page's size in memory
         self._begun: dict[Hashable, Future[object]] = {}
         self._dropped: set[File] = set()
+        self._downloaded: list[tuple[File, Path]] = []
 
     def files(self, name: NormalizedName) -> Future[Sequence[File]]:
         """The candidates of a project, the best last."""
@@ -102,11 +104,20 @@ class Fetch:
 
     def wheel(self, file: File) -> Future[Wheel]:
         """A wheel, large ones first."""
-        return self._once(("wheel", file.page, file.filename), (_WHEEL, -(file.size or 0)), lambda: self._wheel(file))
+        return self._once(_key_of_wheel(file), (_WHEEL, -(file.size or 0)), lambda: self._wheel(file))
 
     def drop(self, file: File) -> None:
         """Stop downloading what is not needed after all."""
         self._dropped.add(file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Cache what was downloaded if it is left to pip, which finds it there."""
+        for file, path in tuple(self._downloaded) if kind and issubclass(kind, Exception) else ():
+            with contextlib.suppress(OSError):
+                self._store.keep(path, file.name, file.version_text, scratch=self._destination)
 
     def _once(self, key: Hashable, urgency: tuple[int, int], task: Callable[[], Result]) -> Future[Result]:
         with self._lock:
@@ -201,11 +212,11 @@ class Fetch:
     def _wheel_now(self, file: File) -> Wheel:
         """In this thread, if nobody has begun."""
         with self._lock:
-            begun = self._begun.get(("wheel", file.page, file.filename))
+            begun = self._begun.get(_key_of_wheel(file))
             if begun is None or begun.cancel():
                 mine: Future[object] = Future()
                 mine.set_running_or_notify_cancel()  # nobody else is to begin it
-                self._begun["wheel", file.page, file.filename] = mine
+                self._begun[_key_of_wheel(file)] = mine
             else:
                 return begun.result()  # type: ignore[return-value]
         try:
@@ -219,11 +230,12 @@ class Fetch:
     def _wheel(self, file: File) -> Wheel:
         if kept := self._store.find(_wanted(file)):
             return Wheel(kept.path, _url_of(file), is_cached=True)
-        path = self._destination / file.name / file.filename
+        path = self._destination / file.sha256 / file.filename  # of the same name there may be another one elsewhere
         if not self._client.download(_url_of(file), path, file.sha256, file.size, lambda: file not in self._dropped):
             raise LeftToPip(f"{file} is not needed")
         if not file.metadata and _is_large(file):
             self._check_its_end(file, path)
+        self._downloaded.append((file, path))
         self._arrived(path)
         return Wheel(path, _url_of(file), is_cached=False)
 
@@ -251,6 +263,11 @@ def _page_from_text(text: str | None) -> tuple[str | None, Sequence[File] | None
     except (TypeError, ValueError, IndexError):
         pass
     return None, None
+
+
+def _key_of_wheel(file: File) -> Hashable:
+    """By content: several indexes may have the same."""
+    return ("wheel", file.sha256, file.filename)
 
 
 def _url_of(file: File) -> str:

@@ -37,13 +37,13 @@ def find(job: Job, store: Store, arrived: Callable[[Path], object]) -> Closure:
     """Resolve and download. `arrived`: called for each wheel that was downloaded. Raises `LeftToPip`."""
     ways, needs = indexes(job), Needs(job.target, wanted(job))
     client = Client(ways, f"hatch-lambda/{installed_version('hatch-lambda')}")
-    with Workers(client) as workers:
-        preference = Preference(job.target, prefer_binary=job.settings.prefer_binary)
-        fetch = Fetch(client, workers, ways.urls, preference, store, job.scratch / "found", arrived)
+    preference, folder = Preference(job.target, prefer_binary=job.settings.prefer_binary), job.scratch / "found"
+    with Workers(client) as workers, Fetch(client, workers, ways.urls, preference, store, folder, arrived) as fetch:
         ahead = Ahead(fetch, needs)
         job.reporter.now("resolving")
         extras = _resolve(needs, fetch, ahead)
-        unused = [file for file in ahead.begun if file not in extras]
+        needed = {file.sha256 for file in extras}
+        unused = [file for file in ahead.begun if file.sha256 not in needed]
         for file in unused:
             fetch.drop(file)
         wheels = {file: fetch.wheel(file) for file in extras}

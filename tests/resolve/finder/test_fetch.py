@@ -13,6 +13,7 @@ import pytest
 from hatch_lambda.resolve.finder import LeftToPip, fetch
 from hatch_lambda.wheels.store import Store
 from tests.support import faulty_index as faults
+from tests.support.faulty_index import FaultyIndex
 from tests.support.packages import make_wheel, metadata
 from tests.support.situation import raising
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.resolve.finder.conftest import Find
-    from tests.support.faulty_index import Exchange, Fault, FaultyIndex
+    from tests.support.faulty_index import Exchange, Fault
 
 pytestmark = pytest.mark.usefixtures("silent")
 
@@ -294,3 +295,41 @@ class TestMetadataAtTheEndOfTheWheel:
         kept.path.write_bytes(b"damaged")
         assert find_foo() == faulty.wheels
         assert sorted(self.ranges(faulty)) == [False, True]
+
+
+class TestWheels:
+    @pytest.mark.parametrize("is_same", [True, False], ids=["the same", "another"])
+    @pytest.mark.parametrize("beside", [True, False], ids=["with metadata", "without"])
+    def test_two_indexes_may_have_a_wheel_of_the_same_name(  # noqa: PLR0917
+        self,
+        faulty: FaultyIndex,
+        find_foo: Find,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        is_same: bool,  # noqa: FBT001
+        beside: bool,  # noqa: FBT001
+    ) -> None:
+        other = make_wheel(tmp_path / "other", "bar", files=None if is_same else {"bar.py": "OTHER = True\n"})
+        with FaultyIndex(tmp_path / "other") as second:
+            for each in (faulty, second):
+                each.alter(core_metadata=beside)
+                each.faults[WHEEL] = faults.trickling
+            monkeypatch.setenv("PIP_EXTRA_INDEX_URL", second.url)
+            found = find_foo()[WHEEL]
+            asked = [*faulty.paths(), *second.paths()]
+        assert found in {faulty.wheels[WHEEL], other.read_bytes()}
+        if is_same:
+            assert sum(path.endswith(WHEEL) for path in asked) == 1
+
+    def test_what_was_downloaded_before_it_is_left_to_pip_is_kept_for_pip(
+        self, faulty: FaultyIndex, folder: Path, find_foo: Find, cache: Path
+    ) -> None:
+        def later(exchange: Exchange) -> None:
+            exchange.stopped.wait(0.3)
+            exchange.send()
+
+        make_wheel(folder, "foo", requires=["bar", "baz"])
+        faulty.faults["/simple/baz/"] = later  # which is not there
+        with pytest.raises(LeftToPip, match="in conflict"):
+            find_foo()
+        assert {path.name for path in cache.rglob("*.whl")} == {"foo-1.0-py3-none-any.whl", WHEEL}

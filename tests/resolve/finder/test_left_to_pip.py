@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle.files import Bundle
     from tests.resolve.finder.conftest import Find
-    from tests.support.faulty_index import Fault
+    from tests.support.faulty_index import Exchange, Fault
     from tests.support.projects import NewProject
     from tests.support.recording_ui import RecordingUI
 
@@ -53,11 +53,19 @@ def build(
 def test_pip_does_what_the_finder_has_given_up(
     faulty: FaultyIndex, build: Callable[..., Bundle], ui: RecordingUI, where: str
 ) -> None:
-    faulty.faults[where] = faults.status(500, times=1)
+    def late(exchange: Exchange) -> None:
+        if exchange.number == 1:
+            exchange.stopped.wait(0.3)
+            exchange.reply.status = 500
+        exchange.send()
+
+    faulty.faults[where] = late
     bundle = build()
     assert {wheel.name for wheel in bundle.wheels} == {"foo", "bar"}
     assert "Resolving with pip: " in ui.text
     assert "answers 500" in ui.text
+    # What was there by then is not downloaded again.
+    assert sum(path.endswith("/foo-1.0-py3-none-any.whl") for path in faulty.paths()) == 1
 
 
 @pytest.mark.parametrize(
