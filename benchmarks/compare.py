@@ -13,7 +13,8 @@ and timeouts, by `pip config list`), and nothing else of pip's and uv's configur
 
 Nobody pays for somebody else. Between runs nothing is deleted, only moved aside, since ext4 is slow to make files for
 some minutes after it has lost as many (it passes over the inodes of late); and a run begins when the disk has all of
-the one before.
+the one before. A run of `big` leaves more than a gigabyte; where room gets short, all that was moved aside is deleted
+before the next scene, and five minutes pass.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ SCENES = {
 }
 _FAR = 40
 """Milliseconds."""
+_ROOM = 15_000_000_000
+"""Bytes that a scene may take."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def _explanation(options: argparse.Namespace, load: float) -> str:
     ]
     if options.delay is not None:
         lines.append(f"The index was on this machine and answered each request after {options.delay} ms.")
-    return " ".join(lines)
+    return "\n".join(lines)
 
 
 def _options() -> argparse.Namespace:
@@ -115,6 +118,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each contestant (5)")
     parser.add_argument("--python", type=Path, default=_python(), help="a Python 3.13 for all contestants")
     parser.add_argument("--without", action="append", default=[], help="leave a contestant out, by its name")
+    parser.add_argument("--folder", type=Path, help="where to work, if not in the system's temporary folder")
 
 
 def _python() -> Path | None:
@@ -133,7 +137,7 @@ def prepared(options: argparse.Namespace) -> Iterator[Bench]:
         sys.exit("There is no Python 3.13 here; name one with --python.")
     if shutil.which("zip") is None:
         sys.exit("There is no `zip` here, which most people pack with.")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, recording() as index:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder, recording() as index:
         everyone = contestants(options.python, Path(folder))
         yield Bench(Path(folder), [one for one in everyone if one.name not in options.without], options.runs, index)
 
@@ -144,12 +148,14 @@ class Bench:
         self.contestants = contestants
         self.runs = runs
         self.index = index
+        self._aside = folder / "aside"
 
     def run(self, workload: str, dependencies: Sequence[str], scene: str, delay: int | None) -> list[Row]:
         """Each contestant in turn, as often as wanted, after one run that does not count.
 
         `delay`: milliseconds of the index on loopback; None: with the index of the machine.
         """
+        self._make_room()
         self.index.delay = (delay or 0) / 1000
         url = None if delay is None else self.index.url
         projects = {one.name: self._project(one, workload, dependencies) for one in self.contestants}
@@ -194,8 +200,15 @@ class Bench:
             gone.append(self._cache_folder(contestant, scene))
         for path in gone:
             if path.exists():
-                path.rename(Path(tempfile.mkdtemp(dir=self.folder), path.name))
+                self._aside.mkdir(exist_ok=True)
+                path.rename(Path(tempfile.mkdtemp(dir=self._aside), path.name))
         os.sync()
+
+    def _make_room(self) -> None:
+        if self._aside.exists() and shutil.disk_usage(self.folder).free < _ROOM:
+            shutil.rmtree(self._aside)
+            os.sync()
+            time.sleep(300)  # until ext4 takes their inodes again (`recently_deleted` in fs/ext4/ialloc.c)
 
     def _cache_folder(self, contestant: Contestant, scene: str) -> Path:
         return (
