@@ -195,25 +195,29 @@ class Provider(AbstractProvider["Needed", Candidate, str]):
         """The candidates that all requirements accept, the best first."""
         needed = [*requirements[identifier]]
         if identifier == PYTHON.identifier:
-            is_satisfied = all(each.accepts(PYTHON) for each in needed)
-            return [PYTHON] if is_satisfied and PYTHON not in incompatibilities[identifier] else []
+            is_excluded = PYTHON in incompatibilities[identifier] or not all(each.accepts(PYTHON) for each in needed)
+            return [] if is_excluded or not needed else [PYTHON]
         bare, _, listed = identifier.rstrip("]").partition("[")
         name, extras = NormalizedName(bare), tuple(filter(None, listed.split(",")))
         of_both = [*needed, *(requirements.get(name, ()) if extras else ())]
-        unwanted = {candidate.file.version for candidate in incompatibilities[identifier]}
         specifiers = [each.specifier for each in of_both if isinstance(each, Specified)]
         constraint = self._needs.constraints[name]
+        unwanted = {*incompatibilities[identifier]}
         if exact := {Candidate(each.file, extras) for each in of_both if isinstance(each, Exactly)}:
             return [
                 candidate
                 for candidate in exact
-                if candidate.file.version not in unwanted
+                if candidate not in unwanted
                 and constraint.contains(candidate.file.version, prereleases=True)
                 and all(each.accepts(candidate) for each in needed)
             ]
+        if not specifiers:  # resolvelib asks also for what nothing requires any more
+            return []
         for specifier in specifiers:
             constraint &= specifier
-        return partial(self._candidates, name, extras, constraint, unwanted)
+        extras = extras if needed else ()  # pip takes them from the requirements
+        excluded = {candidate.file.version for candidate in unwanted if candidate.extras == extras}
+        return partial(self._candidates, name, extras, constraint, excluded)
 
     def _candidates(
         self, name: NormalizedName, extras: tuple[str, ...], specifier: SpecifierSet, unwanted: set[Version]
