@@ -99,7 +99,9 @@ def _explanation(options: argparse.Namespace, load: float) -> str:
         f"The machine's load was {load:.1f} before, and {os.getloadavg()[0]:.1f} at the end.",
     ]
     if options.delay is not None:
-        lines.append(f"The index was on this machine and answered each request after {options.delay} ms.")
+        lines.append(
+            f"The index was on this machine and answered after {options.delay} ms, in the scene `far` after {_FAR}."
+        )
     return "\n".join(lines)
 
 
