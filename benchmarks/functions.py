@@ -1,7 +1,7 @@
 """How the time of a build grows with the functions of a project: of the first one, and of one after an edit.
 
-    hatch run python -m benchmarks.functions                        # some minutes; prints Markdown
-    hatch run python -m benchmarks.functions --functions 60 --runs 9
+    hatch run python benchmarks/functions.py                        # some minutes; prints Markdown
+    hatch run python benchmarks/functions.py --functions 60 --runs 9
 
 It makes projects whose functions have one of five sets of dependencies, hand-made wheels of about the files and sizes
 of `requests`, `fastapi`, `pydantic`, `boto3` and `numpy`, and a module of their own; an edit changes that of one
