@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,12 +16,13 @@ from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
+from tests.support.example_project import build_example
 from tests.support.fork_server import ForkingPopen, ForkServer
 from tests.support.packages import make_wheel
 from tests.support.projects import HOOK, PACKAGE, NewProject, Project, write_project
 from tests.support.recording_ui import RecordingUI
 from tests.support.simple_index import SimpleIndex
-from tests.support.situation import Situation, request_for
+from tests.support.situation import Situation, defaults, request_for
 from tests.support.skips import pytest_runtest_makereport  # noqa: F401 - a hook
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hatch_lambda.bundle.files import Bundle
+    from tests.support.example_project import BuiltExample
 
 
 AMBIENT = dict(os.environ)
@@ -88,6 +92,7 @@ def _no_ambient_settings(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     for name in list(os.environ):
         if name.startswith(("PIP_", "UV_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("HATCH_LAMBDA_PYTHON", sys.executable)  # any runtime's would be looked for, and cannot be forked
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)  # `--isolated` still reads the machine's file
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "pip-cache"))
@@ -101,11 +106,39 @@ def _folder(path: Path) -> Path:
 
 
 @pytest.fixture
+def python_of_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have builds look for the Python of the runtime, as they do by default."""
+    monkeypatch.delenv("HATCH_LAMBDA_PYTHON")
+
+
+@pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of wheels and sdists: all that pip finds."""
     folder = _folder(tmp_path / "index")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def built_example(tmp_path_factory: pytest.TempPathFactory) -> BuiltExample:
+    """`built_example("python3.13", "arm64")`: the example's zip for it, or for what its table says.
+
+    Each is built once in a session, over one cache.
+    """
+    cache = tmp_path_factory.mktemp("example-cache")
+
+    @functools.cache
+    def build(runtime: str = "", architecture: str = "") -> Path:
+        environment = {"HATCH_LAMBDA_RUNTIME": runtime, "HATCH_LAMBDA_ARCHITECTURE": architecture}
+        if runtime:  # else the sdist is built by the table's Python
+            environment["HATCH_LAMBDA_PYTHON"] = sys.executable
+        return build_example(
+            tmp_path_factory.mktemp("example"),
+            HATCH_LAMBDA_CACHE_DIR=str(cache),
+            **{name: value for name, value in environment.items() if value},
+        )
+
+    return build
 
 
 @pytest.fixture
@@ -135,7 +168,7 @@ def bundle_of(index: Path, project_root: Path, ui: RecordingUI) -> Callable[...,
 
     def run(*requirements: str, verbose: bool = False, **table: object) -> Bundle:
         table = {key.replace("_", "-"): value for key, value in table.items()}
-        settings = load({"runtime": "python3.13", **table}, project_root, environ={})
+        settings = load({**defaults(), **table}, project_root, environ={})
         request = Request(settings, settings.bundle_directory, subject="orders", requirements=requirements)
         return pipeline.run(request, Reporter(ui, verbose=verbose))
 

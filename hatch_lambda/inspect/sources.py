@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass
@@ -88,9 +89,13 @@ def _zip(path: Path) -> Source:
         )
         for name, member in sorted(members.items())
     )
-    return Source(
-        entries, path.stat().st_size, lambda name: archive.open(members[name]), lambda name: members[name].CRC
-    )
+
+    def open_member(name: str) -> IO[bytes]:
+        return archive.open(members[name])
+
+    # What is garbage at once is finalized in any order, and a file that is not closed warns.
+    weakref.finalize(open_member, archive.close)
+    return Source(entries, path.stat().st_size, open_member, lambda name: members[name].CRC)
 
 
 def _directory(root: Path) -> Source:

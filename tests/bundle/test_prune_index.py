@@ -32,6 +32,8 @@ pytestmark = [
 
 # lazy_loader's users read their stubs when they are imported; the others have many tests, some of which are needed.
 PACKAGES = ("numpy", "scipy", "pandas", "networkx", "scikit-image", "lazy-loader", "packaging", "pillow")
+IMPORTED = ("numpy", "networkx")
+"""Those of which every module is imported, before and after."""
 DEPENDENCIES_OF_PANDAS = ("python-dateutil", "six", "pytz", "tzdata")
 
 CALLS = """
@@ -92,9 +94,10 @@ def pruned(wheels: list[Path], target: Target) -> Pruned:
 
 @pytest.fixture(scope="module")
 def bundles(folder: Path, wheels: list[Path], target: Target, pruned: Pruned) -> Mapping[str, Path]:
-    """The same wheels laid out whole and pruned."""
+    """The same wheels laid out pruned, and those of `IMPORTED` whole."""
     for wheel in wheels:
-        unpack(lay_out(wheel, target), folder / "whole")
+        if wheel.name.startswith(IMPORTED):
+            unpack(lay_out(wheel, target), folder / "whole")
         unpack(lay_out(wheel, target, pruned.paths.__contains__), folder / "pruned")
     return {"whole": folder / "whole", "pruned": folder / "pruned"}
 
@@ -119,15 +122,16 @@ def modules_of(package: str, folder: Path) -> list[str]:
     return sorted(found)
 
 
-def python(folder: Path, code: str, *, given: Collection[str] = ()) -> str:
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); sys.dont_write_bytecode = True\n{code}"
+def python(code: str, *folders: Path, given: Collection[str] = ()) -> str:
+    path = [str(folder) for folder in folders]
+    code = f"import sys; sys.path[:0] = {path}; sys.dont_write_bytecode = True\n{code}"
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code],
         input=json.dumps(sorted(given)),
         capture_output=True,
         text=True,
         check=False,
-        cwd=folder.parent,
+        cwd=folders[0].parent,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
@@ -135,10 +139,11 @@ def python(folder: Path, code: str, *, given: Collection[str] = ()) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="extension modules are imported by their names on Linux")
-@pytest.mark.parametrize("package", ["numpy", "networkx"])
+@pytest.mark.parametrize("package", IMPORTED)
 def test_every_module_that_is_left_imports_as_before(package: str, bundles: Mapping[str, Path]) -> None:
     left = modules_of(package, bundles["pruned"])
-    whole, pruned = (json.loads(python(bundles[bundle], IMPORTER, given=left)) for bundle in ("whole", "pruned"))
+    pruned = json.loads(python(IMPORTER, bundles["pruned"], given=left))
+    whole = json.loads(python(IMPORTER, bundles["whole"], bundles["pruned"], given=left))
 
     assert pruned == whole
     assert list(whole.values()).count("imported") > len(left) * 0.9
@@ -146,7 +151,7 @@ def test_every_module_that_is_left_imports_as_before(package: str, bundles: Mapp
 
 
 def test_pruned_packages_work(bundles: Mapping[str, Path]) -> None:
-    python(bundles["pruned"], CALLS)
+    python(CALLS, bundles["pruned"])
 
 
 def test_each_set_takes_what_nobody_needs(pruned: Pruned) -> None:

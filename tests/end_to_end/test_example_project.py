@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 import sys
 from fnmatch import fnmatchcase
-from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import pytest
 
 from hatch_lambda.wheels.machine_code import scan_wheel
+from tests.support.example_project import EXAMPLE
 from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, pythons_at_hand
 
-pytestmark = pytest.mark.index
+if TYPE_CHECKING:
+    from pathlib import Path
 
-EXAMPLE = Path(__file__).parents[2] / "example_project"
-NOT_SOURCES = ("dist", ".hatch", "__pycache__", ".venv")
+    from tests.support.example_project import BuiltExample
+
+pytestmark = pytest.mark.index
 
 TOP_LEVEL = (
     "annotated_types",
@@ -76,25 +76,6 @@ REFUSED = {
 }
 
 
-def build_example(folder: Path, **environment: str) -> Path:
-    """Build a copy of the example and give back the one zip that was made."""
-    root = folder / "example"
-    shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns(*NOT_SOURCES))
-    finished = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "lambda"],
-        cwd=root,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr
-    (made,) = (root / "dist").iterdir()
-    return made
-
-
 def assert_whole(made: Path, architecture: str) -> None:
     """The top level is what the README shows, and all machine code is for the architecture."""
     with ZipFile(made) as archive:
@@ -106,15 +87,15 @@ def assert_whole(made: Path, architecture: str) -> None:
     assert {code.architecture for code in machine_code} == {MACHINES[architecture]}
 
 
-def test_it_is_built_for_arm64_as_its_table_says(tmp_path: Path) -> None:
-    made = build_example(tmp_path)
+def test_it_is_built_for_arm64_as_its_table_says(built_example: BuiltExample) -> None:
+    made = built_example()
 
     assert made.name == "orders-1.0-python3.13-arm64.zip"
     assert_whole(made, "arm64")
 
 
-def test_it_is_built_for_a_runtime_newer_than_the_python_that_builds(tmp_path: Path) -> None:
-    made = build_example(tmp_path, HATCH_LAMBDA_RUNTIME="python3.14", HATCH_LAMBDA_ARCHITECTURE="x86_64")
+def test_it_is_built_for_a_runtime_newer_than_the_python_that_builds(built_example: BuiltExample) -> None:
+    made = built_example("python3.14", "x86_64")
 
     assert made.name == "orders-1.0-python3.14-x86_64.zip"
     assert_whole(made, "x86_64")
@@ -129,11 +110,11 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="AWS's runtime client has wheels for Linux only")
 @pytest.mark.parametrize("version", RUNTIMES)
-def test_it_answers_under_lambdas_own_runtime_client(version: str, clients: Path, tmp_path: Path) -> None:
+def test_it_answers_under_lambdas_own_runtime_client(version: str, clients: Path, built_example: BuiltExample) -> None:
     if version not in pythons_at_hand():  # it is run by the very Python that it is for
         pytest.skip(f"no CPython {version} at hand")
 
-    made = build_example(tmp_path, HATCH_LAMBDA_RUNTIME=f"python{version}", HATCH_LAMBDA_ARCHITECTURE="x86_64")
+    made = built_example(f"python{version}", "x86_64")
 
     assert made.name == f"orders-1.0-python{version}-x86_64.zip"
     assert_whole(made, "x86_64")

@@ -150,6 +150,7 @@ class TestExamples:
         assert "pandas/tests/test_x.py" not in files_of(project, ZIP)
         assert "left out" in shown
 
+    @pytest.mark.usefixtures("python_of_the_runtime")
     def test_faster_cold_starts(self, project_of: Callable[[str], Project]) -> None:
         from tests.support.lambda_runtime import pythons_at_hand
 

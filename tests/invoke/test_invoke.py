@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.invoke import Invocation, InvocationError, invoke, prepare
-from tests.end_to_end.test_example_project import CREATED, ORDER_ID, build_example
+from tests.end_to_end.test_example_project import CREATED, ORDER_ID
+from tests.support.example_project import EXAMPLE
 from tests.support.functions import answer, failure, gone, run, zipped
 from tests.support.marks import first_quick
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.example_project import BuiltExample
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="`hatch-lambda invoke` requires Linux")
 
@@ -392,12 +395,12 @@ class TestFromPython:
 
 
 @pytest.mark.index
-def test_the_example_project_responds_as_its_readme_says(tmp_path: Path) -> None:
+def test_the_example_project_responds_as_its_readme_says(built_example: BuiltExample) -> None:
     runtime = "python{}.{}".format(*sys.version_info)
     architecture = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
-    zip_path = build_example(tmp_path, HATCH_LAMBDA_RUNTIME=runtime, HATCH_LAMBDA_ARCHITECTURE=architecture)
+    zip_path = built_example(runtime, architecture)
 
-    result = run(zip_path, "orders.app.handler", "--event", tmp_path / "example" / "event.json")
+    result = run(zip_path, "orders.app.handler", "--event", EXAMPLE / "event.json")
 
     assert result.exit_code == 0, result.output
     response = json.loads(result.stdout)

@@ -45,6 +45,7 @@ def test_for_a_lone_module_the_message_has_the_two_lines_that_work(new_project: 
 
 
 @pytest.mark.quick
+@pytest.mark.usefixtures("python_of_the_runtime")
 def test_all_faults_of_the_table_come_at_once(new_project: NewProject) -> None:
     project = new_project(
         '[tool.hatch.build.hooks.lambda]\nruntime = "python3.9"\narchitecture = "amd64"\nprefer-binary = "yes"\n'

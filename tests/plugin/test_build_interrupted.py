@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,6 @@ def test_an_interrupted_build_ends_at_once_and_leaves_nothing(
     assert has_ended(build.backend)
 
 
-@pytest.mark.real_processes
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to process groups")
 def test_progress_is_shown_while_a_stage_is_at_work(new_project: NewProject, index: Path, tmp_path: Path) -> None:
     make_slow_sdist(index, "slow", "build_wheel")
@@ -54,7 +52,6 @@ def test_progress_is_shown_while_a_stage_is_at_work(new_project: NewProject, ind
     assert "\n  3 download wheels " in so_far
 
 
-@pytest.mark.real_processes
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to process groups")
 def test_a_killed_build_leaves_the_former_zip_and_the_next_one_works(
     new_project: NewProject, index: Path, tmp_path: Path
@@ -106,26 +103,3 @@ def test_where_a_file_cannot_be_written_the_build_says_so_and_leaves_what_was_th
     reason = ended.stderr.partition("The ")[2]
     assert "File too large" in reason
     assert where in reason
-
-
-@pytest.mark.real_processes
-def test_builds_at_the_same_time_do_not_disturb_each_other(new_project: NewProject, index: Path) -> None:
-    make_wheel(index, "foo", files={f"foo/module_{number}.py": f"{number}\n" * 100 for number in range(400)})
-    project = new_project(project='dependencies = ["foo"]')
-    project.build()
-    alone = project.in_dist()
-
-    builds = [
-        subprocess.Popen(
-            [sys.executable, "-m", "hatchling", "build", "-t", "lambda"],
-            cwd=project.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    shown = [build.communicate()[0] for build in builds]
-
-    assert [build.returncode for build in builds] == [0] * 4, "\n".join(shown)
-    assert project.in_dist() == alone

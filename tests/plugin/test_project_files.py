@@ -76,6 +76,7 @@ def bind(path: Path) -> None:
 
 
 @posix
+@pytest.mark.usefixtures("python_of_the_runtime")
 @pytest.mark.parametrize("settings", ["", 'prune = ["tests"]', "compile-bytecode = true"])
 @pytest.mark.parametrize(
     ("name", "make", "said"),
@@ -161,6 +162,7 @@ def test_an_unreadable_file_stops_the_build(new_project: NewProject) -> None:
 
 
 @posix
+@pytest.mark.usefixtures("python_of_the_runtime")
 @pytest.mark.parametrize("settings", ["", 'prune = ["tests"]', "compile-bytecode = true"])
 def test_the_locks_of_editors_are_skipped(new_project: NewProject, settings: str) -> None:
     project = new_project(f'{HOOK}{settings}\n[tool.hatch.build]\nexclude = ["__pycache__"]')

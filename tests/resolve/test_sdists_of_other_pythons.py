@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     BundleOf = Callable[..., Bundle]
 
+pytestmark = pytest.mark.usefixtures("python_of_the_runtime")
+
 ONLY = "if sys.version_info[:2] != {}:\n    raise ImportError('error: no module named imp')\n"
 HOOK = "def get_requires_for_build_wheel(config_settings=None):\n"
 REQUIRES_MORE = "if sys.version_info[:2] == {}:\n    RECIPE['requires'] = ['more']\n"

@@ -53,13 +53,18 @@ REPRODUCED = frozenset({"PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITE
 
 PRELOADED = (
     *("hatchling.cli", "hatchling.cli.build", "hatchling.builders.sdist", "hatchling.builders.wheel"),
+    *("hatchling.bridge.app", "hatchling.builders.app", "hatchling.builders.binary", "hatchling.builders.custom"),
+    *("hatchling.builders.hooks.custom", "hatchling.builders.hooks.version", "hatchling.builders.plugin.hooks"),
+    *("hatchling.builders.hooks.plugin.hooks", "hatchling.plugin.specs", "hatchling.version.core"),
     *("hatchling.metadata.core", "hatchling.metadata.plugin.hook", "hatchling.plugin.manager"),
     *("pip._internal.build_env", "pip._internal.cli.main", "pip._internal.cli.main_parser"),
     *("pip._internal.commands.download", "pip._internal.commands.install", "pip._internal.commands.wheel"),
     *("pip._internal.cli.index_command", "pip._internal.network.session", "pip._internal.operations.prepare"),
     *("pip._internal.resolution.resolvelib.resolver", "pip._internal.locations._sysconfig"),
+    *("pip._internal.metadata.importlib", "pip._internal.utils.wheel", "pip._vendor.truststore"),
     *("pip._vendor.rich.console", "pip._vendor.rich.progress", "pip._vendor.pyproject_hooks", "pip._vendor.tomli"),
     *("rich.console", "rich.live", "rich.markup", "rich.progress", "rich.table", "rich.text", "click", "cyclonedx"),
+    *("email.headerregistry", "findpython", "packaging.metadata", "trove_classifiers", "encodings.ascii"),
     *("email.parser", "html.parser", "concurrent.futures.thread", "multiprocessing", "sqlite3", "ssl", "zipfile"),
 )
 NOT_PRELOADED = ("__main__", "for_target", "run_in_lambda", "start_as_lambda")
@@ -324,6 +329,9 @@ def preload() -> None:
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    with contextlib.suppress(ImportError, AttributeError):
+        # pip remembers its answer. It starts up to 15 programs for it, for each session, in each process.
+        importlib.import_module("pip._internal.network.session").user_agent()
     import hatch_lambda
 
     for module in pkgutil.walk_packages(hatch_lambda.__path__, "hatch_lambda."):

@@ -58,6 +58,12 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def defaults() -> dict[str, str]:
+    """Of the hook's table: sdists are built by the Python that builds in these tests."""
+    python = os.environ.get("HATCH_LAMBDA_PYTHON")
+    return {"runtime": "python3.13", **({"python": python} if python else {})}
+
+
 def request_for(root: Path, requirements: Sequence[str], table: Mapping[str, object]) -> Request:
     """As the build hook asks: with a state folder."""
     settings = load({"runtime": "python3.13", **table}, root, environ={})

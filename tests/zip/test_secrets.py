@@ -325,6 +325,7 @@ def test_a_hash_mismatch_is_reported_without_credentials(protected: SimpleIndex,
         'exclude = ["{url}\\\\"]',
     ],
 )
+@pytest.mark.usefixtures("python_of_the_runtime")
 def test_a_configuration_error_is_reported_without_credentials(line: str, build: Build) -> None:
     url = f"https://{USER}:{PASSWORD}@127.0.0.1:9/simple"
 

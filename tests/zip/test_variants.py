@@ -436,6 +436,7 @@ class TestWhatIsLeftBesideTheZip:
         assert set(project.in_dist()) == {"mine.html"}
 
 
+@pytest.mark.usefixtures("python_of_the_runtime")
 def test_a_module_of_the_projects_own_that_cannot_be_compiled_is_warned_of(new_project: NewProject) -> None:
     if "3.13" not in pythons_at_hand():
         pytest.skip("no CPython 3.13 at hand")

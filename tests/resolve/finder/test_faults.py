@@ -77,9 +77,9 @@ class TestWhatPasses:
             page["files"] += [{**file, "filename": name, "url": f"../../files/{name}"} for name in names]
 
         faulty.page = many
-        begun = time.monotonic()
+        begun = time.process_time()
         assert find_foo() == faulty.wheels
-        assert time.monotonic() - begun < 10
+        assert time.process_time() - begun < 10
 
 
 class _Moved:

@@ -16,6 +16,7 @@ from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
 from hatch_lambda.config.settings import load
 from hatch_lambda.resolve.lock.read import LockFileError
+from tests.support.example_project import EXAMPLE, NOT_SOURCES
 from tests.support.locks import HERE, LOCK, distributions
 
 if TYPE_CHECKING:
@@ -27,15 +28,12 @@ if TYPE_CHECKING:
     BundleOf = Callable[..., Bundle]
     Table = dict[str, Any]
 
-EXAMPLE = Path(__file__).parents[3] / "example_project"
-
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
     """A copy of the example project, with a dependency more that differs from Python to Python."""
-    root = tmp_path / "project"
-    shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns("dist", ".hatch", "__pycache__"), dirs_exist_ok=True)
-    return root
+    shutil.copytree(EXAMPLE, tmp_path / "project", ignore=shutil.ignore_patterns(*NOT_SOURCES), dirs_exist_ok=True)
+    return tmp_path / "project"
 
 
 ASKED = ("luhn>=0.2", "pydantic>=2.10")
@@ -85,7 +83,7 @@ def plain_bundle_of(project_root: Path, ui: RecordingUI) -> BundleOf:
 
     def run(*requirements: str, **table: object) -> Bundle:
         table = {key.replace("_", "-"): value for key, value in table.items()}
-        settings = load(table, project_root, environ={})
+        settings = load({"python": sys.executable, **table}, project_root, environ={})
         request = Request(settings, settings.bundle_directory, subject="orders", requirements=requirements)
         return pipeline.run(request, Reporter(ui))
 
