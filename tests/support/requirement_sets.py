@@ -179,6 +179,8 @@ EXTRAS = (
          "a 0.9 1.0 1.1 2.0 [x] -> b; extra == 'x'", "b", chosen="a 1.1, b 1.0"),
     need("extra required twice, by two", "a & b", "a -> c[x]", "b -> c[y]<2",
          "c 1.0 2.0 [x y] -> d; extra == 'x' & e; extra == 'y'", "d", "e", chosen="a 1.0, b 1.0, c 1.0, d 1.0, e 1.0"),
+    need("extra required by a version that is given up", "b", "b 2.0 -> c[y] & d>5", "b -> c[x]",
+         "c [x y] -> e; extra == 'y'", "e", chosen="b 1.0, c 1.0"),
     need("extra of what another one holds back", "b & a[x]", "a 1.0 2.0 [x]", "b -> a<2", chosen="a 1.0, b 1.0"),
     need("extra whose dependency wants an older version of it", "a[x]", "a 2.0 1.0 [x] -> b; extra == 'x'",
          "b -> a<2", chosen="a 1.0, b 1.0"),

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -236,9 +237,14 @@ def record_resolution(findings: Findings) -> None:
                 for root in roots
                 if root.name and root.user_supplied and not root.constraint and root.match_markers()
             }
+            # Likewise, it keeps the extras of a requirement that was given up.
+            extras: defaultdict[str, set[str]] = defaultdict(set)
+            for identifier in original(resolver, "_result").mapping:
+                name, _, listed = identifier.rstrip("]").partition("[")
+                extras[name].update(filter(None, listed.split(",")))
             findings.resolved = [
-                describe(requirement, findings.cached, requested)
-                for requirement in requirement_set.requirements.values()
+                describe(each, findings.cached, requested, extras[canonicalize_name(each.name)])
+                for each in requirement_set.requirements.values()
             ]
             return requirement_set
 
@@ -262,7 +268,7 @@ def index_options(finder: Any) -> Iterator[str]:
         yield "--prefer-binary"
 
 
-def describe(requirement: Any, cached: set[str], requested: Container[str]) -> dict[str, Any]:
+def describe(requirement: Any, cached: set[str], requested: Container[str], extras: set[str]) -> dict[str, Any]:
     """One resolved distribution: what it is, where it comes from, what it requires. `requested`: by the user."""
     link, path = requirement.link, requirement.local_file_path
     metadata = requirement.get_dist().metadata_dict
@@ -271,7 +277,7 @@ def describe(requirement: Any, cached: set[str], requested: Container[str]) -> d
         "name": metadata["name"],
         "version": metadata["version"],
         "requires": metadata.get("requires_dist", []),
-        "extras": sorted(requirement.extras),
+        "extras": sorted(extras),
         "user_supplied": bool(requirement.user_supplied) or canonicalize_name(metadata["name"]) in requested,
         "direct": bool(requirement.is_direct),
         "url": link.url,
