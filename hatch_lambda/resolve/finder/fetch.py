@@ -9,7 +9,6 @@ import json
 import re
 import threading
 import zipfile
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import quote, urljoin
 
@@ -20,12 +19,14 @@ from packaging.version import InvalidVersion, Version
 from hatch_lambda.resolve.finder import IndexFault, LeftToPip
 from hatch_lambda.resolve.finder.client import NOT_FOUND, NOT_MODIFIED, OK, PARTIAL, check_secure
 from hatch_lambda.resolve.finder.files import File
+from hatch_lambda.resolve.finder.workers import Awaited
 from hatch_lambda.wheels.archive import ZIP_ERRORS
 from hatch_lambda.wheels.metadata import Metadata
 from hatch_lambda.wheels.store import WantedWheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from packaging.utils import NormalizedName
@@ -214,7 +215,7 @@ class Fetch:
         with self._lock:
             begun = self._begun.get(_key_of_wheel(file))
             if begun is None or begun.cancel():
-                mine: Future[object] = Future()
+                mine = Awaited[object]()
                 mine.set_running_or_notify_cancel()  # nobody else is to begin it
                 self._begun[_key_of_wheel(file)] = mine
             else:

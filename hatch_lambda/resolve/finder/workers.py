@@ -6,7 +6,7 @@ import itertools
 import queue
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hatch_lambda.resolve.finder import LeftToPip
@@ -21,8 +21,18 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_MOMENT = 0.2
 _TIME_TO_STOP = 0.5
 """Seconds for threads to end what they are doing."""
+
+
+class Awaited(Future[Result]):
+    """A future that can be waited for and interrupted, which Windows allows only between timeouts (gh-74157)."""
+
+    def result(self, timeout: float | None = None) -> Result:
+        while timeout is None and not self.done():
+            wait([self], _MOMENT)
+        return super().result(timeout)
 
 
 class Workers:
@@ -38,7 +48,7 @@ class Workers:
 
     def submit(self, urgency: tuple[int, int], task: Callable[[], Result]) -> Future[Result]:
         """`urgency`: the smallest first. Raises `LeftToPip` if there can be no threads."""
-        future: Future[Result] = Future()
+        future = Awaited[Result]()
         if self._client.stopped.is_set():
             future.set_exception(LeftToPip("stopped"))
             return future
