@@ -73,7 +73,7 @@ RENAMES = ("os.rename",)
 STARTS = ("subprocess.Popen",)
 FILE_OPERATIONS = ("open", "os.", "shutil.")
 # The first pip resolves, the second one builds. Each works for longer than that.
-PIP_AT_WORK = [Moment(STARTS, pip, delay) for pip in (1, 2) for delay in (0, 0.15)]
+PIP_AT_WORK = [Moment(STARTS, pip, delay) for pip in (1, 2) for delay in (0, 0.05)]
 
 
 @dataclass(frozen=True)
