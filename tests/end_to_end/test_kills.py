@@ -33,10 +33,16 @@ ZIP = f"orders-1.0-{HERE}-x86_64.zip"
 BUILD = ("-m", "hatchling", "build", "-t", "lambda")
 KILLS = 8
 # Run by `python -c`: a build that sends itself a signal, before the n-th file operation or start of a program of those
-# that are named, or a while after; without a signal it shows the operations.
+# that are named, or once a thread runs after that; without a signal it shows the operations.
 SIGNALLED = """# may be forked
-import json, os, runpy, signal, sys, threading
-events, left, delay, number = json.loads(sys.argv[1])
+import json, os, runpy, signal, sys, threading, time
+events, left, thread, number = json.loads(sys.argv[1])
+
+def fire():
+    while thread not in str(threading.enumerate()):
+        time.sleep(0.005)
+    time.sleep(0.05)
+    os.kill(os.getpid(), number)
 
 def hook(event, arguments):
     global left
@@ -46,9 +52,10 @@ def hook(event, arguments):
     left -= 1
     if not number:
         print("operation", event, *arguments[:2], file=sys.__stderr__)
+    elif not left and thread:
+        threading.Thread(target=fire, daemon=True).start()
     elif not left:
-        timer = threading.Timer(delay, os.kill, [os.getpid(), number])
-        timer.start() if delay else timer.function(*timer.args)
+        os.kill(os.getpid(), number)
 
 sys.addaudithook(hook)
 sys.dont_write_bytecode = True
@@ -59,21 +66,25 @@ runpy.run_module("hatchling", run_name="__main__")
 
 @dataclass(frozen=True)
 class Moment:
-    """Before the `count`-th of all operations that Python audits as one of `events`, or `delay` seconds after."""
+    """Before the `count`-th of all operations that Python audits as one of `events`.
+
+    `thread`: one that has to run for a moment by then.
+    """
 
     events: tuple[str, ...]
     count: int
-    delay: float = 0
+    thread: str = ""
 
     def signalled(self, number: int) -> tuple[str, str]:
-        return SIGNALLED, json.dumps([self.events, self.count, self.delay, number])
+        return SIGNALLED, json.dumps([self.events, self.count, self.thread, number])
 
 
 RENAMES = ("os.rename",)
 STARTS = ("subprocess.Popen",)
 FILE_OPERATIONS = ("open", "os.", "shutil.")
-# The first pip resolves, the second one builds. Each works for longer than that.
-PIP_AT_WORK = [Moment(STARTS, pip, delay) for pip in (1, 2) for delay in (0, 0.05)]
+# The first pip resolves, the second one builds; a thread watches over each once it has started.
+WATCHER = "_kill_what_stays"
+PIP_AT_WORK = [moment for pip in (1, 2) for moment in (Moment(STARTS, pip), Moment(STARTS, pip, WATCHER))]
 
 
 @dataclass(frozen=True)
@@ -403,7 +414,7 @@ def test_two_projects_on_one_store_at_once(scene: Scene, tmp_path: Path) -> None
 
 def test_a_build_beside_one_that_is_killed(scene: Scene) -> None:
     expected = alone(scene, {})
-    first = scene.start("-c", *Moment(STARTS, 2, 0.1).signalled(signal.SIGKILL))
+    first = scene.start("-c", *Moment(STARTS, 2, WATCHER).signalled(signal.SIGKILL))
     assert first.stdout
     first.stdout.readline()
 
