@@ -13,7 +13,7 @@ import click
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.printable import printable_lines
-from hatch_lambda.common.streams import dependable_streams
+from hatch_lambda.common.streams import dependable_streams, flush_or_drop
 
 # In the order of `--help`. Each is a click command in the module of that name.
 COMMANDS = {
@@ -63,6 +63,7 @@ class _Commands(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # click handles closed pipes
+            flush_or_drop(sys.stdout)
             reason = error.strerror or str(error)
             raise _Failure(f"{os.fsdecode(error.filename)}: {reason}" if error.filename else reason) from None
 
@@ -74,7 +75,8 @@ class _Failure(click.ClickException):
         from hatch_lambda.cli.terminal import console
 
         del file
-        console(stderr=True).print(Text(printable_lines(f"Error: {self.message}"), "red"), soft_wrap=True)
+        with dependable_streams():
+            console(stderr=True).print(Text(printable_lines(f"Error: {self.message}"), "red"), soft_wrap=True)
 
 
 @click.group(

@@ -30,6 +30,12 @@ def dependable_streams() -> Iterator[None]:
             sys.stdin, sys.stdout, sys.stderr = former
 
 
+def flush_or_drop(stream: TextIO | None) -> None:
+    """Flush a stream. What cannot be written is dropped, as it would fail again at exit, with the exit code 120."""
+    if stream is not None:
+        _Dropping(stream).flush()
+
+
 class _Dropping:
     """A stream that goes to the null device once writing to it has failed."""
 

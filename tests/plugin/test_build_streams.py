@@ -34,7 +34,8 @@ def shell(tmp_path: Path) -> Shell:
         ended = subprocess.run(
             ["sh", "-c", script, sys.executable],
             cwd=directory,
-            env=dict(os.environ),
+            # where streams are buffered, Python flushes them at exit
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
