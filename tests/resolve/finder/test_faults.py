@@ -69,7 +69,11 @@ class TestWhatPasses:
         faulty.requests.clear()
         assert find_foo() == faulty.wheels
 
-    def test_many_files_are_judged_in_little_time(self, faulty: FaultyIndex, find_foo: Find) -> None:
+    def test_many_files_are_judged_in_little_time(
+        self, faulty: FaultyIndex, find_foo: Find, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PIP_TIMEOUT", "30")  # the page takes its time to be written
+
         def many(_name: str, page: dict[str, Any]) -> None:
             file = page["files"][0]
             stem = file["filename"].partition("-")[0]
