@@ -104,7 +104,10 @@ def started(
 def kill(process: subprocess.Popen[bytes]) -> None:
     """Have `start_as_lambda` kill the command, and all that it has started."""
     process.terminate()
-    process.wait()
+    if process.returncode is None:
+        # Not `process.wait()`: a signal may have come when `process.poll()` had just taken the lock that it waits for.
+        with contextlib.suppress(ChildProcessError):
+            process.returncode = os.waitstatus_to_exitcode(os.waitpid(process.pid, 0)[1])
 
 
 KILLED = "Runtime exited with error: signal: killed"
