@@ -7,22 +7,24 @@ import hashlib
 import importlib.metadata
 import os
 import socket
+import ssl
 import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 from weakref import WeakSet
 
+from urllib3 import PoolManager, Retry, Timeout, exceptions
+
 from hatch_lambda.resolve.finder import IndexFault, LeftToPip
 from hatch_lambda.resolve.finder.indexes import is_loopback
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
     from urllib3.connection import HTTPConnection
 
     from hatch_lambda.resolve.finder.indexes import Indexes
@@ -126,8 +128,6 @@ class Client:
 
     def _repeat(self, url: str, headers: Mapping[str, str], read: Callable[[BaseHTTPResponse, str], Result]) -> Result:
         """Ask until there is an answer. What has timed out or cannot be reached is left to pip, which waits as long."""
-        from urllib3 import exceptions
-
         for pause in (*_PAUSES[: self._ways.retries], None):
             try:
                 answer, final_url = self._ask(url, {"User-Agent": self._user_agent, **headers})
@@ -146,8 +146,6 @@ class Client:
 
     def _wait_before_retry(self, answer: BaseHTTPResponse, pause: float) -> float | None:
         """Seconds; None if the answer is final. Raises `LeftToPip` if they are too many."""
-        from urllib3 import Retry
-
         wait = Retry().get_retry_after(answer) if answer.status in Retry.RETRY_AFTER_STATUS_CODES else None
         if wait is not None and wait > _LONGEST_WAIT:
             raise IndexFault(f"{answer.url} asks to wait for {wait:.0f} seconds")
@@ -177,8 +175,6 @@ class Client:
 
     @cached_property
     def _made_pool(self) -> PoolManager:
-        from urllib3 import PoolManager, Timeout
-
         is_secure = self._ways.certificates or any(url.startswith("https:") for url in self._ways.urls)
         pool = PoolManager(
             maxsize=WORKERS,
@@ -204,8 +200,6 @@ class Client:
         return type(pool.__name__, (pool,), {"ConnectionCls": ours})
 
     def _ssl_context(self) -> ssl.SSLContext:
-        import ssl
-
         given = self._ways.certificates
         try:
             if given and os.path.isdir(given):  # noqa: PTH112 - may be any text

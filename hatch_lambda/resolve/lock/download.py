@@ -17,7 +17,6 @@ from hatch_lambda.config.unpacked_sdist import missing_from_sdist
 from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
 from hatch_lambda.resolve.graph import parsed
 from hatch_lambda.resolve.lock.coverage import check_coverage
-from hatch_lambda.resolve.lock.fetch_wheels import fetch_wheels
 from hatch_lambda.resolve.lock.read import LockFileError, read
 from hatch_lambda.resolve.lock.select import filename, select
 from hatch_lambda.resolve.pip import process
@@ -64,8 +63,11 @@ def download_locked(job: Job, store: Store, prefetch: Prefetch) -> Closure:
     check_coverage(lock, chosen, job.request)  # before anything is downloaded
     cached = in_store(chosen, settings)
     missing = _others(chosen, cached)
-    fetch_wheels(missing, job, store, prefetch.inspect)
-    cached += in_store(missing, settings, origin="downloaded")
+    if missing:
+        from hatch_lambda.resolve.lock.fetch_wheels import fetch_wheels  # imports an HTTP client
+
+        fetch_wheels(missing, job, store, prefetch.inspect)
+        cached += in_store(missing, settings, origin="downloaded")
     came, index_options = _Download(lock, job).of(_others(chosen, cached))
     found = sorted((*cached, *came), key=lambda each: each.name)
     coverage = check_coverage(lock, chosen, job.request, found)

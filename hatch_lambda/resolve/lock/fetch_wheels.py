@@ -8,6 +8,10 @@ from urllib.parse import urlsplit
 
 from hatch_lambda.common.ui import counted
 from hatch_lambda.resolve.finder import LeftToPip
+from hatch_lambda.resolve.finder.client import Client
+from hatch_lambda.resolve.finder.indexes import servers
+from hatch_lambda.resolve.finder.workers import Workers
+from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.resolve.lock.select import filename
 from hatch_lambda.wheels.store import WantedWheel
 
@@ -25,10 +29,6 @@ def fetch_wheels(wanted: Iterable[Locked], job: Job, store: Store, arrived: Call
     plain = [wheel for locked in wanted if (wheel := _plain_wheel(locked))]
     if not plain:
         return
-    from hatch_lambda.resolve.finder.client import Client
-    from hatch_lambda.resolve.finder.indexes import servers
-    from hatch_lambda.resolve.finder.workers import Workers
-    from hatch_lambda.resolve.fingerprint import installed_version
 
     def fetch(wheel: PlainWheel) -> None:
         path = job.scratch / "locked" / wheel.sha256 / wheel.filename
