@@ -14,7 +14,7 @@ and timeouts, by `pip config list`), and nothing else of pip's and uv's configur
 Nobody pays for somebody else. Between runs nothing is deleted, only moved aside, since ext4 is slow to make files for
 some minutes after it has lost as many (it passes over the inodes of late); and a run begins when the disk has all of
 the one before. A run of `big` leaves more than a gigabyte; where room gets short, all that was moved aside is deleted
-before the next scene, and five minutes pass.
+before the next scene, and five minutes pass, unless the folder is in memory (`--folder /dev/shm`).
 """
 
 from __future__ import annotations
@@ -210,7 +210,8 @@ class Bench:
         if self._aside.exists() and shutil.disk_usage(self.folder).free < _ROOM:
             shutil.rmtree(self._aside)
             os.sync()
-            time.sleep(300)  # until ext4 takes their inodes again (`recently_deleted` in fs/ext4/ialloc.c)
+            if not self.folder.is_relative_to("/dev/shm"):  # in memory there is nothing to wait for
+                time.sleep(300)  # until ext4 takes their inodes again (`recently_deleted` in fs/ext4/ialloc.c)
 
     def _cache_folder(self, contestant: Contestant, scene: str) -> Path:
         return (
