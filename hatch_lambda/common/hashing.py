@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from typing import TYPE_CHECKING
 
-from hatch_lambda.common.files import regular
+from hatch_lambda.common.files import looks_of, regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,14 +16,32 @@ _BUFFER = 2 * 1024 * 1024
 """Bytes. A thread waits for the GIL between two buffers."""
 
 
+_TICK = 20_000_000
+"""Nanoseconds, twice the longest tick of Linux: a file that is written twice within a tick keeps its times."""
+
+_hashed: dict[Path, tuple[list[int], str]] = {}
+"""How files looked when this process hashed them, and their SHA-256."""
+
+
+def is_hashed(path: Path) -> bool:
+    """Whether this process has hashed a file that has not been touched since."""
+    looks = looks_of(path)
+    return bool(looks) and path in _hashed and _hashed[path][0] == looks
+
+
 def sha256_of(path: Path) -> str:
-    """In hexadecimal. Raises `OSError`."""
-    digest = hashlib.sha256()
+    """In hexadecimal. A large wheel takes longer to read than most stages, so it is read once. Raises `OSError`."""
+    if is_hashed(path):
+        return _hashed[path][1]
+    looks, digest = looks_of(path), hashlib.sha256()
     with regular(path).open("rb", buffering=0) as file:
         buffer = memoryview(bytearray(min(os.fstat(file.fileno()).st_size + 1, _BUFFER)))
         while count := file.readinto(buffer):
             digest.update(buffer[:count])
-    return digest.hexdigest()
+    sha256 = digest.hexdigest()
+    if looks and looks == looks_of(path) and time.time_ns() - looks[2] > _TICK:
+        _hashed[path] = (looks, sha256)
+    return sha256
 
 
 def cores() -> int:

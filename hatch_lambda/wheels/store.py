@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common import tempfiles
-from hatch_lambda.common.files import looks_of, read_regular, replacing, write_atomically
-from hatch_lambda.common.hashing import cores, sha256_of
+from hatch_lambda.common.files import read_regular, replacing, write_atomically
+from hatch_lambda.common.hashing import cores, is_hashed, sha256_of
 from hatch_lambda.common.tempfiles import PART
 
 if TYPE_CHECKING:
@@ -86,8 +86,6 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._hashed: dict[Path, list[int]] = {}
-        """How intact files looked when they were hashed."""
 
     def keep(self, wheel: Path, name: str, version: str, *, scratch: Path | None = None) -> StoredWheel:
         """Cache a wheel. `scratch`: a temporary folder; wheels in it are linked instead of copied, where possible."""
@@ -104,27 +102,14 @@ class Store:
         if not wanted.is_plain:
             return None
         kept = StoredWheel(*wanted, self._place(wanted.sha256, wanted.filename))
-        return kept if self._is_intact(kept.path, kept.sha256) else None
+        return kept if _is_intact(kept.path, kept.sha256) else None
 
     def find_all(self, wanted: Sequence[WantedWheel]) -> list[StoredWheel | None]:
         """`find` for many, on all cores if any must be hashed, which is slow."""
-        if all(self._is_hashed(self._place(each.sha256, each.filename)) for each in wanted):
+        if all(is_hashed(self._place(each.sha256, each.filename)) for each in wanted):
             return [self.find(each) for each in wanted]
         with ThreadPoolExecutor(cores()) as pool:
             return list(pool.map(self.find, wanted))
-
-    def _is_hashed(self, path: Path) -> bool:
-        """Whether a file, which has its SHA-256 in its path, looks as it did when this object hashed it."""
-        looks = looks_of(path)
-        return bool(looks) and self._hashed.get(path) == looks
-
-    def _is_intact(self, path: Path, sha256: str) -> bool:
-        """As the function of this name; hashed once, if the file is not touched."""
-        looks = looks_of(path)
-        if not self._is_hashed(path) and not _is_intact(path, sha256):
-            return False
-        self._hashed[path] = looks
-        return True
 
     def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
         """Cache which wheel a build made. `recipe`: a hash of everything that the build depends on."""
@@ -186,7 +171,7 @@ class Store:
         paths = {path.name.partition("-")[0]: path for path in self.bytecode.glob("*.zip")}
         cached = [key for key in keys if key in paths]
         with ThreadPoolExecutor(cores()) as pool:
-            intact = pool.map(lambda key: self._is_intact(paths[key], paths[key].stem.partition("-")[2]), cached)
+            intact = pool.map(lambda key: _is_intact(paths[key], paths[key].stem.partition("-")[2]), cached)
             return {key: paths[key] for key, is_intact in zip(cached, intact, strict=True) if is_intact}
 
     def lock_file(self, name: str) -> Path:
