@@ -131,10 +131,13 @@ def prunable(files: Iterable[BundleFile], settings: Settings) -> Mapping[str, Le
 def _own_sources(settings: Settings) -> tuple[bytes, ...]:
     """The project's Python files, and some more: what they name of a dependency is not pruned.
 
-    Skips the build directory, and what is no readable file: the links that Emacs locks files with, FIFOs, devices.
+    Skips the build directory, unpacked zips, and what is no readable file: the links that Emacs locks files with, FIFOs, devices.
     """
     entries = source_trees.entries(
-        settings.root, lambda folder: folder.name.startswith(".") or folder == settings.build_directory
+        settings.root,
+        lambda folder: (
+            folder.name.startswith(".") or folder == settings.build_directory or source_trees.is_unpacked_zip(folder)
+        ),
     )
     modules = (path for path in entries if path.name.endswith(".py") and path.is_file() and os.access(path, os.R_OK))
     found = (path.read_bytes() for path in modules)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.files import folders_of
-from hatch_lambda.common.files import read_regular, write_cache
+from hatch_lambda.common.files import put_in_place, read_regular, write_cache
 from hatch_lambda.common.hashing import cores
 from hatch_lambda.common.tempfiles import remove
 from hatch_lambda.wheels.members import BundleFile, Member, OpenWheels, inflated
@@ -54,20 +54,17 @@ def unpack(bundle: Bundle, state: Path | None) -> Bundle:
         remove(leftover)
     fresh = Path(tempfile.mkdtemp(prefix=".bundle-", dir=directory.parent))
     try:
-        fresh.chmod(_FOLDER_MODE)
-        for folder in sorted(folders_of(file.path for file in files)):
-            os.mkdir(f"{fresh}/{folder}")  # noqa: PTH102 - speed
-            os.chmod(f"{fresh}/{folder}", _FOLDER_MODE)  # noqa: PTH101 - whatever the umask
+        make_folders(fresh, files)
         kept = set()
         for path in _unchanged(former, looks, origins):
             with contextlib.suppress(OSError):  # not all file systems have hard links
                 (fresh / path).hardlink_to(directory / path)
                 kept.add(path)
-        _write_all(fresh, [file for file in files if file.path not in kept])
+        write_all(fresh, [file for file in files if file.path not in kept])
         looks = _looks_of(fresh) if manifest else ""  # before others can write to it
         if manifest:
             remove(manifest)
-        _put_in_place(fresh, directory)
+        put_in_place(fresh, directory)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
@@ -157,7 +154,15 @@ def _unchanged(former: _Manifest, looks: str, origins: Mapping[str, str]) -> lis
     return [path for path in unchanged if origins_before.get(path) == origins[path]]
 
 
-def _write_all(root: Path, files: Sequence[BundleFile]) -> None:
+def make_folders(root: Path, files: Iterable[BundleFile]) -> None:
+    """Make the directories of files below an empty one, with Lambda's modes, whatever the umask."""
+    root.chmod(_FOLDER_MODE)
+    for folder in sorted(folders_of(file.path for file in files)):
+        os.mkdir(f"{root}/{folder}")  # noqa: PTH102 - speed
+        os.chmod(f"{root}/{folder}", _FOLDER_MODE)  # noqa: PTH101
+
+
+def write_all(root: Path, files: Sequence[BundleFile]) -> None:
     """Write files, large ones on all cores: zlib releases the GIL; creating small files gains nothing from it."""
     large = [file for file in files if file.source.size >= _LARGE]
     with ThreadPoolExecutor(cores()) as pool:
@@ -184,17 +189,3 @@ def _write(root: Path, files: Iterable[BundleFile]) -> None:
                 raise
             finally:
                 os.close(descriptor)
-
-
-def _put_in_place(fresh: Path, directory: Path) -> None:
-    """Swap the folders. The former one is removed last, as a failure must not leave none."""
-    former = fresh.with_name(f"{fresh.name}-former")
-    with contextlib.suppress(FileNotFoundError):
-        directory.rename(former)
-    try:
-        fresh.rename(directory)
-    except BaseException:
-        if former.is_symlink() or former.exists():
-            former.rename(directory)
-        raise
-    remove(former)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -46,6 +47,19 @@ def looks_of(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode]
 
 
+def looks_below(directory: Path) -> list[str]:
+    """The `looks_of` all in a directory, as one hash; empty if there is no such directory, or they say nothing here."""
+    if os.name == "nt" or directory.is_symlink() or not directory.is_dir():
+        return []
+    looks = []
+    for parent, folders, names in walk(directory):
+        folders.sort()
+        for path in [parent, *(os.path.join(parent, name) for name in sorted(names))]:  # noqa: PTH118 - many of them
+            of = os.lstat(path)
+            looks.append((os.path.relpath(path, directory), of.st_size, of.st_mtime_ns, of.st_ctime_ns, of.st_ino, of.st_mode))
+    return [hashlib.sha256(repr(looks).encode("utf-8", "surrogatepass")).hexdigest()]
+
+
 def write_atomically(
     path: Path, content: bytes, *, aside: Path | None = None, durable: bool = False, parents: bool = True
 ) -> None:
@@ -74,6 +88,27 @@ def make_directory(path: Path, *, below: Path) -> None:
         if not folder.is_dir():
             tempfiles.remove(folder)
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def put_in_place(fresh: Path, directory: Path) -> None:
+    """Replace whatever is at the path of a directory by a fresh one next to it, in one step if the system can do that.
+
+    Where it cannot, the former one is removed last, as a failure must not leave none.
+    """
+    from hatch_lambda.common.exchange import exchange  # `ctypes` takes its time, and most builds replace nothing
+
+    former = fresh
+    if not exchange(fresh, directory):
+        former = fresh.with_name(f"{fresh.name}-former")
+        with suppress(FileNotFoundError):
+            directory.rename(former)
+        try:
+            fresh.rename(directory)
+        except BaseException:
+            if os.path.lexists(former):
+                former.rename(directory)
+            raise
+    tempfiles.remove(former)
 
 
 def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -32,6 +32,11 @@ def is_no_source(name: str, *, at_the_top: bool) -> bool:
     return at_the_top and name in _NOT_SOURCES_AT_THE_TOP
 
 
+def is_unpacked_zip(folder: Path) -> bool:
+    """Whether a directory has what a zip next to it has, as `unpacked` leaves it: no sources, whatever it is called."""
+    return Path(f"{folder}.zip").is_file() and any(any(folder.glob(f"{top}*.dist-info")) for top in ("", "python/"))
+
+
 def entries(root: Path, skip: Callable[[Path], bool] = lambda _: False) -> Iterator[Path]:
     """The files of a source tree, and its links to directories: they are followed, but to each directory once.
 

@@ -200,6 +200,7 @@ class ZipSettings(_Facts):
     )
     report: bool = setting("boolean", validators.boolean, default=False, affects={"zip"})
     sbom: bool = setting("boolean", validators.boolean, default=False, affects={"zip"})
+    unpacked: bool = setting("boolean", validators.boolean, default=False, affects={"zip"})
 
     def name_of(self, version: str, *, project: str, project_version: str, target: Target) -> str:
         """The file name of the zip for a version of the target."""

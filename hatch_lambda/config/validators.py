@@ -122,7 +122,7 @@ _PLACEHOLDERS = ("name", "version", "variant", "runtime", "architecture")
 
 
 def archive_name(value: object, _root: Path) -> str:
-    if not isinstance(value, str) or not value.endswith(".zip") or value == ".zip":
+    if not isinstance(value, str) or not value.endswith(".zip") or not value.removesuffix(".zip").strip("."):
         raise ValueError(f"must be a file name that ends with `.zip`, not {shown(value)}")
     if unsafe := set(value) & set('/\\:*?"<>|\0\n'):
         raise ValueError(f"must be a file name without {listed(sorted(unsafe))}, not {shown(value)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared
 from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.wheels import locks
 from hatch_lambda.zip import root_names, size, summary, variants, writer
+from hatch_lambda.zip.unpacked import replacing_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,16 +206,19 @@ class Build:
                     *(own.files, bundle.key, version, self._owner),
                     *(prepared.settings.facts("zip"), zips.facts("zip"), reports.facts(zips)),
                 ),
+                unpacked=zips.unpacked,
             ) as moment:
                 if moment is None:
                     archive = writer.Archive.of(path, files)
                 else:
                     level, wheels = zips.compression_level, {kept.path for kept in bundle.wheels}
-                    with reporter.at_work("writing the zip"):
-                        archive = writer.write(
-                            path, files, level=level, wheels=wheels, when_read=stack.close, modified=moment
-                        )
-                    reports.write(path, zips, prepared)
+                    directory = made_zips.directory_of(path)
+                    with replacing_directory(directory, files) if zips.unpacked else nullcontext():
+                        with reporter.at_work("writing the zip"):
+                            archive = writer.write(
+                                path, files, level=level, wheels=wheels, when_read=stack.close, modified=moment
+                            )
+                        reports.write(path, zips, prepared)
         made = summary.Made(
             archive,
             files,

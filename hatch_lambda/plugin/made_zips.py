@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from hatch_lambda.common import tempfiles
-from hatch_lambda.common.files import looks_of, make_directory, read_regular, write_cache
+from hatch_lambda.common.files import looks_below, looks_of, make_directory, read_regular, write_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,25 +24,33 @@ _FOLDER = ".zips"  # no function can have this name
 
 @contextmanager
 def note(  # noqa: PLR0913 - what a record has
-    build_directory: Path, root: Path, files: Sequence[Path], *, version: str, target: str, key: str
+    build_directory: Path,
+    root: Path,
+    files: Sequence[Path],
+    *,
+    version: str,
+    target: str,
+    key: str,
+    unpacked: bool = False,
 ) -> Iterator[int | None]:
     """Record a zip and what is written next to it. Paths are relative to the project, as it may be moved.
 
-    `files`: the zip first. `key`: a hash of all that their bytes depend on. Yields None if they are those that a build
-    wrote for this key, untouched since. If not, the caller writes them, the zip with the modification time that this
-    yields, in nanoseconds.
+    `files`: the zip first. `unpacked`: there is `directory_of` it, too. `key`: a hash of all that their bytes depend
+    on. Yields None if they are those that a build wrote for this key, untouched since. If not, the caller writes them,
+    the zip with the modification time that this yields, in nanoseconds.
 
     The record is there before the zip, so that no killed build leaves a zip without one; if writing the zip fails, a
     new record goes again. The key is added when all files are complete.
     """
     paths = [path.resolve() for path in files]
     names = [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in paths]
-    facts = {"files": names, "version": version, "target": target}
+    facts = {"files": names, "version": version, "target": target, **({"unpacked": True} if unpacked else {})}
     digest = hashlib.sha256(names[0].encode("utf-8", "surrogatepass")).hexdigest()
     record = build_directory / _FOLDER / f"{digest[:32]}.json"
     former = _read(record)
     looks = [looks_of(file) for file in files]  # a SHA-256 would take half as long as writing a zip again
-    if all(looks) and former == {**facts, "key": key, "looks": looks}:
+    below = [looks_below(directory_of(files[0]))] if unpacked else []
+    if all((*looks, *below)) and former == {**facts, "key": key, "looks": [*looks, *below]}:
         yield None
         return
     make_directory(record.parent, below=build_directory)
@@ -62,9 +70,19 @@ def note(  # noqa: PLR0913 - what a record has
         for file in files[1:]:
             os.utime(file, ns=(moment, moment))
         looks = [looks_of(file) for file in files]
+        # All in a directory has the times in the zip, which no write leaves.
+        below = [looks_below(directory_of(files[0]))] if unpacked else []
         # Not so on file systems that do not keep nanoseconds, or a ctime of their own: they cannot tell a change.
         if all(look and look[1] == moment != look[2] for look in looks):
-            write_cache(record, json.dumps({**facts, "key": key, "looks": looks}).encode())
+            write_cache(record, json.dumps({**facts, "key": key, "looks": [*looks, *below]}).encode())
+
+
+def directory_of(zip_path: Path) -> Path:
+    """Where the zip is unpacked, if so set. Raises `ValueError` for what is no zip of ours."""
+    name = zip_path.name.removesuffix(".zip")
+    if name == zip_path.name or not name.strip("."):
+        raise ValueError(zip_path.name)
+    return zip_path.with_name(name)
 
 
 def _read(record: Path) -> Any:
@@ -83,8 +101,11 @@ def remove(build_directory: Path, root: Path, directory: Path, concerns: Callabl
             here = {path.parent.resolve() for path in files} == {directory.resolve()}
             version, target = noted["version"], noted["target"]
             of_interest = here and isinstance(version, str) and concerns(version, target)
-        except (OSError, ValueError, TypeError, KeyError):
+            directories = [directory_of(files[0])] if noted.get("unpacked") is True else []
+        except (OSError, ValueError, TypeError, LookupError):
             continue  # not ours, or damaged: remove nothing that it names
         if of_interest:
+            for path in directories:
+                tempfiles.remove(path)
             for path in (*files, record):
                 path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hatchling.builders.constants import EXCLUDED_DIRECTORIES
 from hatchling.builders.utils import normalize_relative_path, safe_walk
 
+from hatch_lambda.common.source_trees import is_unpacked_zip
 from hatch_lambda.config.patterns import unmatched
 from hatch_lambda.config.settings import TARGET_TABLE, Settings
 from hatch_lambda.plugin.project_wheel import ProjectWheelBuilder
@@ -79,7 +80,7 @@ def _in_hook_table(settings: Settings, unused: Collection[str], own: Collection[
 def _project_files(settings: Settings) -> Iterator[str]:
     """The paths of what Hatch may package, from the root, with forward slashes."""
     for folder, folders, names in safe_walk(str(settings.root)):
-        if "pyvenv.cfg" in names or Path(folder) == settings.build_directory:
+        if "pyvenv.cfg" in names or Path(folder) == settings.build_directory or is_unpacked_zip(Path(folder)):
             folders.clear()
             continue
         folders[:] = sorted(set(folders) - EXCLUDED_DIRECTORIES)

@@ -61,6 +61,7 @@ SAMPLES: dict[str, Any] = {
     "compression-level": 9,
     "report": True,
     "sbom": True,
+    "unpacked": True,
 }
 
 
