@@ -142,6 +142,12 @@ class Settings(_Facts):
         "list of gitignore patterns", validators.patterns, default=(), affects={"zip"}, tables=("function",)
     )
     """The project's files that a function packages; all if empty."""
+    sources: tuple[tuple[str, str], ...] | None = setting(
+        "list or table", validators.sources, default=None, affects={"zip"}, tables=("function",)
+    )
+    force_include: tuple[tuple[str, str], ...] | None = setting(
+        "table of paths", validators.paths, default=None, affects={"zip"}, tables=("function",)
+    )
     locked: bool = setting(
         "boolean", validators.switch, default=False, affects=(), tables=(), variable="HATCH_LAMBDA_LOCKED"
     )
@@ -180,6 +186,12 @@ class Settings(_Facts):
             return lambda _path: False
         included = GitIgnoreSpec.from_lines(self.include or ["*"])
         return lambda path: ".dist-info/" not in path and (self.is_excluded(path) or not included.match_file(path))
+
+    @cached_property
+    def selection(self) -> Mapping[str, Mapping[str, str]]:
+        """Hatch's options for this function's files, over those of the target."""
+        options = {"sources": self.sources, "force-include": self.force_include}
+        return {key: dict(value) for key, value in options.items() if value is not None}
 
     @property
     def fallback_store(self) -> Path:

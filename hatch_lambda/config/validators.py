@@ -71,6 +71,25 @@ def patterns(value: object, root: Path) -> tuple[str, ...]:
     return lines
 
 
+def paths(value: object, _root: Path) -> tuple[tuple[str, str], ...]:
+    """A table of paths, frozen."""
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a table of paths, not {shown(value)}")
+    for source, path in value.items():
+        if not source or not isinstance(path, str) or not path or "\0" in source + path:
+            raise ValueError(f"must be a table of paths; {shown(source)} = {shown(path)} is not valid")
+    return tuple(value.items())
+
+
+def sources(value: object, root: Path) -> tuple[tuple[str, str], ...]:
+    """Beginnings of paths and what replaces them; a list has those that are removed."""
+    if isinstance(value, list):
+        return tuple((source, "") for source in strings(value, root))
+    if isinstance(value, dict) and all(isinstance(path, str) for path in value.values()):
+        return tuple(value.items())
+    raise ValueError(f"must be a list of strings or a table of paths, not {shown(value)}")
+
+
 def names(kind: str) -> Callable[[object, Path], frozenset[NormalizedName]]:
     def check(value: object, root: Path) -> frozenset[NormalizedName]:
         normalized = set()

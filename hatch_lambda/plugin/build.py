@@ -127,7 +127,7 @@ class Build:
             anew=bool(cleaned),
             place=LAYER_ROOT if version in {LAYER, CODE} else TASK_ROOT,
             build=self._id,
-            libraries=lambda: project_wheel.shared_libraries(self.builder, settings.is_not_its_own),
+            libraries=lambda: project_wheel.shared_libraries(self.builder, settings),
         )
 
     def check(self, versions: list[str]) -> None:
@@ -153,8 +153,9 @@ class Build:
             )
         self._common.has_several = len({*versions} - {LAYER}) > 1
         selection.build_directory(self.builder, self.builder.config.hook_config[HOOK])
-        if versions != [LAYER]:
-            project_wheel.check_selection(self.builder)
+        with_project = [self.settings[version] for version in versions if version != LAYER]
+        for settings in {(each.sources, each.force_include): each for each in with_project}.values():
+            project_wheel.check_selection(self.builder, settings)
 
     def prepare(self, version: str, build_data: dict[str, Any], *, cleaned: tuple[str, ...]) -> None:
         """Run the pipeline for a version and put the result into Hatch's build data. Raises `LambdaBuildError`."""
@@ -181,7 +182,8 @@ class Build:
         with ExitStack() as stack:
             own = Own()
             if version != LAYER:
-                own = own_files(self.builder, prepared, self._common.wheel(build_data, stack), self._common.store)
+                wheel = self._common.wheel(build_data, prepared.settings, stack)
+                own = own_files(self.builder, prepared, wheel, self._common.store)
             everything = (*own.files, *dependencies)
             for warning in (
                 *own.warnings,

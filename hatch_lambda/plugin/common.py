@@ -33,7 +33,7 @@ class Common:
         self.directories = {version: each.target_directory for version, each in settings.items()}
         self._builder = builder
         self._may_change = bool(builder.target_config.get("hooks", {}).keys() - {HOOK})
-        self._wheel: OwnWheel | None = None
+        self._wheels: dict[object, OwnWheel] = {}
         self._held = ExitStack()
         self._begin()
 
@@ -45,14 +45,17 @@ class Common:
         if self._may_change:
             self._begin()
 
-    def wheel(self, build_data: dict[str, Any], its_own: ExitStack) -> OwnWheel:
+    def wheel(self, build_data: dict[str, Any], settings: Settings, its_own: ExitStack) -> OwnWheel:
         """The project's wheel. `its_own`: closes one that is for this zip alone. Raises `LambdaBuildError`."""
         if self._may_change or not self.has_several:
-            return its_own.enter_context(own_wheel(self._builder, build_data, is_shared=False))
-        if not self._wheel:
-            self._wheel = self._held.enter_context(own_wheel(self._builder, build_data, is_shared=True))
-        return self._wheel
+            return its_own.enter_context(own_wheel(self._builder, build_data, settings, is_shared=False))
+        key = settings.sources, settings.force_include
+        if key not in self._wheels:
+            self._wheels[key] = self._held.enter_context(
+                own_wheel(self._builder, build_data, settings, is_shared=True)
+            )
+        return self._wheels[key]
 
     def close(self) -> None:
-        """Remove the wheel."""
+        """Remove the wheels."""
         self._held.close()

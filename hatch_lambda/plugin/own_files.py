@@ -17,7 +17,7 @@ from hatch_lambda.wheels.signatures import may_have_machine_code
 from hatch_lambda.zip import secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from hatchling.builders.plugin.interface import BuilderInterface
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hatch_lambda.common.target import Target
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.plugin.prepared import Prepared
+    from hatch_lambda.plugin.project_wheel import Built
     from hatch_lambda.wheels.members import BundleFile
     from hatch_lambda.wheels.store import Store
 
@@ -47,9 +48,10 @@ class OwnWheel:
     `is_shared`: several zips may have some of them.
     """
 
-    def __init__(self, path: Path, sources: Iterable[str], root: Path, *, is_shared: bool) -> None:
-        self.path = path
-        self._sources = sources
+    def __init__(self, built: Built, root: Path, *, is_shared: bool) -> None:
+        self.path = built.path
+        self.forced = built.forced
+        self._sources = built.sources
         self._root = root
         self._is_shared = is_shared
         self._layouts: dict[Target, Layout] = {}
@@ -90,17 +92,22 @@ class OwnWheel:
 
 @contextmanager
 def own_wheel(
-    builder: BuilderInterface[Any, Any], build_data: dict[str, Any], *, is_shared: bool
+    builder: BuilderInterface[Any, Any], build_data: dict[str, Any], settings: Settings, *, is_shared: bool
 ) -> Iterator[OwnWheel]:
     """Build the project's wheel, which is there within the context. Raises `LambdaBuildError`."""
     tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
     with tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)) as scratch:
-        yield OwnWheel(*build_wheel(builder, Path(scratch), build_data), Path(builder.root), is_shared=is_shared)
+        built = build_wheel(builder, Path(scratch), build_data, settings)
+        yield OwnWheel(built, Path(builder.root), is_shared=is_shared)
 
 
 def own_files(builder: BuilderInterface[Any, Any], prepared: Prepared, wheel: OwnWheel, store: Store) -> Own:
     """The files of the project's wheel, checked and, if so set, compiled. Raises `LambdaBuildError`."""
     settings, reporter = prepared.settings, prepared.reporter
+
+    def is_left_out(path: str) -> bool:
+        return path not in wheel.forced and settings.is_not_its_own(path)
+
     code_left_out = False  # a function may leave out all of it
     if wheel.may_have_machine_code:  # few projects do, and these imports take their time
         from hatch_lambda.resolve.audit import scans_of, without
@@ -109,14 +116,14 @@ def own_files(builder: BuilderInterface[Any, Any], prepared: Prepared, wheel: Ow
 
         # The project's libraries may depend on those of its dependencies, and the other way round.
         scan = scan_unchecked(builder.metadata.core.name, builder.metadata.version, wheel.path)
-        own = without(scan, settings.is_not_its_own)
+        own = without(scan, is_left_out)
         others = scans_of(prepared.bundle.wheels, settings, store)
         check_loadable([own, *others], settings.target, trusted=settings.compatible, project=own)
         code_left_out = bool(scan.machine_code and not own.machine_code)
     if not code_left_out:
         check_tags(wheel.path, settings.target)
     layout = wheel.layout(settings.target)
-    files = layout.files(settings.is_not_its_own)
+    files = layout.files(is_left_out)
     secrets.refuse_credentials_in_metadata(files)
     if all(".dist-info/" in file.path for file in files):
         reporter.warn("no files of the project itself are selected; the zip has only its metadata")

@@ -7,7 +7,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatchling.builders.plugin.interface import IncludedFile
 from hatchling.builders.wheel import WheelBuilder
@@ -22,11 +22,12 @@ from hatch_lambda.wheels.compatibility import compressed_tags, fits
 from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from hatchling.builders.plugin.interface import BuilderInterface
 
     from hatch_lambda.common.target import Target
+    from hatch_lambda.config.settings import Settings
 
 # Hatch's options that select files: https://hatch.pypa.io/latest/config/build/#file-selection
 FILE_SELECTION = (
@@ -42,28 +43,40 @@ HATCH_KEYS = (
 )
 
 
+class Built(NamedTuple):
+    """The project's wheel.
+
+    `sources`: the files on disk that it is from. `forced`: the paths of those that the function's own `force-include`
+    names, which no pattern leaves out.
+    """
+
+    path: Path
+    sources: list[str]
+    forced: frozenset[str]
+
+
 def build_wheel(
-    builder: BuilderInterface[Any, Any], directory: Path, build_data: dict[str, Any]
-) -> tuple[Path, list[str]]:
-    """Build the project's wheel into a directory: what the wheel ships, the zip ships. Also lists the files on disk.
+    builder: BuilderInterface[Any, Any], directory: Path, build_data: dict[str, Any], settings: Settings
+) -> Built:
+    """Build the project's wheel into a directory: what the wheel ships, the zip ships.
 
     Hooks of the wheel target run as for any wheel. `build_data`: of the target `lambda`, whose hooks may add files.
     Raises `LambdaBuildError` for faults in the configuration.
     """
-    wheel_builder = ProjectWheelBuilder.of(builder, build_data)
+    wheel_builder = ProjectWheelBuilder.of(builder, build_data, settings)
     with wheel_builder.explaining_faults(), _surroundings(directory):
         (wheel,) = wheel_builder.build(
             directory=str(directory), versions=["standard"], hooks_only=False, clean=False, clean_hooks_after=False
         )
-    return Path(wheel), wheel_builder.packaged
+    return Built(Path(wheel), wheel_builder.packaged, frozenset(wheel_builder.forced))
 
 
-def check_selection(builder: BuilderInterface[Any, Any]) -> None:
+def check_selection(builder: BuilderInterface[Any, Any], settings: Settings | None = None) -> None:
     """Report before anything is resolved that a hook is missing, or no files of the project unless hooks may add some.
 
     Raises `LambdaBuildError`.
     """
-    wheel_builder = ProjectWheelBuilder.of(builder, {})
+    wheel_builder = ProjectWheelBuilder.of(builder, {}, settings)
     with wheel_builder.explaining_faults():
         for name in wheel_builder.config.hook_config:
             if builder.plugin_manager.build_hook.get(name) is None:
@@ -93,32 +106,47 @@ def check_tags(wheel: Path, target: Target) -> None:
         )
 
 
-def shared_libraries(builder: BuilderInterface[Any, Any], is_left_out: Callable[[str], bool]) -> dict[str, Path]:
+def shared_libraries(builder: BuilderInterface[Any, Any], settings: Settings) -> dict[str, Path]:
     """The selected files that Lambda's loader searches, by their paths in the zip; not those that hooks will add."""
-    wheel_builder = ProjectWheelBuilder.of(builder, {})
+    wheel_builder = ProjectWheelBuilder.of(builder, {}, settings)
     found: list[IncludedFile] = []
     with suppress(LambdaBuildError, OSError), wheel_builder.explaining_faults():  # reported when the wheel is built
         found += wheel_builder.recurse_included_files()
         found += wheel_builder.recurse_explicit_files(wheel_builder.config.shared_data)
     paths = {file.distribution_path.replace(os.sep, "/"): Path(file.path) for file in found}
-    return {path: source for path, source in paths.items() if SEARCHED.fullmatch(path) and not is_left_out(path)}
+    return {
+        path: source
+        for path, source in paths.items()
+        if SEARCHED.fullmatch(path) and (path in wheel_builder.forced or not settings.is_not_its_own(path))
+    }
 
 
 class ProjectWheelBuilder(WheelBuilder):
-    """Hatch's wheel builder with the file selection of another target on top of its own."""
+    """Hatch's wheel builder with the file selection of another target on top of its own, and a function's on top."""
 
     overriding: dict[str, Any]
+    tables: dict[str, str]
+    """Where the user wrote what is overriding, by key."""
     contributed: dict[str, Any]
     packaged: list[str]
     """The paths of the files that were selected so far."""
+    forced: set[str]
+    """Those of them by the function's own `force-include`, by their paths in the wheel."""
 
     @classmethod
-    def of(cls, builder: BuilderInterface[Any, Any], contributed: dict[str, Any]) -> ProjectWheelBuilder:
-        """`contributed`: the build data of the other target."""
+    def of(
+        cls, builder: BuilderInterface[Any, Any], contributed: dict[str, Any], settings: Settings | None = None
+    ) -> ProjectWheelBuilder:
+        """`contributed`: the build data of the other target. `settings`: the function's."""
         self = cls(builder.root, plugin_manager=builder.plugin_manager, metadata=builder.metadata, app=builder.app)
         self.overriding = {key: builder.target_config[key] for key in FILE_SELECTION if key in builder.target_config}
+        self.tables = dict.fromkeys(self.overriding, TARGET_TABLE)
+        if settings:
+            self.overriding |= settings.selection
+            self.tables |= dict.fromkeys(settings.selection, settings.table)
         self.contributed = contributed
         self.packaged = []
+        self.forced = set()
         leave_out_build_directory(self, builder.config.hook_config.get(HOOK, {}))
         return self
 
@@ -140,7 +168,11 @@ class ProjectWheelBuilder(WheelBuilder):
             for source, target in inclusion_map.items()
             if os.path.lexists(source) and not os.path.isfile(source) and not os.path.isdir(source)  # noqa: PTH112, PTH113
         )
-        return self._packable(chain(special, super().recurse_forced_files(inclusion_map)), forced=True)
+        own = self.config.force_include if self.tables.get("force-include", TARGET_TABLE) != TARGET_TABLE else ()
+        for file in self._packable(chain(special, super().recurse_forced_files(inclusion_map)), forced=True):
+            if any(Path(file.path).is_relative_to(source) for source in own):
+                self.forced.add(file.distribution_path.replace(os.sep, "/"))
+            yield file
 
     def _packable(self, files: Iterable[IncludedFile], *, forced: bool = False) -> Iterator[IncludedFile]:
         for file in packable(files, self.root, forced=forced):
@@ -174,8 +206,8 @@ class ProjectWheelBuilder(WheelBuilder):
                     f"Select the files for the zip in pyproject.toml:\n\n[{TARGET_TABLE}]\n"
                     + suggested_selection(Path(self.root))
                 ) from None
-            for key in self.overriding:
-                message = message.replace(f"tool.hatch.build.targets.wheel.{key}", f"{TARGET_TABLE}.{key}")
+            for key, table in self.tables.items():
+                message = message.replace(f"tool.hatch.build.targets.wheel.{key}", f"{table}.{key}")
             raise LambdaBuildError(message) from None
 
 

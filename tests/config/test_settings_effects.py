@@ -56,6 +56,8 @@ SAMPLES: dict[str, Any] = {
     "functions": {"worker": {}},
     "handler": "orders.app.handler",
     "include": ["*.py"],
+    "sources": ["src"],
+    "force-include": {"data": "orders/data"},
     "locked": "1",
     "archive-name": "{name}.zip",
     "compression-level": 9,

@@ -33,6 +33,7 @@ FILES = {
     "orders/app.py": "def handler(event, context):\n    return event\n",
     "orders/api.py": "def handler(event, context):\n    return event\n",
     "orders/worker/__init__.py": "",
+    "README.md": "",
     "orders/worker/jobs.py": "def handler(event, context):\n    return event\n",
 }
 
