@@ -33,7 +33,7 @@ FILES = {
     "orders/app.py": "def handler(event, context):\n    return event\n",
     "orders/api.py": "def handler(event, context):\n    return event\n",
     "orders/worker/__init__.py": "",
-    "README.md": "",
+    "data/rules.json": "{}",
     "orders/worker/jobs.py": "def handler(event, context):\n    return event\n",
 }
 
@@ -74,7 +74,7 @@ def test_every_setting_that_has_a_section_has_an_example_there() -> None:
 
     assert keys >= {
         *("extras", "dependency-groups", "lock-file", "provided", "exclude", "prune", "compile-bytecode", "with-wheel"),
-        *("handler", "archive-name", "compression-level", "versions", "include"),
+        *("handler", "archive-name", "compression-level", "versions", "include", "force-include", "unpacked"),
     }
     assert "[tool.hatch.build.hooks.lambda.functions.api]" in HOW_TO
 
@@ -113,7 +113,7 @@ class TestExamples:
         whole = top_level(project, ZIP)
         project_of(re.sub(r"only-include.*\n.*\n", 'include = ["/*.py"]\n', text)).build()
 
-        assert whole == {"lambda_function.py", "orders", "packages", "pandas"}
+        assert whole == {"data", "lambda_function.py", "orders", "packages", "pandas"}
         assert top_level(project, ZIP) == {"lambda_function.py", "pandas"}
 
     def test_extras_and_dependency_groups(self, project_of: Callable[[str], Project]) -> None:
@@ -200,6 +200,14 @@ class TestExamples:
         assert {"orders/worker/jobs.py", "pandas/__init__.py"} <= worker
         assert not {name for name in worker if name.startswith(("orders/api", "fastapi", "pandas/tests"))}
 
+    def test_the_files_of_a_function(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("Several functions", 2))
+
+        project.build()
+
+        own = {name for name in files_of(project, "orders-1.0-api-python3.13-x86_64.zip") if name.startswith("orders/")}
+        assert own == {"orders/__init__.py", "orders/api.py", "orders/rules.json"}
+
     def test_the_zip_next_to_the_wheel(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("The zip next to the wheel"))
 
@@ -222,6 +230,14 @@ class TestExamples:
         project.build()
 
         assert set(project.in_dist()) == {"orders-function.zip"}
+
+    def test_a_directory_instead_of_a_zip(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("A directory instead of a zip"))
+
+        project.build()
+
+        assert {path.name for path in project.dist.iterdir()} == {"orders", "orders.zip"}
+        assert (project.dist / "orders/orders/app.py").is_file()
 
     @pytest.mark.parametrize("number", [1, 2])
     def test_local_and_workspace_dependencies(self, number: int, project_of: Callable[[str], Project]) -> None:
