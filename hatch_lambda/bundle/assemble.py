@@ -131,7 +131,8 @@ def prunable(files: Iterable[BundleFile], settings: Settings) -> Mapping[str, Le
 def _own_sources(settings: Settings) -> tuple[bytes, ...]:
     """The project's Python files, and some more: what they name of a dependency is not pruned.
 
-    Skips the build directory, unpacked zips, and what is no readable file: the links that Emacs locks files with, FIFOs, devices.
+    Skips the build directory, unpacked zips, and what is no readable file: the links that Emacs locks files with,
+    FIFOs, devices.
     """
     entries = source_trees.entries(
         settings.root,

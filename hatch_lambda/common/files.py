@@ -56,7 +56,9 @@ def looks_below(directory: Path) -> list[str]:
         folders.sort()
         for path in [parent, *(os.path.join(parent, name) for name in sorted(names))]:  # noqa: PTH118 - many of them
             of = os.lstat(path)
-            looks.append((os.path.relpath(path, directory), of.st_size, of.st_mtime_ns, of.st_ctime_ns, of.st_ino, of.st_mode))
+            looks.append(
+                (os.path.relpath(path, directory), of.st_size, of.st_mtime_ns, of.st_ctime_ns, of.st_ino, of.st_mode)
+            )
     return [hashlib.sha256(repr(looks).encode("utf-8", "surrogatepass")).hexdigest()]
 
 

@@ -26,7 +26,7 @@ def next_to(zip_path: Path, suffix: str = ".html") -> Path:
 
 
 def target_by_name(zip_path: Path) -> Target | None:
-    """The target of a zip with a default name, as in `orders-1.0-python3.13-arm64.zip`, or of what it holds unpacked."""
+    """The target of a zip with a default name, as in `orders-1.0-python3.13-arm64.zip`, or of its directory."""
     name = zip_path.name.removesuffix(".zip")
     return next((target for target in all_targets() if name.endswith(f"-{target}")), None)
 

@@ -214,8 +214,8 @@ class Build:
                     archive = writer.Archive.of(path, files)
                 else:
                     level, wheels = zips.compression_level, {kept.path for kept in bundle.wheels}
-                    directory = made_zips.directory_of(path)
-                    with replacing_directory(directory, files) if zips.unpacked else nullcontext():
+                    place = made_zips.directory_of(path)
+                    with replacing_directory(place, files) if zips.unpacked else nullcontext():
                         with reporter.at_work("writing the zip"):
                             archive = writer.write(
                                 path, files, level=level, wheels=wheels, when_read=stack.close, modified=moment

@@ -51,9 +51,7 @@ class Common:
             return its_own.enter_context(own_wheel(self._builder, build_data, settings, is_shared=False))
         key = settings.sources, settings.force_include
         if key not in self._wheels:
-            self._wheels[key] = self._held.enter_context(
-                own_wheel(self._builder, build_data, settings, is_shared=True)
-            )
+            self._wheels[key] = self._held.enter_context(own_wheel(self._builder, build_data, settings, is_shared=True))
         return self._wheels[key]
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.bundle import unpack as unpack_stage
+from hatch_lambda.common import files as files_module
 from tests.support.packages import make_wheel
 from tests.support.situation import Situation, files_in, raising
 
@@ -282,7 +283,7 @@ class TestUnpackOnce:
     def test_a_change_made_while_a_bundle_is_put_in_place_is_detected_by_the_next_build(
         self, laid_out: Situation, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        put_in_place = unpack_stage._put_in_place
+        put_in_place = files_module.put_in_place
 
         def put_in_place_and_meddle(fresh: Path, directory: Path) -> None:
             put_in_place(fresh, directory)
@@ -293,7 +294,7 @@ class TestUnpackOnce:
 
         shutil.rmtree(laid_out.state / "bundle")
         with monkeypatch.context() as meddled_with:
-            meddled_with.setattr(unpack_stage, "_put_in_place", put_in_place_and_meddle)
+            meddled_with.setattr(unpack_stage, "put_in_place", put_in_place_and_meddle)
             laid_out.build()
 
         bundle = laid_out.build()
@@ -332,7 +333,7 @@ class TestUnpackOnce:
         laid_out.requirements = ["foo>=2"]
         laid_out.wheels[1] = make_wheel(laid_out.tmp / "wheels", "foo", "2.0")
         with monkeypatch.context() as broken:
-            broken.setattr(unpack_stage, "_write_all", raising(OSError(28, "No space left")))
+            broken.setattr(unpack_stage, "write_all", raising(OSError(28, "No space left")))
             with pytest.raises(OSError, match="No space"):
                 laid_out.build()
         assert looks(bundle) == before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
@@ -24,6 +23,7 @@ from tests.support.situation import files_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 FOLDER = ZIP.removesuffix(".zip")
 
@@ -164,7 +164,7 @@ class TestBuilds:
             return result.stdout
 
         of_zip, of_folder = (json.loads(run("inspect", path, "--json")) for path in (project.zip, folder))
-        same = ("kind", "files", "unzipped", "project", "handlers", "runs_on", "machine_code", "bytecode")
+        same = ("kind", "files", "unzipped", "project", "handlers", "machine_code", "bytecode")
         assert {key: of_zip[key] for key in same} == {key: of_folder[key] for key in same}
         assert not json.loads(run("diff", project.zip, folder, "--json"))["differ"]
         run("report", folder)
@@ -224,10 +224,13 @@ class TestReplacing:
         theirs = tmp_path / "theirs"
         theirs.mkdir()
         (theirs / "kept.py").touch()
-        for number, make in enumerate([lambda path: path.touch(), lambda path: path.symlink_to(theirs)]):
-            directory = tmp_path / f"dist{number}" / "orders"
+        for kind in ("file", "link"):
+            directory = tmp_path / f"dist-{kind}" / "orders"
             directory.parent.mkdir()
-            make(directory)
+            if kind == "file":
+                directory.touch()
+            else:
+                directory.symlink_to(theirs)
 
             with replacing_directory(directory, FILES):
                 pass
