@@ -23,6 +23,7 @@ def exchange(one: Path, other: Path) -> bool:
         libc = ctypes.CDLL(None)
         if sys.platform == "darwin":
             return bool(libc.renamex_np(first, second, _SWAP) == 0)
-        return bool(libc.renameat2(_CURRENT_DIRECTORY, first, _CURRENT_DIRECTORY, second, _SWAP) == 0)
+        else:  # noqa: RET505 - mypy knows branches by platform
+            return bool(libc.renameat2(_CURRENT_DIRECTORY, first, _CURRENT_DIRECTORY, second, _SWAP) == 0)
     except (AttributeError, OSError):
         return False
