@@ -34,7 +34,7 @@ _HEAD = 2 * 64 + 2
 """Bytes of its first line: two hashes, and what ends them."""
 
 # Sets of `prune` that do not depend on the project's own sources.
-_INDEPENDENT_SETS = frozenset({"bytecode", "extensions"})
+_INDEPENDENT_SETS = frozenset({"bytecode", "other-pythons"})
 
 # Sources without these words cannot refer to anything that would be pruned.
 _TELLING_WORDS = re.compile(rb"test|pyi|stub|include|header|\.(?:h|hh|hpp|pxd|pxi|a)\b", re.IGNORECASE)

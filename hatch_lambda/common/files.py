@@ -18,6 +18,7 @@ from hatch_lambda.common.tempfiles import PART, marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 
 def regular(path: Path) -> Path:
@@ -159,3 +160,13 @@ def local_path(url: str) -> Path | None:
 
         return Path(url2pathname(path))
     return Path(unquote(path))
+
+
+def bytes_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Up to `size` bytes of a seekable file."""
+    # Offsets in broken files may be larger than `seek` accepts, for each kind of file another limit.
+    file.seek(0, os.SEEK_END)
+    if offset >= file.tell():
+        return b""
+    file.seek(offset)
+    return file.read(size)

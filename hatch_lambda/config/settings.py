@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HOOK_TABLE = "tool.hatch.build.hooks.lambda"
 TARGET_TABLE = "tool.hatch.build.targets.lambda"
 
-PRUNABLE = ("bytecode", "tests", "headers", "stubs", "extensions")
+PRUNABLE = ("bytecode", "tests", "headers", "stubs", "other-pythons")
 """The values of `prune`."""
 
 FUNCTION, LAYER, CODE = "function", "layer", "code"

@@ -71,7 +71,7 @@ def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]
     told += _table("left out", _left_out(made.left_out))
     if idle := [file.source.size for file in made.files if made.target and is_never_imported(file.path, made.target)]:
         number = f"{counted(len(idle), 'extension module')} for other Pythons or systems"
-        row = f"{megabytes(sum(idle)):>9} {number}, which `extensions` in `prune` leaves out"
+        row = f"{megabytes(sum(idle)):>9} {number}, which `other-pythons` in `prune` leaves out"
         told.append(wrapped(f"  {'unused':<{_LABELS - 2}}{row}", screen, _LABELS))
     told += [warning_text(message, screen) for message in warnings]
     if made.archive.zipped > DIRECT_UPLOAD_LIMIT:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,7 +49,47 @@ def test_extensions_of_other_pythons_and_systems() -> None:
         *("snow/it.cpython-313-aarch64-linux-gnu.so", "snow/it.cpython-313t-x86_64-linux-gnu.so", "snow/it.pyd"),
     ]
 
-    assert gone("extensions", layout("snow", [*kept, *others])) == set(others)
+    assert gone("other-pythons", layout("snow", [*kept, *others])) == set(others)
+
+
+def pe(*, managed: bool = False) -> bytes:
+    """A DLL for x86_64 without code; `managed`: a .NET assembly."""
+    headers = struct.pack("<4sHH12xH", b"PE\0\0", 0x8664, 0, 240) + struct.pack("<2xH", 0x20B)
+    directories = bytes(14 * 8) + struct.pack("<II", 0x2008 if managed else 0, 72 if managed else 0) + bytes(8)
+    return b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + headers + bytes(110) + directories
+
+
+def test_native_code_of_other_systems_under_any_name() -> None:
+    """As in selenium, debugpy and llama-cpp-python; wheels for Linux often have that of all systems."""
+    mach_o, java = struct.pack("<II28x", 0xFEEDFACF, 0x0100000C), struct.pack(">II", 0xCAFEBABE, 61)
+    kept = {
+        "foo/__init__.py": "",
+        "foo/lib/libx.so": COMPILED,  # `ctypes` may load it
+        "foo/lib/libx-aarch64-linux-musl.so": COMPILED,
+        "foo/cpython-310.so.1": COMPILED,
+        "foo/runtime/Python.Runtime.dll": pe(managed=True),  # pythonnet runs it on Linux, too
+        "foo/manager": COMPILED,
+        "foo/empty.dll": "",
+        "foo/notes.exe": "no code",
+        "foo/Main": java,
+    }
+    others = {
+        "foo/lib/libx.dylib": mach_o,
+        "foo/lib/libx.so.dylib": struct.pack(">II40x", 0xCAFEBABE, 2),
+        "foo/.libs/plugin.so": mach_o,
+        "foo/macos/manager": mach_o,
+        "foo/lib/X.DLL": pe(),
+        "foo/windows/manager.exe": pe(),
+        "foo.libs/msvcp140.dll": pe(),
+    }
+
+    assert gone("other-pythons", layout("foo", {**kept, **others})) == others.keys()
+
+
+def test_what_is_of_no_other_system_is_read_from_a_wheel(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "foo", files={"foo/__init__.py": "", "foo/x.dll": pe(), "foo/y.dll": "data"})
+
+    assert gone("other-pythons", lay_out(wheel, TARGET)) == {"foo/x.dll"}
 
 
 class TestResult:
@@ -74,7 +115,7 @@ class TestResult:
             "tests": LeftOut(3, 16),
             "headers": LeftOut(1, 3),
             "stubs": LeftOut(1, 6),
-            "extensions": LeftOut(0, 0),
+            "other-pythons": LeftOut(0, 0),
         }
         assert {file.path for file in self.FILES} - pruned.paths == {"shop/__init__.py"}
 

@@ -79,11 +79,11 @@ def test_what_prune_would_leave_out_is_told_by_set(refused: Callable[..., list[s
 
     lines = refused(wheels=wheels)
     assert (
-        '- set `prune = ["bytecode", "tests", "stubs", "extensions"]`, which leaves out 37.0 kB: '
-        "tests 30.0 kB, stubs 5.0 kB, extensions 2.0 kB" in lines
+        '- set `prune = ["bytecode", "tests", "stubs", "other-pythons"]`, which leaves out 37.0 kB: '
+        "tests 30.0 kB, stubs 5.0 kB, other-pythons 2.0 kB" in lines
     )
     lines = refused(wheels=wheels, prune=["tests", "stubs"])
-    assert '- set `prune = ["tests", "stubs", "extensions"]`, which leaves out 2.0 kB: extensions 2.0 kB' in lines
+    assert '- set `prune = ["tests", "stubs", "other-pythons"]`, which leaves out 2.0 kB: other-pythons 2.0 kB' in lines
 
 
 def test_what_the_runtime_provides_is_told(refused: Callable[..., list[str]]) -> None:

@@ -1,11 +1,13 @@
 """Files that a bundle does not need at run time, in named sets: `bytecode`, `tests`, `headers`, `stubs`,
-`extensions`.
+`other-pythons`.
 
 Whatever can be imported today must work afterwards; in doubt, a file stays.
 """
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from hatch_lambda.bundle.prune.idle_tests import idle_tests
 from hatch_lambda.bundle.prune.search import Contents, Found, Search
 from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.wheels.extension_modules import is_never_imported
+from hatch_lambda.wheels.foreign_code import read_foreign_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -68,9 +71,24 @@ def _bytecode(search: Search) -> Found:
     )
 
 
-def _extensions(search: Search) -> Found:
-    """Extension modules that the runtime never imports, as their suffixes are of other Pythons or systems."""
-    return Found({path for path in search.files if is_never_imported(path, search.target)})
+def _other_pythons(search: Search) -> Found:
+    """Extension modules whose suffixes the runtime's Python does not import, and native code of macOS and Windows.
+
+    Other ELF files stay, as code may open them by their paths; so do .NET assemblies, which run on every system.
+    """
+
+    def is_of_another_system(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        code = read_foreign_code(io.BytesIO(search.start(path))) if _MAY_BE_NATIVE.search(name) else None
+        return code is not None and not code.is_managed
+
+    return Found(
+        {path for path in search.files if is_never_imported(path, search.target) or is_of_another_system(path)}
+    )
+
+
+# Programs often have no suffix.
+_MAY_BE_NATIVE = re.compile(r"\.(?:bundle|dll|dylib|exe|ocx|pyd|so|sys)$|^[^.]+$", re.IGNORECASE)
 
 
 _SETS: dict[str, Callable[[Search], Found]] = {
@@ -78,5 +96,5 @@ _SETS: dict[str, Callable[[Search], Found]] = {
     "tests": idle_tests,
     "headers": headers,
     "stubs": stubs,
-    "extensions": _extensions,
+    "other-pythons": _other_pythons,
 }

@@ -15,7 +15,8 @@ from hatch_lambda.bundle.prune.search import Found, Search, is_module
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hatch_lambda.bundle.prune.mentions import Name, TestMentions
+    from hatch_lambda.bundle.prune.mentions import TestMentions
+    from hatch_lambda.bundle.words import Name
 
 # What pytest and unittest collect by default.
 _TEST_FILE = re.compile(r"(?:test_\w+|\w+_tests?)\.py")

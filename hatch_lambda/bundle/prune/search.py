@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from hatch_lambda.wheels.members import OpenWheels
+from hatch_lambda.wheels.members import Member, OpenWheels, inflated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +39,11 @@ class Search:
 
     def read(self, path: str) -> bytes:
         return self._contents.of(self.files[path])
+
+    def start(self, path: str) -> bytes:
+        """The first bytes of a file, enough for its headers."""
+        source = self.files[path].source
+        return next(inflated(self._contents, source), b"") if isinstance(source, Member) else source.content
 
 
 class Contents(OpenWheels):
