@@ -94,7 +94,11 @@ def with_bytecode(
         ]
         digest = hashlib.sha256(repr(found).encode("utf-8")).hexdigest()
         key = f"{bundle.key} {digest}" if bundle.key else ""
-        known[inputs] = dataclasses.replace(bundle, files=made.added_to(bundle.files), key=key, compiled=str(made))
+        files, sources, kept = made.added_to(bundle.files, settings)
+        left_out = {**bundle.left_out, "sources": LeftOut(len(sources), sum(file.source.size for file in sources))}
+        known[inputs] = dataclasses.replace(
+            *(bundle,), files=files, sources=sources, left_out=left_out, kept=(*bundle.kept, *kept), key=key, compiled=str(made)
+        )
     return dataclasses.replace(known[inputs], directory=bundle.directory)
 
 

@@ -44,6 +44,8 @@ class Bundle:
     """The patterns of `exclude` that match no file of the wheels."""
     compiled: str = field(default="", compare=False)
     """A line on the bytecode."""
+    sources: tuple[BundleFile, ...] = ()
+    """Modules that only their bytecode is packaged of."""
 
     @property
     def distributions(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from pathspec import GitIgnoreSpec
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, target_named
 from hatch_lambda.config import validators
+from hatch_lambda.config.patterns import faults_of_excluded_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -31,6 +32,9 @@ TARGET_TABLE = "tool.hatch.build.targets.lambda"
 
 PRUNABLE = ("bytecode", "tests", "headers", "stubs", "other-pythons")
 """The values of `prune`."""
+
+ONLY = "only"
+"""The value of `compile-bytecode` that leaves the sources out."""
 
 FUNCTION, LAYER, CODE = "function", "layer", "code"
 VERSIONS = (FUNCTION, LAYER, CODE)
@@ -126,7 +130,9 @@ class Settings(_Facts):
     prune: frozenset[str] = setting(
         "list", validators.some_of(PRUNABLE), default=frozenset({"bytecode"}), affects={"bundle"}
     )
-    compile_bytecode: bool = setting("boolean", validators.boolean, default=False, affects={"bundle", "zip"})
+    compile_bytecode: bool | str = setting(
+        f'boolean or `"{ONLY}"`', validators.boolean_or(ONLY), default=False, affects={"bundle", "zip"}
+    )
     prefer_binary: bool = setting("boolean", validators.boolean, default=True, affects={"resolution"})
     python: Path | None = setting(
         "path", validators.interpreter, default=None, affects={"resolution"}, variable="HATCH_LAMBDA_PYTHON"
@@ -280,6 +286,10 @@ def load_project(  # noqa: PLR0913 - both tables, and their context
     reader = _Reader(root)
     zips = reader.zip_settings(target_table, hatch_keys)
     versions = reader.versions(table, environ, name)
+    excludes = {each.exclude: each.table for each in reversed(versions.values()) if each.compile_bytecode}
+    if excludes and isinstance(own := target_table.get("exclude"), list):
+        excludes[tuple(pattern for pattern in own if isinstance(pattern, str) and pattern)] = TARGET_TABLE
+    reader.faults += faults_of_excluded_sources(excludes)
     if reader.faults:
         raise ConfigurationError(reader.faults)
     return ProjectSettings(MappingProxyType(versions), zips)

@@ -48,6 +48,15 @@ def boolean(value: object, _root: Path) -> bool:
     raise ValueError(f"must be a boolean, not {shown(value)}")
 
 
+def boolean_or(word: str) -> Callable[[object, Path], bool | str]:
+    def check(value: object, _root: Path) -> bool | str:
+        if isinstance(value, bool) or (isinstance(value, str) and value == word):
+            return value
+        raise ValueError(f'must be a boolean or "{word}", not {shown(value)}')
+
+    return check
+
+
 def switch(value: object, _root: Path) -> bool:
     """Of an environment variable that is set and not empty."""
     return str(value).lower() not in {"0", "false", "no"}

@@ -100,6 +100,10 @@ class Contents:
             *([(OWN, self.unclaimed)] if self.unclaimed else []),
         )
 
+    def is_sourceless(self, path: str) -> bool:
+        """Whether a file is bytecode that import loads on its own: not in `__pycache__`, without a source (PEP 3147)."""
+        return path.endswith(".pyc") and "__pycache__/" not in path and path[:-1] not in self.by_path
+
     def read(self, path: str) -> bytes:
         """The content of a file. Raises `ContentsError` if it is corrupt."""
         with self.open(path) as file:
@@ -169,7 +173,7 @@ class Contents:
 
         None if there are loose modules (they are the function), and in a layer.
         """
-        if self.kind == "layer" or any(entry.path.endswith(".py") for entry in self.unclaimed):
+        if self.kind == "layer" or any(e.path.endswith(".py") or self.is_sourceless(e.path) for e in self.unclaimed):
             return None
         required: set[NormalizedName] = set()
         for one in self.installed:

@@ -127,9 +127,7 @@ def _reasons(entry: Entry, contents: Contents, target: Target) -> Iterator[tuple
             "Lambda runs functions as another user, who can only read files that everyone can",
             "create the zip again with files that everyone can read (`chmod -R a+rX` before zipping)",
         )
-    # Bytecode next to where its source would be is imported on its own (PEP 3147).
-    is_alone = path.endswith(".pyc") and "__pycache__/" not in path and path[:-1] not in contents.by_path
-    if is_alone and not _is_ignored(path, contents, target):
+    if contents.is_sourceless(path) and not _is_ignored(path, contents, target):
         python, _ = python_and_validation(contents, path)
         wanted = "{}.{}".format(*target.runtime.python)
         if python != wanted:

@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from hatch_lambda.common import process, tempfiles
 from hatch_lambda.common.errors import LambdaBuildError, PipError
 from hatch_lambda.common.interpreters import interpreter_to_build_with
-from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES
+from hatch_lambda.common.target import ARCHITECTURES, PYTHON_OF_MAGIC_NUMBER, RUNTIMES
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 from hatch_lambda.resolve.pip.words import error_lines
 from hatch_lambda.wheels.loadable import SYSTEM_OF
@@ -148,8 +148,13 @@ def _minor_versions(source: Path) -> set[int]:
             archive = stack.enter_context(open_zip(source))
             names, read = archive.namelist(), archive.read
         wheels = (read(name).decode(errors="replace") for name in names if name.endswith(".dist-info/WHEEL"))
-        tagged = {int(match[1]) for name in names if (match := _TAGGED.search(name))}
-        return tagged or {int(minor) for text in wheels for minor in _WHEEL_TAG.findall(text)}
+        if tagged := {int(match[1]) for name in names if (match := _TAGGED.search(name))}:
+            return tagged
+        alone = (name for name in names if name.endswith(".pyc") and "__pycache__/" not in name)
+        magic = (int.from_bytes(read(name)[:2], "little") for name in alone)
+        if version := next(filter(None, map(PYTHON_OF_MAGIC_NUMBER.get, magic)), None):
+            return {int(version.partition(".")[2])}
+        return {int(minor) for text in wheels for minor in _WHEEL_TAG.findall(text)}
 
 
 def _describe(python: Path) -> RuntimePython:

@@ -194,7 +194,7 @@ class Build:
             ):
                 if not any(warning in other.reporter.warnings for other, _made in self._made):
                     reporter.warn(warning)
-            self._check_handler(prepared, everything)
+            self._check_handler(prepared, (*everything, *own.sources, *bundle.sources))
             files = variants.compose(version, own.files, dependencies)
             size.check_size(version, own.files, dependencies, prepared.settings)
             path, zips = Path(directory, self._zip_name(version)), self.tables.zip

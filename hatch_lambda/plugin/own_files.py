@@ -34,12 +34,14 @@ class Own(NamedTuple):
     """What the project brings.
 
     `selected`: the paths in the zip, without bytecode. `unfiltered`: before a function's patterns are applied.
+    `sources`: modules that only their bytecode is packaged of.
     """
 
     files: tuple[BundleFile, ...] = ()
     selected: tuple[str, ...] = ()
     unfiltered: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    sources: tuple[BundleFile, ...] = ()
 
 
 class OwnWheel:
@@ -138,4 +140,7 @@ def own_files(builder: BuilderInterface[Any, Any], prepared: Prepared, wheel: Ow
     compiled = wheel.compiled(files, settings, store)
     for module in compiled.uncompiled:
         reporter.warn(f"{settings.target.runtime.name} cannot compile {module}")
-    return brought._replace(files=compiled.added_to(files))
+    in_zip, sources, kept = compiled.added_to(files, settings)
+    for line in kept:
+        reporter.detail(line)
+    return brought._replace(files=in_zip, sources=sources)

@@ -129,7 +129,7 @@ def code_objects(code: CodeType) -> Iterator[CodeType]:
 class TestWhatIsMade:
     def test_import_uses_the_bytecode_and_never_the_source(self, kit: Kit, tmp_path: Path) -> None:
         laid = kit.lay({"orders/__init__.py": "", "orders/app.py": "STATE = 'as compiled'\n"})
-        folder = unpack(laid.compiled().added_to(laid.files), tmp_path / "task")
+        folder = unpack(laid.compiled().added_to(laid.files, laid.settings).files, tmp_path / "task")
         (folder / "orders" / "app.py").write_text("STATE = 'as changed since'\n", encoding="utf-8")
 
         assert run("from orders import app; print(app.STATE)", folder) == "as compiled"
@@ -154,7 +154,7 @@ class TestWhatIsMade:
 
     def test_namespace_packages_are_imported_from_bytecode(self, kit: Kit, tmp_path: Path) -> None:
         laid = kit.lay({"space/name/deep.py": "X = 'compiled'\n"})
-        folder = unpack(laid.compiled().added_to(laid.files), tmp_path / "task")
+        folder = unpack(laid.compiled().added_to(laid.files, laid.settings).files, tmp_path / "task")
         (folder / "space" / "name" / "deep.py").write_text("X = 'source'\n", encoding="utf-8")
 
         assert run("import space.name.deep as deep; print(deep.X)", folder) == "compiled"
@@ -175,7 +175,7 @@ class TestWhatIsMade:
         laid = kit.lay({"orders.py": "VALUE = 1\n"})
         stale = laid.files[0]._replace(path=pyc("orders"))
 
-        files = laid.compiled().added_to([*laid.files, stale])
+        files = laid.compiled().added_to([*laid.files, stale], laid.settings).files
 
         assert [file.path for file in files] == sorted({file.path for file in files})
         (taken,) = [file for file in files if file.path == pyc("orders")]
@@ -211,7 +211,7 @@ class TestWhatIsMade:
     )
     def test_sources_are_read_as_import_reads_them(self, source: bytes, value: str, kit: Kit, tmp_path: Path) -> None:
         laid = kit.lay({"orders.py": source})
-        folder = unpack(laid.compiled().added_to(laid.files), tmp_path / "task")
+        folder = unpack(laid.compiled().added_to(laid.files, laid.settings).files, tmp_path / "task")
         (folder / "orders.py").write_bytes(b"")
 
         assert run("import orders; print(ascii(orders.VALUE))", folder) == ascii(value)

@@ -136,7 +136,7 @@ class TestEveryField:
         assert repr(found) in fault or fault.endswith("`a` is 1")
 
     @pytest.mark.parametrize("value", [True, False])
-    @pytest.mark.parametrize("key", [key for key, field in FIELDS.items() if field.type != "boolean"])
+    @pytest.mark.parametrize("key", [key for key, field in FIELDS.items() if not field.type.startswith("boolean")])
     def test_each_one_but_a_boolean_refuses_booleans_as_toml_writes_them(
         self, key: str, faults_of: Callable[..., tuple[str, ...]], *, value: bool
     ) -> None:

@@ -69,6 +69,9 @@ class TestMachine:
         assert not list(temporary.iterdir())
 
 
+PYTHON_3_12 = (3531).to_bytes(2, "little") + b"\r\n\1\0\0\0"
+
+
 class TestInterpreter:
     @pytest.mark.parametrize(
         ("name", "files", "runtime"),
@@ -77,13 +80,15 @@ class TestInterpreter:
             ("orders.zip", {"a/b.cpython-312-x86_64-linux-gnu.so": ""}, "python3.12"),
             ("orders.zip", {"a.cpython-39-darwin.so": "", "a.cpython-310-darwin.so": ""}, "python3.10"),
             ("orders.zip", {"a/__pycache__/b.cpython-314.pyc": ""}, "python3.14"),
+            ("orders.zip", {"a.dist-info/WHEEL": "", "a/b.pyc": PYTHON_3_12}, "python3.12"),
+            ("orders.zip", {"a/b.pyc": "unknown", "a/__pycache__/b.pyc": ""}, None),
             ("orders.zip", {"a.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: cp313-cp313-linux_x86_64\n"}, "python3.13"),
             ("orders.zip", {"a.dist-info/WHEEL": "Tag: cp39-abi3-linux_x86_64\n", "a.abi3.so": ""}, None),
             ("orders.zip", {"a.py": ""}, None),
         ],
     )
     def test_the_runtime_is_detected_from_name_and_files(
-        self, name: str, files: dict[str, str], runtime: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, name: str, files: dict[str, str | bytes], runtime: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
         source = zipped(tmp_path / name, files)

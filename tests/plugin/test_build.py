@@ -11,7 +11,8 @@ import pytest
 from filelock import FileLock, Timeout
 from hatchling.builders.wheel import WheelBuilder
 
-from hatch_lambda.bundle.bytecode import bytecode_path, compile_bundle
+from hatch_lambda.bundle.bytecode import compile_bundle
+from hatch_lambda.bundle.bytecode.paths import bytecode_path
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.settings import load_project
 from hatch_lambda.plugin import build as build_module
@@ -144,6 +145,27 @@ def test_the_cache_cannot_be_cleared_while_the_wheel_of_the_project_is_built(
     assert "Error: A build is running and uses the cache." in capfd.readouterr().err
     assert store.note("0" * 64) == "{}"
     assert (root / "dist" / ZIP).is_file()
+
+
+@pytest.mark.skipif(RUNNING not in RUNTIMES, reason="no runtime has this interpreter")
+def test_bytecode_without_sources_is_checked_by_the_sources(
+    new_project: NewProject, index: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_wheel(index, "foo")
+    hook = f'{HOOK}compile-bytecode = "only"\n[tool.hatch.build.targets.lambda]\nhandler = '.replace("python3.13", RUNNING)
+    root = new_project(f'{hook}"orders.app.handler"\n', project='dependencies = ["foo"]').root
+
+    (path,) = LambdaBuilder(str(root)).build()
+
+    names = {name for name in ZipFile(path).namelist() if ".dist-info" not in name}
+    assert names == {"foo.pyc", "orders/__init__.pyc", "orders/app.pyc"}
+    shown = capsys.readouterr().err
+    assert "cannot be verified" not in shown
+    assert "1 file   sources" in shown
+    project = new_project(f'{hook}"orders.app.handle"\n', project='dependencies = ["foo"]').root
+    with pytest.raises(SystemExit):
+        list(LambdaBuilder(str(project)).build())
+    assert "Did you mean `orders.app.handler`?" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(RUNNING not in RUNTIMES, reason="no runtime has this interpreter")

@@ -5,7 +5,8 @@ The files are hash-based and unchecked (PEP 552): import uses them whatever the 
 (`compilers`) as there are cores. What comes from a wheel is cached in the store, as a zip whose entries the archive
 copies.
 
-RECORD stays unchanged: it may omit bytecode (https://packaging.python.org/specifications/recording-installed-packages).
+RECORD may omit bytecode (https://packaging.python.org/specifications/recording-installed-packages): it stays unchanged,
+unless bytecode takes the place of sources (`sourceless`).
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ import io
 import itertools
 import json
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.bytecode.compilers import Compilers
 from hatch_lambda.bundle.bytecode.interpreter import forget, interpreter_to_compile_with, remember
+from hatch_lambda.bundle.bytecode.paths import bytecode_path, is_compilable
+from hatch_lambda.bundle.bytecode.source_readers import find_reader
+from hatch_lambda.bundle.bytecode.sourceless import Sourceless, without_sources
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.ui import counted
 from hatch_lambda.config.request import TASK_ROOT
-from hatch_lambda.config.settings import COMPRESSION_LEVEL
-from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated, Member
+from hatch_lambda.config.settings import COMPRESSION_LEVEL, ONLY
+from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Generated, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +42,10 @@ if TYPE_CHECKING:
 
 # Increase it when the same source is compiled to other bytes.
 _FORMAT = 1
+# Increase it when `source_readers` finds others.
+_FORMAT_OF_READERS = 1
+_READER = "reader"
+"""The entry, of a zip in the store, with the path of a module that may read sources."""
 
 
 class Uncompiled(NamedTuple):
@@ -53,12 +61,16 @@ class Uncompiled(NamedTuple):
 
 @dataclass(frozen=True)
 class Bytecode:
-    """The compiled modules of a bundle. `reused`: how many of them were cached. `compiler`: `Python 3.13.0`."""
+    """The compiled modules of a bundle. `reused`: how many of them were cached. `compiler`: `Python 3.13.0`.
+
+    `readers`: by distribution, the module that may read sources, empty if there is none; not of what is not cached.
+    """
 
     files: tuple[BundleFile, ...]
     uncompiled: tuple[Uncompiled, ...]
     reused: int
     compiler: str
+    readers: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """For a line of progress."""
@@ -78,10 +90,12 @@ class Bytecode:
             uncompiled=tuple(module for module in self.uncompiled if module.path in paths),
         )
 
-    def added_to(self, files: Iterable[BundleFile]) -> tuple[BundleFile, ...]:
-        """The files with their bytecode, sorted by path. It replaces any bytecode among the files."""
+    def added_to(self, files: Sequence[BundleFile], settings: Settings) -> Sourceless:
+        """The files with their bytecode, which replaces any bytecode among them, and sources if so set."""
+        if settings.compile_bytecode == ONLY:
+            return without_sources(files, self.files, self.readers, settings.target.runtime)
         by_path = {file.path: file for file in (*files, *self.files)}
-        return tuple(by_path[path] for path in sorted(by_path))
+        return Sourceless(tuple(by_path[path] for path in sorted(by_path)))
 
 
 def compile_bundle(
@@ -97,33 +111,22 @@ def compile_bundle(
     `wheels`: those whose bytecode is cached. `root`: the runtime's directory for the files, which tracebacks show.
     Raises `LambdaBuildError` if no interpreter can compile them.
     """
-    modules = sorted(file for file in files if _is_compilable(file))
+    modules = sorted(file for file in files if is_compilable(file))
     hashes = {wheel.path: wheel.sha256 for wheel in wheels}
     interpreter = interpreter_to_compile_with(settings, store)
     try:
         with Compilers(interpreter, settings) as compilers:
             remember(interpreter, settings, store)
-            return _compile(_by_cache_key(modules, hashes, compilers, root), compilers, store, root)
+            finds_readers = settings.compile_bytecode == ONLY
+            by_key = _by_cache_key(modules, hashes, compilers, root, finds_readers=finds_readers)
+            return _compile(by_key, compilers, store, root, finds_readers=finds_readers)
     except LambdaBuildError:
         forget(settings, store)
         raise
 
 
-def _is_compilable(file: BundleFile) -> bool:
-    """Whether Python may ever look for bytecode of a file.
-
-    Not only identifiers can be imported: migrations and plugins are imported by names like `0001_initial` or by path,
-    which uses their bytecode as well. Scripts are run, not imported.
-    """
-    return (
-        file.path.endswith(".py")
-        and not file.path.partition("/")[0].endswith((".dist-info", ".egg-info", ".data"))
-        and not (file.path.startswith("bin/") and file.mode == EXECUTABLE_MODE)
-    )
-
-
 def _by_cache_key(
-    modules: Iterable[BundleFile], hashes: Mapping[Path, str], compilers: Compilers, root: str
+    modules: Iterable[BundleFile], hashes: Mapping[Path, str], compilers: Compilers, root: str, *, finds_readers: bool
 ) -> dict[str, list[BundleFile]]:
     """The modules of each wheel by a hash of all that their bytecode depends on; "" for those that are not cached."""
     by_wheel: dict[str, list[BundleFile]] = {}
@@ -133,17 +136,22 @@ def _by_cache_key(
     by_key: dict[str, list[BundleFile]] = {}
     for sha256, of_wheel in by_wheel.items():
         paths = [(module.path, module.source.name) for module in of_wheel if isinstance(module.source, Member)]
-        facts = [_FORMAT, sha256, *compilers.identity, root, paths]
+        facts = [_FORMAT, sha256, *compilers.identity, root, paths, *([_FORMAT_OF_READERS] if finds_readers else [])]
         by_key[hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest() if sha256 else ""] = of_wheel
     return by_key
 
 
-def _compile(by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, store: Store, root: str) -> Bytecode:
+def _compile(
+    by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, store: Store, root: str, *, finds_readers: bool
+) -> Bytecode:
     files: list[BundleFile] = []
+    readers: dict[str, str] = {}
     uncompiled: list[Uncompiled] = []
 
-    def take(archive: Path, modules: Iterable[BundleFile]) -> None:
+    def take(archive: Path, modules: Sequence[BundleFile]) -> None:
         with zipfile.ZipFile(archive) as opened:
+            if finds_readers:
+                readers[modules[0].owner] = opened.read(_READER).decode("utf-8")
             for module in modules:
                 name = bytecode_path(module.path, compilers.runtime)
                 if entry := opened.NameToInfo.get(name):
@@ -161,7 +169,8 @@ def _compile(by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, s
         for key, group in itertools.groupby(zip(orders, results, strict=True), key=lambda pair: pair[0][0]):
             of_wheel = [(module, result) for (_, module), result in group]
             if key:
-                take(store.keep_bytecode(key, _archive(of_wheel, compilers.runtime)), by_key[key])
+                reader = find_reader(by_key[key]) if finds_readers else None
+                take(store.keep_bytecode(key, _archive(of_wheel, compilers.runtime, reader)), by_key[key])
                 continue
             for module, (ok, content) in of_wheel:
                 if ok:
@@ -169,20 +178,16 @@ def _compile(by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, s
                     files.append(BundleFile(name, FILE_MODE, Generated(content), module.owner))
                 else:
                     uncompiled.append(Uncompiled(module.path, module.owner, content.decode("utf-8")))
-    return Bytecode(tuple(sorted(files)), tuple(sorted(uncompiled)), reused, compilers.name)
+    return Bytecode(tuple(sorted(files)), tuple(sorted(uncompiled)), reused, compilers.name, readers)
 
 
-def bytecode_path(path: str, runtime: Runtime) -> str:
-    """Where import looks for the bytecode of a module (PEP 3147)."""
-    folder, slash, name = path.rpartition("/")
-    return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}.{runtime.cache_tag}.pyc"
-
-
-def _archive(compiled: Iterable[tuple[BundleFile, Compiled]], runtime: Runtime) -> bytes:
+def _archive(compiled: Iterable[tuple[BundleFile, Compiled]], runtime: Runtime, reader: str | None) -> bytes:
     """Pack the bytecode of a wheel. Why a module has none stands under the module's own name."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for module, (ok, content) in compiled:
             path = bytecode_path(module.path, runtime) if ok else module.path
             archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
+        if reader is not None:
+            archive.writestr(_READER, reader)
     return packed.getvalue()

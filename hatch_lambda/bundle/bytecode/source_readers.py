@@ -1,0 +1,92 @@
+"""Which distributions need sources at run time: their own, or those of the functions that are passed to them.
+
+As for `prune`, nothing is imported: the words of sources decide, and in doubt, the sources stay.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hatch_lambda.bundle.words import units
+from hatch_lambda.wheels.members import OpenWheels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hatch_lambda.bundle.words import Unit
+    from hatch_lambda.wheels.members import BundleFile
+
+# Distributions that read sources in ways that the rule below does not see. Each reason names the module.
+WHOLE = {
+    "alembic": "alembic/util/pyfiles.py runs env.py and migrations by their paths, and ignores `.pyc` by default",
+    "ansible-core": "ansible/executor/module_common.py sends its modules to other hosts as sources",
+    "numba": "numba/core/caching.py keys what it caches by the time of a source",
+    "pip": "pip/_internal/build_env.py runs pip's own sources in other interpreters",
+    "pyspark": "pyspark/daemon.py and worker.py are run by the JVM as scripts",
+    "torch": "torch/_sources.py parses the sources of scripted functions, torch/_inductor/codecache.py hashes its own",
+    "transformers": "transformers/utils/import_utils.py finds what its modules define in their sources",
+    "virtualenv": "virtualenv/create/via_global_ref/_virtualenv.py is copied into environments",
+}
+
+# Modules for which the rule holds, and which work without sources nevertheless.
+_HARMLESS: frozenset[str] = frozenset()
+
+
+def find_reader(modules: Iterable[BundleFile]) -> str:
+    """The path of the first module that may read sources; empty if there is none."""
+    with OpenWheels() as wheels:
+        found = (
+            file.path for file in modules if file.path not in _HARMLESS and reads_sources(wheels.read(file.source))
+        )
+        return next(found, "")
+
+
+def reads_sources(content: bytes) -> bool:
+    """Whether a source may read sources, at import or later, by standard functions, decorators or paths."""
+    return bool(_SUSPICIOUS.search(content)) and (
+        bool(_CUTS_SUFFIX.search(content)) or any(map(_unit_reads_sources, units(content)))
+    )
+
+
+# A quick check: most files can be skipped.
+_SUSPICIOUS = re.compile(
+    rb"getsource|findsource|getcomments|linecache|SourceFileLoader|run_path|typechecked|beartype_this_package"
+    rb"|install_import_hook|use_attribute_docstrings|\bn?jit\b|vectorize|\.(?:func|function|fuse|kernel|rawkernel)\b"
+    rb"|\.py[\"']|__file__\s*\["
+)
+# `__file__[:-3]`: without a source it ends with `.pyc`.
+_CUTS_SUFFIX = re.compile(rb"__file__\s*\[\s*:\s*-\s*\d")
+# Standard functions; typeguard's and jaxtyping's hooks and decorators, which rewrite sources; pydantic's setting.
+_READERS = frozenset(
+    {
+        *("getsource", "getsourcelines", "findsource", "getcomments", "SourceFileLoader", "run_path"),
+        *("typechecked", "install_import_hook", "beartype_this_package", "use_attribute_docstrings"),
+    }
+)
+# Decorators that compile a function from its source: torch, triton, cupy, taichi, warp, tensorflow.
+_COMPILES_SOURCE = re.compile(
+    r"(?:^|\.)(?:jit\.(?:script\w*|rawkernel)|triton\.jit|(?:cp|cupy)\.fuse|(?:ti|taichi|wp|warp)\.(?:func|kernel)"
+    r"|(?:tf|tensorflow)\.function)$"
+)
+_NUMBA_DECORATORS = frozenset({"guvectorize", "jit", "njit", "vectorize"})
+_OPENS_FILES = frozenset(
+    {
+        *("__file__", "__path__", "exec", "exists", "files", "get_data", "getfile", "glob", "iglob", "is_file"),
+        *("isfile", "iterdir", "listdir", "open", "read_bytes", "read_text", "resource_filename", "resource_stream"),
+        *("resource_string", "rglob", "scandir", "spec_from_file_location", "walk"),
+    }
+)
+
+
+def _unit_reads_sources(unit: Unit) -> bool:
+    names = unit.identifiers
+    if names & _READERS or ("linecache" in names and names & {"getline", "getlines"}):
+        return True
+    if "cache" in names and names & _NUMBA_DECORATORS:  # numba/core/caching.py needs the time of the source
+        return True
+    if any(_COMPILES_SOURCE.search(".".join(chain)) for chain in unit.chains):
+        return True
+    return any(
+        literal.text.endswith(".py") and (literal.in_path or names & _OPENS_FILES) for literal in unit.literals
+    )
