@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.bundle.assemble import assemble, with_bytecode
+from hatch_lambda.bundle.strip import with_stripped
 from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError
@@ -140,6 +141,8 @@ def _lay_out(
     def work() -> Bundle:
         with naming_requirers(required_by):
             bundle = assemble(wheels, request.settings, request.directory, request.state, shared.lists)
+        if "debug" in request.settings.prune:
+            bundle = with_stripped(bundle, shared.store, shared.compiled)
         if request.settings.compile_bytecode:
             bundle = with_bytecode(bundle, request.settings, shared.store, request.place, shared.compiled)
             reporter.detail(bundle.compiled)

@@ -17,13 +17,12 @@ from hatch_lambda.bundle.files import Bundle, LeftOut, union
 from hatch_lambda.common import source_trees
 from hatch_lambda.common.files import read_regular, regular, write_cache
 from hatch_lambda.config.patterns import unmatched
-from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.wheels.layout import Layout
 from hatch_lambda.wheels.members import BundleFile, Generated, Member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import MutableMapping
     from pathlib import Path
 
     from hatch_lambda.config.settings import Settings
@@ -34,7 +33,7 @@ _HEAD = 2 * 64 + 2
 """Bytes of its first line: two hashes, and what ends them."""
 
 # Sets of `prune` that do not depend on the project's own sources.
-_INDEPENDENT_SETS = frozenset({"bytecode", "other-pythons"})
+_INDEPENDENT_SETS = frozenset({"bytecode", "debug", "other-pythons"})
 
 # Sources without these words cannot refer to anything that would be pruned.
 _TELLING_WORDS = re.compile(rb"test|pyi|stub|include|header|\.(?:h|hh|hpp|pxd|pxi|a)\b", re.IGNORECASE)
@@ -64,7 +63,7 @@ def assemble(
 
     `known`: the lists of this build's other bundles. Raises `BrokenWheelError` or `ConflictingFilesError`.
     """
-    sources = _own_sources(settings) if state and settings.prune - _INDEPENDENT_SETS else ()
+    sources = own_sources(settings) if state and settings.prune - _INDEPENDENT_SETS else ()
     if not state:
         return Bundle(directory, wheels=wheels, **_list_files(wheels, settings, sources)._asdict())
     key, path, known = key_of(wheels, settings, sources), state / FILES_NAME, {} if known is None else known
@@ -97,7 +96,13 @@ def with_bytecode(
         files, sources, kept = made.added_to(bundle.files, settings)
         left_out = {**bundle.left_out, "sources": LeftOut(len(sources), sum(file.source.size for file in sources))}
         known[inputs] = dataclasses.replace(
-            *(bundle,), files=files, sources=sources, left_out=left_out, kept=(*bundle.kept, *kept), key=key, compiled=str(made)
+            *(bundle,),
+            files=files,
+            sources=sources,
+            left_out=left_out,
+            kept=(*bundle.kept, *kept),
+            key=key,
+            compiled=str(made),
         )
     return dataclasses.replace(known[inputs], directory=bundle.directory)
 
@@ -124,15 +129,7 @@ def _list_files(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tu
     return FileList(union(left), left_out, pruned.kept, unused)
 
 
-def prunable(files: Iterable[BundleFile], settings: Settings) -> Mapping[str, LeftOut]:
-    """What each set that `prune` does not name would leave out of a bundle's files."""
-    from hatch_lambda.bundle.prune import decide
-
-    sets = {*PRUNABLE} - settings.prune - ({"bytecode"} if settings.compile_bytecode else set())
-    return decide([tuple(files)], frozenset(sets), settings.target, _own_sources(settings)).left_out
-
-
-def _own_sources(settings: Settings) -> tuple[bytes, ...]:
+def own_sources(settings: Settings) -> tuple[bytes, ...]:
     """The project's Python files, and some more: what they name of a dependency is not pruned.
 
     Skips the build directory, unpacked zips, and what is no readable file: the links that Emacs locks files with,

@@ -104,6 +104,7 @@ _LABELS = {
     "notes": "scan results",
     "unpacked": "unpacked wheels",
     "bytecode": "compiled modules",
+    "stripped": "stripped native code",
     "clients": "AWS runtime clients",
     "begun": "incomplete files",
 }

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HOOK_TABLE = "tool.hatch.build.hooks.lambda"
 TARGET_TABLE = "tool.hatch.build.targets.lambda"
 
-PRUNABLE = ("bytecode", "tests", "headers", "stubs", "other-pythons")
+PRUNABLE = ("bytecode", "tests", "headers", "stubs", "debug", "other-pythons")
 """The values of `prune`."""
 
 ONLY = "only"

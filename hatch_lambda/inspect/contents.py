@@ -101,7 +101,7 @@ class Contents:
         )
 
     def is_sourceless(self, path: str) -> bool:
-        """Whether a file is bytecode that import loads on its own: not in `__pycache__`, without a source (PEP 3147)."""
+        """Whether a file is bytecode that import loads on its own, as there is no source next to it (PEP 3147)."""
         return path.endswith(".pyc") and "__pycache__/" not in path and path[:-1] not in self.by_path
 
     def read(self, path: str) -> bytes:

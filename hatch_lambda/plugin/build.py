@@ -196,7 +196,7 @@ class Build:
                     reporter.warn(warning)
             self._check_handler(prepared, (*everything, *own.sources, *bundle.sources))
             files = variants.compose(version, own.files, dependencies)
-            size.check_size(version, own.files, dependencies, prepared.settings)
+            size.check_size(version, own.files, dependencies, prepared.settings, bundle.wheels, self._common.store)
             path, zips = Path(directory, self._zip_name(version)), self.tables.zip
             with made_zips.note(
                 prepared.settings.build_directory,

@@ -27,7 +27,9 @@ def warnings(builder: BuilderInterface[Any, Any], prepared: Prepared, hook: Sett
     """Of the tables that a zip was made by. `hook`: of the hook's own."""
     settings, bundle = prepared.settings, prepared.bundle
     if own.files:
-        yield from _in_target_table(ProjectWheelBuilder.of(builder, {}), hook, [file.path for file in (*bundle.files, *bundle.sources)])
+        yield from _in_target_table(
+            ProjectWheelBuilder.of(builder, {}), hook, [file.path for file in (*bundle.files, *bundle.sources)]
+        )
     # What a function inherits is for other functions, too.
     unused = () if settings.function and settings.exclude == hook.exclude else bundle.unused
     yield from _in_hook_table(settings, unused, own.unfiltered)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hatch_lambda.common.files import bytes_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
 # elf.h: e_machine, bits and byte order together make the architecture
@@ -42,16 +42,16 @@ _STRING_LIMIT = 1 << 16
 
 
 @functools.cache
-def _layouts_of(bits: int, byte_order: str) -> Mapping[str, tuple[Callable[[bytes], Any], int]]:
-    """How a record is parsed, and its size in bytes, by pyelftools' names. Cached, as making them is slow."""
-    # Imported here, as most wheels have no machine code. Not `ELFFile`, which reads the section headers.
+def layouts_of(bits: int, byte_order: str) -> Mapping[str, Any]:
+    """How records are parsed and built, by pyelftools' names. Cached, as making them is slow."""
+    # Imported here, as most wheels have no machine code. Not `ELFFile`, which relies on the section headers.
     from elftools.elf.structs import ELFStructs
 
     structs = ELFStructs(little_endian=byte_order == "<", elfclass=bits)
     structs.create_basic_structs()
     structs.create_advanced_structs()
-    names = ("Elf_Ehdr", "Elf_Phdr", "Elf_Dyn", "Elf_Verneed", "Elf_Vernaux")
-    return {name: (layout.parse, layout.sizeof()) for name in names for layout in [getattr(structs, name)]}
+    names = ("Elf_Ehdr", "Elf_Phdr", "Elf_Shdr", "Elf_Dyn", "Elf_Verneed", "Elf_Vernaux")
+    return {name: getattr(structs, name) for name in names}
 
 
 class Elf:
@@ -66,12 +66,12 @@ class Elf:
         if ei_class not in _EI_CLASS or ei_data not in _EI_DATA:
             raise ValueError(f"word size {ei_class} or byte order {ei_data} is none of ELF's")
         self.bits, self.byte_order = _EI_CLASS[ei_class], _EI_DATA[ei_data]
-        self._layouts = _layouts_of(self.bits, self.byte_order)
-        header = self._record("Elf_Ehdr", 0)
+        self.layouts = layouts_of(self.bits, self.byte_order)
+        self.header = header = self.record("Elf_Ehdr", 0)
         start, count, size = header["e_phoff"], header["e_phnum"], header["e_phentsize"]
-        if count and size != self._layouts["Elf_Phdr"][1]:
+        if count and size != self.layouts["Elf_Phdr"].sizeof():
             raise ValueError(f"program headers of {size} bytes")
-        self._segments = [self._record("Elf_Phdr", start + number * size) for number in range(count)]
+        self.segments = [self.record("Elf_Phdr", start + number * size) for number in range(count)]
         self._dynamic = tuple(self._dynamic_section())
         self._values = dict(self._dynamic)
 
@@ -83,7 +83,7 @@ class Elf:
 
     @property
     def interpreter(self) -> str | None:
-        return next((self._string(s["p_offset"]) for s in self._segments if s["p_type"] == "PT_INTERP"), None)
+        return next((self._string(s["p_offset"]) for s in self.segments if s["p_type"] == "PT_INTERP"), None)
 
     def strings(self, tag: str) -> tuple[str, ...]:
         """The strings in the dynamic section with a tag."""
@@ -100,13 +100,13 @@ class Elf:
 
     def _dynamic_section(self) -> Iterator[tuple[str | int, int]]:
         """The tags and values of the dynamic section; unknown tags are numbers."""
-        for segment in self._segments:
+        for segment in self.segments:
             # Files with debugging symbols only have the headers of the stripped file, but not its content.
             if segment["p_type"] == "PT_DYNAMIC" and segment["p_filesz"]:
                 offset = segment["p_offset"]
-                while (entry := self._record("Elf_Dyn", offset))["d_tag"] != "DT_NULL":
+                while (entry := self.record("Elf_Dyn", offset))["d_tag"] != "DT_NULL":
                     yield entry["d_tag"], entry["d_val"]
-                    offset += self._layouts["Elf_Dyn"][1]
+                    offset += self.layouts["Elf_Dyn"].sizeof()
 
     @functools.cached_property
     def _string_table(self) -> int:
@@ -120,7 +120,7 @@ class Elf:
     def _chain(self, layout: str, offset: int, link: str) -> Iterator[tuple[int, Any]]:
         """Records with the distance to the next one, 0 in the last. ld.so follows these and ignores the counts, too."""
         while True:
-            record = self._record(layout, offset)
+            record = self.record(layout, offset)
             yield offset, record
             if not record[link]:
                 return
@@ -128,18 +128,18 @@ class Elf:
 
     def _offset(self, address: int) -> int:
         """The offset in the file of a loaded address."""
-        for segment in self._segments:
+        for segment in self.segments:
             start = segment["p_vaddr"]
             if segment["p_type"] == "PT_LOAD" and start <= address < start + segment["p_filesz"]:
                 return int(segment["p_offset"] + address - start)
         raise ValueError(f"no segment holds the address {address:#x}")
 
-    def _record(self, layout: str, offset: int) -> Any:
-        parse, size = self._layouts[layout]
+    def record(self, layout: str, offset: int) -> Any:
+        size = self.layouts[layout].sizeof()
         content = bytes_at(self._file, offset, size)
         if len(content) < size:
             raise ValueError(f"it ends before or within the {layout} at {offset:#x}")
-        return parse(content)
+        return self.layouts[layout].parse(content)
 
     def _string(self, offset: int) -> str:
         text, end, _ = bytes_at(self._file, offset, _STRING_LIMIT).partition(b"\0")

@@ -40,6 +40,7 @@ _KINDS = {
     "metadata": ("metadata/*", rf"metadata/{_SHA256.pattern}"),
     "unpacked": ("unpacked/**/*", rf"unpacked/[0-9a-f]{{2}}/{_SHA256.pattern}/.+"),  # of earlier releases
     "bytecode": ("bytecode/**/*", r"bytecode/.+\.(?:zip|json)"),
+    "stripped": ("stripped/*.zip", r"stripped/.+\.zip"),
     "clients": ("runtime-clients/**/*", r"runtime-clients/.+"),
     "begun": ("begun/*", rf"begun/{re.escape(PART)}[^/]+"),
 }
@@ -160,15 +161,15 @@ class Store:
         _mark_as_used(path)
         return content
 
-    def keep_bytecode(self, key: str, archive: bytes) -> Path:
-        """Cache a zip of compiled modules. `key`: a hash of everything that they depend on."""
-        path = self.bytecode / f"{key}-{hashlib.sha256(archive).hexdigest()}.zip"
+    def keep_archive(self, kind: str, key: str, archive: bytes) -> Path:
+        """Cache a zip of what was made from a wheel. `kind`: its folder. `key`: a hash of all that it depends on."""
+        path = self.root / kind / f"{key}-{hashlib.sha256(archive).hexdigest()}.zip"
         self.write(path, archive)
         return path
 
-    def bytecode_of(self, keys: Iterable[str]) -> dict[str, Path]:
-        """The cached zips with these keys."""
-        paths = {path.name.partition("-")[0]: path for path in self.bytecode.glob("*.zip")}
+    def archives(self, kind: str, keys: Iterable[str]) -> dict[str, Path]:
+        """The cached zips of a kind with these keys."""
+        paths = {path.name.partition("-")[0]: path for path in self.root.joinpath(kind).glob("*.zip")}
         cached = [key for key in keys if key in paths]
         with ThreadPoolExecutor(cores()) as pool:
             intact = pool.map(lambda key: _is_intact(paths[key], paths[key].stem.partition("-")[2]), cached)
@@ -198,7 +199,9 @@ class Store:
                 _drop(path)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
-        for path in (path for kind in ("built", "notes", "pages", "metadata", "bytecode") for path in found[kind]):
+        for path in (
+            path for kind in ("built", "notes", "pages", "metadata", "bytecode", "stripped") for path in found[kind]
+        ):
             if _age(path) > UNUSED_FOR:
                 _drop(path)
 

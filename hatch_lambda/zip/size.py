@@ -6,11 +6,10 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from hatch_lambda.bundle.assemble import prunable
 from hatch_lambda.common.errors import TooLargeError
 from hatch_lambda.common.limits import UNZIPPED_LIMIT
 from hatch_lambda.common.ui import megabytes
-from hatch_lambda.config.settings import CODE, LAYER, PRUNABLE, TARGET_TABLE
+from hatch_lambda.config.settings import CODE, LAYER, ONLY, PRUNABLE, TARGET_TABLE
 from hatch_lambda.resolve.curated import AWS_SDK, AWS_SDK_DEPENDENCIES, AWS_SDK_PACKAGES
 
 if TYPE_CHECKING:
@@ -18,12 +17,23 @@ if TYPE_CHECKING:
 
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.wheels.members import BundleFile
+    from hatch_lambda.wheels.store import Store, StoredWheel
 
 _SHOWN, _SHOWN_FILES = 10, 3
 
 
-def check_size(version: str, own: Sequence[BundleFile], dependencies: Sequence[BundleFile], settings: Settings) -> None:
-    """Refuse what Lambda would refuse after the upload, code and layer together. Raises `TooLargeError`."""
+def check_size(  # noqa: PLR0913, PLR0917 - the zip's files, and what could make them smaller
+    version: str,
+    own: Sequence[BundleFile],
+    dependencies: Sequence[BundleFile],
+    settings: Settings,
+    wheels: Sequence[StoredWheel],
+    store: Store,
+) -> None:
+    """Refuse what Lambda would refuse after the upload, code and layer together. Raises `TooLargeError`.
+
+    `wheels`: those of the dependencies.
+    """
     code, layer = (sum(file.source.size for file in files) for files in (own, dependencies))
     total = code + layer
     if total <= UNZIPPED_LIMIT:
@@ -39,21 +49,28 @@ def check_size(version: str, own: Sequence[BundleFile], dependencies: Sequence[B
         "The largest distributions:",
         *(f"  {megabytes(size):>9}  {owner}" for owner, size in sizes.most_common(_SHOWN)),
         "What you can do:",
-        *(f"- {remedy}" for remedy in _remedies(sizes, own, dependencies, settings)),
+        *(f"- {remedy}" for remedy in _remedies(sizes, own, dependencies, settings, wheels, store)),
     ]
     raise TooLargeError("\n".join(lines), sizes.most_common())
 
 
-def _remedies(
-    sizes: Mapping[str, int], own: Sequence[BundleFile], dependencies: Sequence[BundleFile], settings: Settings
+def _remedies(  # noqa: PLR0913, PLR0917 - as above
+    sizes: Mapping[str, int],
+    own: Sequence[BundleFile],
+    dependencies: Sequence[BundleFile],
+    settings: Settings,
+    wheels: Sequence[StoredWheel],
+    store: Store,
 ) -> Iterator[str]:
     """What can be left out, and how much that would save."""
+    from hatch_lambda.bundle import savings
+
     if own and own[0].owner == max(sizes, key=sizes.__getitem__):  # the project is the largest
         largest = sorted(own, key=lambda file: file.source.size, reverse=True)[:_SHOWN_FILES]
         files = ", ".join(f"{file.path} ({megabytes(file.source.size)})" for file in largest)
         yield f"leave out files of the project with `{TARGET_TABLE}.exclude`; the largest in the zip: {files}"
     useless = []
-    if saved := {name: left.size for name, left in prunable(dependencies, settings).items() if left.size}:
+    if saved := savings.by_prune(dependencies, wheels, settings, store):
         sets = json.dumps([name for name in PRUNABLE if name in saved or name in settings.prune])
         parts = ", ".join(f"{name} {megabytes(size)}" for name, size in saved.items())
         yield f"set `prune = {sets}`, which leaves out {megabytes(sum(saved.values()))}: {parts}"
@@ -66,7 +83,11 @@ def _remedies(
         yield f"add `{AWS_SDK}` to `provided`, which leaves out what the runtime has, up to {size}: {', '.join(sdk)}"
     else:
         useless.append("`provided`")
-    if settings.compile_bytecode:
+    if settings.compile_bytecode != ONLY:
+        saved_sources = savings.by_leaving_out_sources([*own, *dependencies], wheels, settings, store)
+        if saved_sources > 0:
+            yield f'set `compile-bytecode = "{ONLY}"`, which saves {megabytes(saved_sources)}: bytecode without sources'
+    if settings.compile_bytecode is True:
         bytecode = sum(file.source.size for file in dependencies if "__pycache__/" in file.path)
         yield f"set `compile-bytecode = false`, which leaves out {megabytes(bytecode)}"
     if dependencies:

@@ -49,7 +49,9 @@ def test_they_are_imported_without_their_sources(project_root: Path, ui: Recordi
 
     assert made.files == again.files
     assert [file.source.read() for file in made.files] == [file.source.read() for file in again.files]
-    with zipfile.ZipFile(writer.write(tmp_path / "function.zip", made.added_to(bundle.files, settings).files).path) as zipped:
+    with zipfile.ZipFile(
+        writer.write(tmp_path / "function.zip", made.added_to(bundle.files, settings).files).path
+    ) as zipped:
         zipped.extractall(tmp_path / "task")
     for source in (tmp_path / "task").rglob("*.py"):
         source.write_text("raise RuntimeError('compiled anew')\n", encoding="utf-8")

@@ -79,7 +79,9 @@ class TestBundle:
     def test_modules_work_without_their_sources(self, packed: Callable[..., Sourceless], tmp_path: Path) -> None:
         source = "import importlib.metadata\nSTATE = importlib.metadata.version('foo')\ndef fail():\n    return 1 / 0\n"
 
-        done = packed({"foo/__init__.py": "", "foo/it.py": source, "foo/data.json": "{}", "lone.py": "from foo import it"})
+        done = packed(
+            {"foo/__init__.py": "", "foo/it.py": source, "foo/data.json": "{}", "lone.py": "from foo import it"}
+        )
 
         assert code_in(done) == {"foo/__init__.pyc", "foo/it.pyc", "foo/data.json", "lone.pyc"}
         assert [file.path for file in done.sources] == ["foo/__init__.py", "foo/it.py", "lone.py"]
@@ -90,7 +92,9 @@ class TestBundle:
         assert "return 1 / 0" not in trace
 
     def test_record_lists_what_is_there_with_true_hashes(self, packed: Callable[..., Sourceless]) -> None:
-        done = contents(packed({"foo/__init__.py": "", "foo/x.bin": b"\0", f"foo/__pycache__/__init__.{TAG}.pyc": b"old"}))
+        done = contents(
+            packed({"foo/__init__.py": "", "foo/x.bin": b"\0", f"foo/__pycache__/__init__.{TAG}.pyc": b"old"})
+        )
 
         rows = [*csv.reader(done["foo-1.0.dist-info/RECORD"].decode().splitlines())]
         assert {path for path, *_ in rows} == done.keys()
@@ -132,7 +136,11 @@ class TestBundle:
         assert left == {*[*stay][:4], "etc/settings.py", "bin/tool.py"}
 
     def test_bytecode_of_what_is_left_out_goes_with_it(self, packed: Callable[..., Sourceless]) -> None:
-        stale = {"foo/it.pyc": b"old", "foo/__pycache__/it.cpython-38.pyc": b"old", "foo/__pycache__/no.cpython-38.pyc": b""}
+        stale = {
+            "foo/it.pyc": b"old",
+            "foo/__pycache__/it.cpython-38.pyc": b"old",
+            "foo/__pycache__/no.cpython-38.pyc": b"",
+        }
 
         done = packed({"foo/__init__.py": "", "foo/it.py": "X = 1", **stale})
 

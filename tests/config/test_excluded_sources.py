@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.config.settings import load_project
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def faults(table: dict[str, object], target: dict[str, object] | None = None) -> tuple[str, ...]:
+
+def faults(table: Mapping[str, object], target: Mapping[str, object] | None = None) -> tuple[str, ...]:
     try:
         load_project({"runtime": "python3.13", **table}, target or {}, Path(), hatch_keys=["exclude"], environ={})
     except ConfigurationError as error:

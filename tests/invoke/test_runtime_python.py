@@ -88,7 +88,12 @@ class TestInterpreter:
         ],
     )
     def test_the_runtime_is_detected_from_name_and_files(
-        self, name: str, files: dict[str, str | bytes], runtime: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        name: str,
+        files: dict[str, str | bytes],
+        runtime: str | None,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.chdir(tmp_path)
         source = zipped(tmp_path / name, files)

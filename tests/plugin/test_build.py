@@ -152,7 +152,9 @@ def test_bytecode_without_sources_is_checked_by_the_sources(
     new_project: NewProject, index: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_wheel(index, "foo")
-    hook = f'{HOOK}compile-bytecode = "only"\n[tool.hatch.build.targets.lambda]\nhandler = '.replace("python3.13", RUNNING)
+    hook = f'{HOOK}compile-bytecode = "only"\n[tool.hatch.build.targets.lambda]\nhandler = '.replace(
+        "python3.13", RUNNING
+    )
     root = new_project(f'{hook}"orders.app.handler"\n', project='dependencies = ["foo"]').root
 
     (path,) = LambdaBuilder(str(root)).build()

@@ -22,7 +22,7 @@ MACHINES = {
 ET_REL, ET_EXEC, ET_DYN = 1, 2, 3
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
-_SHT_PROGBITS, _SHT_STRTAB, _SHT_DYNAMIC, _SHT_DYNSYM, _SHT_GNU_VERNEED = 1, 3, 6, 11, 0x6FFFFFFE
+_SHT_PROGBITS, _SHT_SYMTAB, _SHT_STRTAB, _SHT_DYNAMIC, _SHT_DYNSYM, _SHT_GNU_VERNEED = 1, 2, 3, 6, 11, 0x6FFFFFFE
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SYMENT = 0, 1, 5, 6, 10, 11
 _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 14, 15, 29
 _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
@@ -42,10 +42,14 @@ def make_elf(
     weak: Collection[str] = (),
     file_type: int = ET_DYN,
     section_headers: bool = True,
+    debug: bytes | None = None,
+    moved: bytes | None = None,
 ) -> bytes:
     """A file that holds no code, only what it asks of the system.
 
-    `versions` are those needed of each library, `weak` those among them that only weak symbols need.
+    `versions` are those needed of each library, `weak` those among them that only weak symbols need. `debug`: what a
+    debugger reads, in a section behind the segment, with a symbol table. `moved`: the content of a segment behind all
+    that, as patchelf adds it.
     """
     number, usual_bits, byte_order = MACHINES[machine] if isinstance(machine, str) else (machine, 64, "<")
     elf = _Elf(number, bits or usual_bits, byte_order, file_type)
@@ -53,7 +57,7 @@ def make_elf(
         elf.add_dynamic(_named_tags(needed, soname, rpath, runpath), versions or {}, weak)
     if interpreter is not None:
         elf.add_segment(_PT_INTERP, elf.add_section(".interp", _SHT_PROGBITS, interpreter.encode() + b"\0"))
-    return elf.assemble(section_headers=section_headers)
+    return elf.assemble(section_headers=section_headers, debug=debug, moved=moved)
 
 
 def _named_tags(
@@ -161,8 +165,16 @@ class _Elf:
                 version_number += 1
         return table
 
-    def assemble(self, *, section_headers: bool) -> bytes:
-        names = _Strings()
+    def assemble(self, *, section_headers: bool, debug: bytes | None, moved: bytes | None) -> bytes:
+        names, loads = _Strings(), [(_PT_LOAD, 0, self.body + len(self.content))]
+        if debug is not None:
+            self.add_section(".debug_info", _SHT_PROGBITS, debug)
+            strtab = self.add_section(".strtab", _SHT_STRTAB, b"\0main\0")
+            self.add_section(".symtab", _SHT_SYMTAB, bytes(48), link=strtab.number, info=1, entry_size=24)
+        if moved is not None:
+            self.content += bytes(-(self.body + len(self.content)) % 0x1000)
+            section = self.add_section(".moved", _SHT_PROGBITS, moved)
+            loads.append((_PT_LOAD, section.offset, section.size))
         name_offsets = [names.add(section.name) for section in self.sections]
         if section_headers:
             name_offsets.append(names.add(".shstrtab"))
@@ -170,7 +182,9 @@ class _Elf:
             self.content += bytes(-(self.body + len(self.content)) % 8)
 
         end = self.body + len(self.content)
-        segments = [] if self.file_type == ET_REL else [(_PT_LOAD, 0, end), *self.segments]
+        if debug is None and moved is None:
+            loads = [(_PT_LOAD, 0, end)]
+        segments = [] if self.file_type == ET_REL else [*loads, *self.segments]
         image = self.elf_header(len(segments), end, section_headers=section_headers)
         # PT_INTERP has to come before PT_LOAD.
         image += b"".join(self.segment_header(*segment) for segment in sorted(segments, key=lambda s: s[0] == _PT_LOAD))
@@ -207,7 +221,7 @@ class _Elf:
         return self.pack("INNNNNIN", type_, offset, offset, offset, size, size, read_only, alignment)
 
     def section_header(self, section: _Section, name_offset: int) -> bytes:
-        loaded = 2 if section.name not in ("", ".shstrtab") else 0
+        loaded = 2 if section.name not in {"", ".shstrtab", ".debug_info", ".strtab", ".symtab"} else 0
         return self.pack(
             "IINNNNIINN",
             name_offset,

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hatch_lambda.common.errors import TooLargeError
+from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.settings import load
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Generated
+from hatch_lambda.wheels.store import Store
 from hatch_lambda.zip import size
+from tests.support.elf import make_elf
+from tests.support.handlers import RUNNING
 from tests.support.packages import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.support.packages import Content
+
+PYC = f"__pycache__/foo.{sys.implementation.cache_tag}.pyc"
 OWN = [BundleFile("orders/app.py", FILE_MODE, Generated(b"x" * 2048), "orders 1.0")]
 
 
@@ -26,17 +34,22 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., li
     monkeypatch.setattr(size, "UNZIPPED_LIMIT", 1024)
 
     def ask(
-        version: str = "function", *, own: list[BundleFile] = OWN, wheels: dict[str, dict[str, str]], **table: object
+        version: str = "function",
+        *,
+        own: list[BundleFile] = OWN,
+        wheels: dict[str, dict[str, Content]],
+        **table: object,
     ) -> list[str]:
         table = {key.replace("_", "-"): value for key, value in table.items()}
         settings = load({"runtime": "python3.13", **table}, tmp_path, environ={})
-        files = [
-            file
+        store = Store(tmp_path / "store")
+        kept = [
+            store.keep(make_wheel(tmp_path / "wheels", name, files=contents), name, "1.0")
             for name, contents in wheels.items()
-            for file in lay_out(make_wheel(tmp_path / "wheels", name, files=contents), settings.target)
         ]
+        files = [file for wheel in kept for file in lay_out(wheel.path, settings.target)]
         with pytest.raises(TooLargeError) as error:
-            size.check_size(version, own, files, settings)
+            size.check_size(version, own, files, settings, kept, store)
         return str(error.value).splitlines()
 
     return ask
@@ -86,6 +99,30 @@ def test_what_prune_would_leave_out_is_told_by_set(refused: Callable[..., list[s
     assert '- set `prune = ["tests", "stubs", "other-pythons"]`, which leaves out 2.0 kB: other-pythons 2.0 kB' in lines
 
 
+def test_what_stripping_would_save_is_told(refused: Callable[..., list[str]]) -> None:
+    wheels = {"foo": {"foo/x.abi3.so": make_elf(debug=b"#" * 40 * 1024)}}
+
+    (line,) = [line for line in refused(wheels=wheels) if "prune" in line]
+
+    assert line.startswith('- set `prune = ["bytecode", "debug"]`, which leaves out 40.')
+    assert not any("prune =" in line for line in refused(wheels=wheels, prune=["debug"]))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.skipif(RUNNING not in RUNTIMES, reason="no runtime has this interpreter")
+def test_what_leaving_sources_out_would_save_is_told(refused: Callable[..., list[str]], *, compiled: bool) -> None:
+    wheels = {
+        "foo": {"foo.py": f"# {kilobytes(50)}\n", **({PYC: kilobytes(9)} if compiled else {})},
+        "bar": {"bar.py": f"import inspect\ninspect.getsource(print)\n# {kilobytes(50)}\n"},
+    }
+
+    (line,) = [
+        line for line in refused(wheels=wheels, runtime=RUNNING, compile_bytecode=compiled, prune=[]) if "only" in line
+    ]
+
+    assert line.startswith(f'- set `compile-bytecode = "only"`, which saves {58 if compiled else 49}.')
+
+
 def test_what_the_runtime_provides_is_told(refused: Callable[..., list[str]]) -> None:
     wheels = {name: {f"{name}.py": kilobytes(100)} for name in ("boto3", "botocore", "six", "foo")}
 
@@ -105,7 +142,7 @@ def test_bytecode_that_is_compiled_here_is_told(refused: Callable[..., list[str]
 
 
 def test_all_ways_out_are_named_where_nothing_is_known(refused: Callable[..., list[str]]) -> None:
-    lines = refused(wheels={**PLAIN, "six": {"six.py": ""}})
+    lines = refused(wheels={**PLAIN, "six": {"six.py": ""}}, compile_bytecode="only")
 
     assert lines[lines.index("What you can do:") + 1 :] == [
         "- leave out what the function does not need, with `exclude` or fewer dependencies; their sizes are above",

@@ -52,8 +52,8 @@ def test_extensions_of_other_pythons_are_counted(above: str) -> None:
     target = Target(RUNTIMES["python3.13"], ARCHITECTURES["x86_64"])
 
     assert (
-        "  unused      2.0 MB 2 extension modules for other Pythons or systems, which `other-pythons` in `prune` leaves "
-        "out" in lines(made(target=target)._replace(files=files), PIPE)
+        "  unused      2.0 MB 2 extension modules for other Pythons or systems, which `other-pythons` in `prune` "
+        "leaves out" in lines(made(target=target)._replace(files=files), PIPE)
     )
 
 

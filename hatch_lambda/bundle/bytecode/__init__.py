@@ -160,7 +160,7 @@ def _compile(
                     reason = opened.read(module.path).decode("utf-8")
                     uncompiled.append(Uncompiled(module.path, module.owner, reason))
 
-    cached = store.bytecode_of(by_key)
+    cached = store.archives("bytecode", by_key)
     for key, archive in cached.items():
         take(archive, by_key[key])
     reused = len(files)
@@ -170,7 +170,8 @@ def _compile(
             of_wheel = [(module, result) for (_, module), result in group]
             if key:
                 reader = find_reader(by_key[key]) if finds_readers else None
-                take(store.keep_bytecode(key, _archive(of_wheel, compilers.runtime, reader)), by_key[key])
+                packed = _archive(of_wheel, compilers.runtime, reader)
+                take(store.keep_archive("bytecode", key, packed), by_key[key])
                 continue
             for module, (ok, content) in of_wheel:
                 if ok:

@@ -29,17 +29,20 @@ WHOLE = {
     "virtualenv": "virtualenv/create/via_global_ref/_virtualenv.py is copied into environments",
 }
 
-# Modules for which the rule holds, and which work without sources nevertheless.
-_HARMLESS: frozenset[str] = frozenset()
+# Modules for which the rule holds, and which work without sources nevertheless: pydantic takes descriptions of fields
+# from sources only if it is asked to (pydantic/_internal/_docs_extraction.py); rich and werkzeug show no lines in
+# tracebacks; numpy's f2py and distutils build extensions; others are tests and commands.
+_HARMLESS = re.compile(
+    r"(?:.*/)?tests?/.*|pydantic/(?:config|dataclasses|_internal/_\w+)\.py|rich/(?:_inspect|traceback)\.py"
+    r"|numpy/(?:distutils|f2py)/.*|werkzeug/(?:_reloader|debug/\w+)\.py|flask/cli\.py|pygments/cmdline\.py"
+)
 
 
 def find_reader(modules: Iterable[BundleFile]) -> str:
     """The path of the first module that may read sources; empty if there is none."""
     with OpenWheels() as wheels:
-        found = (
-            file.path for file in modules if file.path not in _HARMLESS and reads_sources(wheels.read(file.source))
-        )
-        return next(found, "")
+        candidates = (file for file in modules if not _HARMLESS.fullmatch(file.path))
+        return next((file.path for file in candidates if reads_sources(wheels.read(file.source))), "")
 
 
 def reads_sources(content: bytes) -> bool:
@@ -52,8 +55,9 @@ def reads_sources(content: bytes) -> bool:
 # A quick check: most files can be skipped.
 _SUSPICIOUS = re.compile(
     rb"getsource|findsource|getcomments|linecache|SourceFileLoader|run_path|typechecked|beartype_this_package"
-    rb"|install_import_hook|use_attribute_docstrings|\bn?jit\b|vectorize|\.(?:func|function|fuse|kernel|rawkernel)\b"
-    rb"|\.py[\"']|__file__\s*\["
+    rb"|install_import_hook|use_attribute_docstrings|\bcache\s*=\s*True|\.py[\"']|__file__\s*\["
+    rb"|\bjit\.(?:script|rawkernel)|triton\.jit|(?:cp|cupy)\.fuse|(?:ti|taichi|wp|warp)\.(?:func|kernel)"
+    rb"|(?:tf|tensorflow)\.function"
 )
 # `__file__[:-3]`: without a source it ends with `.pyc`.
 _CUTS_SUFFIX = re.compile(rb"__file__\s*\[\s*:\s*-\s*\d")
@@ -87,6 +91,4 @@ def _unit_reads_sources(unit: Unit) -> bool:
         return True
     if any(_COMPILES_SOURCE.search(".".join(chain)) for chain in unit.chains):
         return True
-    return any(
-        literal.text.endswith(".py") and (literal.in_path or names & _OPENS_FILES) for literal in unit.literals
-    )
+    return any(literal.text.endswith(".py") and (literal.in_path or names & _OPENS_FILES) for literal in unit.literals)

@@ -1,5 +1,5 @@
 """Files that a bundle does not need at run time, in named sets: `bytecode`, `tests`, `headers`, `stubs`,
-`other-pythons`.
+`other-pythons`. The set `debug` is no files, but parts of some (`bundle/strip`).
 
 Whatever can be imported today must work afterwards; in doubt, a file stays.
 """
@@ -51,7 +51,7 @@ def decide(
     kept: list[str] = []
     gone: set[str] = set()
     with Contents() as contents:
-        for name in (name for name in PRUNABLE if name in sets):
+        for name in (name for name in PRUNABLE if name in sets & _SETS.keys()):
             left = {path: file for path, file in files.items() if path not in gone}
             found = _SETS[name](Search(left, target, contents, also))
             left_out[name] = LeftOut(len(found.paths), sum(files[path].source.size for path in found.paths))
