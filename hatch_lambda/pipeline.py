@@ -175,7 +175,9 @@ def scratch_folder(reporter: Reporter) -> Iterator[Path]:
 def _check(request: Request, store: Store, reporter: Reporter) -> None:
     """Report what can be known before anything is downloaded. Raises `LambdaBuildError`."""
     settings, runtime = request.settings, request.settings.target.runtime
-    if runtime.deprecated <= datetime.now(tz=timezone.utc).date():
+    if runtime.deprecated is None:
+        reporter.line(f"  Note: {runtime.name} is a public preview at AWS, which is not for production.")
+    elif runtime.deprecated <= datetime.now(tz=timezone.utc).date():
         reporter.warn(f"{runtime.name} reaches end of support on {runtime.deprecated} (AWS); consider a newer runtime.")
     if not settings.lock_file:
         for warning in request.ignored:

@@ -106,6 +106,7 @@ _LABELS = {
     "bytecode": "compiled modules",
     "stripped": "stripped native code",
     "clients": "AWS runtime clients",
+    "pips": "pip for older Pythons",
     "begun": "incomplete files",
 }
 

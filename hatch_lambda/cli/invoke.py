@@ -20,7 +20,7 @@ from hatch_lambda.common.signals import handled
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.invoke import Invocation
 from hatch_lambda.invoke import invoke as invoke_function
-from hatch_lambda.invoke.invocation import DEFAULT_MEMORY, DEFAULT_TIMEOUT, MAX_TIMEOUT, RESERVED
+from hatch_lambda.invoke.invocation import DEFAULT_MEMORY, DEFAULT_TIMEOUT, INIT_TIMEOUT, MAX_TIMEOUT, RESERVED
 from hatch_lambda.resolve.curated import AWS_SDK_MODULES
 
 if TYPE_CHECKING:
@@ -81,7 +81,16 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
     default=DEFAULT_TIMEOUT,
     show_default=True,
     metavar="SECONDS",
-    help="Timeout of the invocation; that of the init is 10 seconds.",
+    help="Timeout of the invocation.",
+)
+@click.option(
+    "--init-timeout",
+    type=click.FloatRange(0, MAX_TIMEOUT, min_open=True),
+    callback=_number,
+    default=INIT_TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Timeout of the init. If it times out, it is retried as a part of the invocation, as Lambda does.",
 )
 @click.option(
     "--memory",
@@ -136,8 +145,12 @@ def _hints(invocation: Invocation, result: Result) -> Iterator[str]:
             f"Warning: the function used {result.used_megabytes} MB; Lambda's default is {invocation.memory} MB. "
             "Configure more memory in Lambda, and pass it here by --memory MB"
         )
-    if result.error and result.error.status == "timeout" and result.seconds is None:
-        yield "Lambda's init timeout is 10 seconds, too; Lambda then retries the init within the function's timeout."
+    if result.init_retried:
+        yield (
+            f"Warning: the init took more than {invocation.init_timeout:g} seconds, so it was retried within the "
+            f"timeout of the invocation, as Lambda does after {INIT_TIMEOUT:g} seconds. If only this machine is slow, "
+            "pass --init-timeout SECONDS"
+        )
     if result.error and (missing := _SDK.search(result.error.message)):
         yield (
             f"{missing[1]} is included in Lambda's runtimes, but not here. To provide it: "

@@ -31,8 +31,8 @@ class Runtime(NamedTuple):
     """
     system: str
     glibc: tuple[int, int]
-    deprecated: date
-    """The end of support. AWS moves these dates, so they only lead to a warning."""
+    deprecated: date | None
+    """The end of support. AWS moves these dates, so they only lead to a warning. None for a public preview."""
     magic_number: int
     """The first two bytes of its bytecode; pre-releases of the same Python have others."""
     new_modules: str = ""
@@ -81,11 +81,21 @@ _AMAZON_LINUX_2023 = ("Amazon Linux 2023", (2, 34))
 # glibc: `ldd --version` in the images of https://gallery.ecr.aws/lambda/python
 # Magic numbers: https://github.com/python/cpython/blob/main/Include/internal/pycore_magic_number.h
 # Patch releases, each seen in the runtime or its image: 3.10.14 on 2024-11-07, 3.11.10 on 2025-01-21, 3.12.12 on
-# 2025-11-30, 3.13.9 on 2026-01-02 (aws/aws-lambda-base-images#364), 3.14.3 on 2026-05-21.
+# 2025-11-30, 3.13.9 on 2026-01-02 (aws/aws-lambda-base-images#364), 3.14.3 on 2026-05-21; 3.8.19 in a CloudTrail record
+# of May 2024, 3.9.17 in one of August 2023. 3.15 is a preview since July 2026.
 # Modules: `sys.stdlib_module_names`; https://docs.python.org/3/whatsnew/ ("Removed", "New Modules")
 RUNTIMES: dict[str, Runtime] = {
     runtime.name: runtime
     for runtime in (
+        Runtime(
+            *("python3.8", "3.8.19", *_AMAZON_LINUX_2, date(2024, 10, 14), 3413),
+            last_modules="dummy_threading",
+        ),
+        Runtime(
+            *("python3.9", "3.9.17", *_AMAZON_LINUX_2, date(2025, 12, 15), 3425),
+            new_modules="graphlib zoneinfo",
+            last_modules="formatter parser symbol",
+        ),
         Runtime("python3.10", "3.10.14", *_AMAZON_LINUX_2, date(2026, 10, 31), 3439, last_modules="binhex"),
         Runtime(
             *("python3.11", "3.11.10", *_AMAZON_LINUX_2, date(2027, 6, 30), 3495),
@@ -101,14 +111,16 @@ RUNTIMES: dict[str, Runtime] = {
         Runtime(
             *("python3.14", "3.14.3", *_AMAZON_LINUX_2023, date(2029, 6, 30), 3627),
             new_modules="annotationlib compression",
+            last_modules="sre_compile sre_constants sre_parse",
         ),
+        Runtime("python3.15", "3.15.0", *_AMAZON_LINUX_2023, None, 3666, new_modules="profiling"),
     )
 }
 
 # `sys.stdlib_module_names` has them everywhere.
 _NOT_ON_LINUX = frozenset({"msilib", "msvcrt", "nt", "winreg", "winsound"})
 
-# Modules that are part of the interpreter in every build of CPython 3.10 to 3.14: `sys.builtin_module_names`.
+# Modules that are part of the interpreter in every build of CPython 3.8 to 3.15: `sys.builtin_module_names`.
 BUILT_IN_MODULES = frozenset(
     """
     _abc _ast _codecs _collections _functools _imp _io _locale _operator _signal _sre _stat _string _symtable
@@ -129,9 +141,7 @@ RUNTIME_MODULES = frozenset({"awslambdaric", "bootstrap"})
 """Those of Lambda in `/var/runtime` with names of their own."""
 
 PYTHON_OF_MAGIC_NUMBER: dict[int, str] = {
-    3413: "3.8",  # a former runtime, as the next one
-    3425: "3.9",
-    **{runtime.magic_number: "{}.{}".format(*runtime.python) for runtime in RUNTIMES.values()},
+    runtime.magic_number: "{}.{}".format(*runtime.python) for runtime in RUNTIMES.values()
 }
 
 # https://docs.aws.amazon.com/lambda/latest/dg/foundation-arch.html
@@ -179,7 +189,11 @@ class Target:
     @property
     def extension_suffixes(self) -> tuple[str, ...]:
         """`importlib.machinery.EXTENSION_SUFFIXES` as the runtime has it, in its order."""
-        return (f".{self.runtime.cache_tag}-{self.architecture.machine}-linux-gnu.so", ".abi3.so", ".so")
+        platform = f"{self.architecture.machine}-linux-gnu"
+        stable = [".abi3.so"]
+        if self.runtime.python >= (3, 15):  # PEP 803, and python/cpython#122931
+            stable = [f".abi3-{platform}.so", ".abi3.so", f".abi3t-{platform}.so", ".abi3t.so"]
+        return (f".{self.runtime.cache_tag}-{platform}.so", *stable, ".so")
 
     @cached_property
     def platforms(self) -> tuple[str, ...]:

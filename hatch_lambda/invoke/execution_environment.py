@@ -99,12 +99,22 @@ class ExecutionEnvironment:
         # Without the packages of this machine (-S) and of its user (-s). Python's own variables apply, as in Lambda:
         # the environment has only those that are set for the function.
         command = [str(self.python.path), "-s", "-S", str(self.base / "runtime/bootstrap.py"), str(self.base / "opt")]
-        api = RuntimeApi(self.invocation.event, arn, self.invocation.timeout)
-        with api, pipe() as (log, log_end), pipe() as (clock, clock_end):
-            variables = self._variables(name, region, api.address)
-            with started(command, variables, self.task_root, log=log_end, clock=clock_end) as process:
-                lines = Log(log, on_log or (lambda _line: None))
-                return Supervisor(self.invocation, api, process, lines, clock).result()
+
+        def start(request_id: str | None = None, invoked_at: float | None = None) -> Result:
+            event, timeout = self.invocation.event, self.invocation.timeout
+            api = RuntimeApi(event, arn, timeout, request_id=request_id, invoked_at=invoked_at)
+            with api, pipe() as (log, log_end), pipe() as (clock, clock_end):
+                variables = self._variables(name, region, api.address)
+                with started(command, variables, self.task_root, log=log_end, clock=clock_end) as process:
+                    lines = Log(log, on_log or (lambda _line: None))
+                    return Supervisor(self.invocation, api, process, lines, clock).result()
+
+        result = start()
+        if result.seconds is None and result.error and result.error.status == "timeout":
+            # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib: Lambda
+            # retries the init at the time of the first invocation, with the timeout of the function.
+            return start(result.request_id, time.monotonic())
+        return result
 
     def _variables(self, name: str, region: str, api: str) -> dict[str, str]:
         """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime"""

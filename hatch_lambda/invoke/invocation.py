@@ -10,7 +10,7 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.invoke.runtime_api import REQUEST_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, and for the init:
@@ -97,7 +97,8 @@ class Result:
 
     `payload`: Lambda's response body: what the function returned, or the error as JSON. `init_seconds`: from the start
     of the interpreter until it asks for the event. `seconds`: from then until it responds; None if it never asked.
-    `peak_memory`: in bytes, of the runtime's process without its children.
+    `peak_memory`: in bytes, of the runtime's process without its children. `init_retried`: whether the init timed out
+    and was started again as a part of the invocation, whose `seconds` include it.
     """
 
     request_id: str
@@ -107,6 +108,7 @@ class Result:
     seconds: float | None
     memory: int
     peak_memory: int
+    init_retried: bool = False
 
     @property
     def used_megabytes(self) -> int:
@@ -115,21 +117,29 @@ class Result:
     @property
     def report(self) -> str:
         """The line that ends an invocation's log in Lambda, or that of a failed init."""
-        status = self.error.status if self.error else None
         if self.seconds is None:
-            fields = [f"INIT_REPORT Init Duration: {self.init_seconds * 1000:.2f} ms", "Phase: init"]
-            status = status or "error"
-        else:
-            # Since August 2025, the init is billed as well ("AWS Lambda standardizes billing for INIT Phase").
-            billed = math.ceil((self.init_seconds + self.seconds) * 1000)
-            fields = [
-                f"REPORT RequestId: {self.request_id}",
-                f"Duration: {self.seconds * 1000:.2f} ms",
-                f"Billed Duration: {billed} ms",
-                f"Memory Size: {self.memory} MB",
-                f"Max Memory Used: {self.used_megabytes} MB",
-                f"Init Duration: {self.init_seconds * 1000:.2f} ms",
-            ]
+            return self.init_report
+        # Since August 2025, the init is billed as well ("AWS Lambda standardizes billing for INIT Phase").
+        init = 0.0 if self.init_retried else self.init_seconds
+        fields = [
+            f"REPORT RequestId: {self.request_id}",
+            f"Duration: {self.seconds * 1000:.2f} ms",
+            f"Billed Duration: {math.ceil((init + self.seconds) * 1000)} ms",
+            f"Memory Size: {self.memory} MB",
+            f"Max Memory Used: {self.used_megabytes} MB",
+            *([] if self.init_retried else [f"Init Duration: {init * 1000:.2f} ms"]),
+        ]
+        return "\t".join((*fields, *self._status(self.error.status if self.error else None)))
+
+    @property
+    def init_report(self) -> str:
+        """The line that ends the log of a failed init."""
+        phase = "init" if self.seconds is None else "invoke"
+        fields = [f"INIT_REPORT Init Duration: {self.init_seconds * 1000:.2f} ms", f"Phase: {phase}"]
+        return "\t".join((*fields, *self._status((self.error and self.error.status) or "error")))
+
+    def _status(self, status: str | None) -> Iterator[str]:
         if self.error and status:
-            fields += [f"Status: {status}"] + ([f"Error Type: {self.error.type}"] if status == "error" else [])
-        return "\t".join(fields)
+            yield f"Status: {status}"
+            if status == "error":
+                yield f"Error Type: {self.error.type}"

@@ -37,24 +37,32 @@ class Response:
 class RuntimeApi(TCPServer):
     """Handles requests in the thread that calls `handle_request`, so that log lines and requests stay in order.
 
-    `seconds`: the time that the function has for the event.
-    `asked_at`, `given_at`: when, by `time.monotonic`, the runtime first asked for the event, which ends its init, and
-    when it got it. `before_event`, `before_response`: called while the runtime waits for a reply.
+    `seconds`: the time that the invocation has. `invoked_at`: when, by `time.monotonic`, it began: when the runtime
+    gets the event, unless its init is part of the invocation. `asked_at`: when the runtime first asked for the event,
+    which ends its init. `before_event`, `before_response`: called while the runtime waits for a reply.
     """
 
     timeout = 0
     request_queue_size = 16
 
-    def __init__(self, event: bytes, function_arn: str, seconds: float) -> None:
+    def __init__(
+        self,
+        event: bytes,
+        function_arn: str,
+        seconds: float,
+        *,
+        request_id: str | None = None,
+        invoked_at: float | None = None,
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _RequestHandler)
         self.event = event
         self.function_arn = function_arn
         self.seconds = seconds
-        self.request_id = str(uuid.uuid4())
+        self.request_id = request_id or str(uuid.uuid4())
         self.before_event: Callable[[], None] = lambda: None
         self.before_response: Callable[[], None] = lambda: None
         self.asked_at: float | None = None
-        self.given_at: float | None = None
+        self.invoked_at = invoked_at
         self.response: Response | None = None
 
     @property
@@ -83,13 +91,15 @@ class _RequestHandler(BaseHTTPRequestHandler):
             self.api.before_event()
         # X-Ray's, for an invocation that is not traced
         trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
+        now = time.monotonic()
+        self.api.invoked_at = self.api.invoked_at or now
+        left = self.api.invoked_at + self.api.seconds - now
         headers = {
             "Lambda-Runtime-Aws-Request-Id": self.api.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + self.api.seconds) * 1000)),
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + left) * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": self.api.function_arn,
             "Lambda-Runtime-Trace-Id": trace,
         }
-        self.api.given_at = time.monotonic()
         self._reply(HTTPStatus.OK, self.api.event, headers)
 
     def do_POST(self) -> None:

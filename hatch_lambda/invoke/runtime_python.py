@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
-import os
 import re
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,10 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-from hatch_lambda.common import process, tempfiles
 from hatch_lambda.common.errors import LambdaBuildError, PipError
 from hatch_lambda.common.interpreters import interpreter_to_build_with
-from hatch_lambda.common.target import ARCHITECTURES, PYTHON_OF_MAGIC_NUMBER, RUNTIMES
-from hatch_lambda.resolve.pip.variables import NOT_FOR_US
+from hatch_lambda.common.target import ARCHITECTURES, PYTHON_OF_MAGIC_NUMBER, RUNTIMES, Target
+from hatch_lambda.resolve.pip.installed import install_once
 from hatch_lambda.resolve.pip.words import error_lines
 from hatch_lambda.wheels.loadable import SYSTEM_OF
 from hatch_lambda.zip.reader import open_zip, readable
@@ -33,8 +30,8 @@ if TYPE_CHECKING:
     from hatch_lambda.common.ui import UI
     from hatch_lambda.wheels.machine_code import MachineCode
 
-# As in the extra `invoke`.
-_CLIENT = Requirement("awslambdaric>=3.0")
+# Older Pythons than the extra `invoke` is for have none of its versions.
+_CLIENT = Requirement("awslambdaric>=2.0")
 
 _RUNTIME_IN_NAME = re.compile(r"python3\.\d+(?!\d)")
 # Names of CPython's extension modules (PEP 3149) and bytecode (PEP 3147).
@@ -215,7 +212,18 @@ def client_files(python: RuntimePython, cache: Path, ui: UI) -> tuple[Path, ...]
     directory = cache / f"{_CLIENT.name}-{python.abi}"
     if not directory.is_dir():
         ui.status(f"Downloading {_CLIENT.name}, AWS's runtime client, for {python} (cached in {directory})")
-        _download(python, directory)
+        # Those for the oldest glibc of Lambda's run everywhere.
+        architectures = [each for each in ARCHITECTURES.values() if each.machine == python.machine]
+        platforms = [name for each in architectures for name in Target(RUNTIMES["python3.11"], each).platforms]
+        version = int(python.runtime.partition(".")[2])
+        if output := install_once(str(_CLIENT), directory, (3, version), [f"--platform={name}" for name in platforms]):
+            raise PipError(
+                f"{_CLIENT.name}, AWS's runtime client, could not be downloaded for {python}. pip says:\n  "
+                + "\n  ".join(error_lines(output))
+                + f"\nWhat you can do: check that pip can reach an index, or install `hatch-lambda[invoke]` under "
+                f"{python} and run it there.",
+                output=output,
+            )
     return tuple(directory.iterdir())
 
 
@@ -241,33 +249,3 @@ def _closure(requirement: Requirement, seen: set[str]) -> Iterator[importlib.met
     for needed in map(Requirement, distribution.requires or ()):
         if needed.name not in seen and (needed.marker is None or needed.marker.evaluate({"extra": ""})):
             yield from _closure(needed, seen)
-
-
-def _download(python: RuntimePython, directory: Path) -> None:
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    tempfiles.sweep(directory.parent, tempfiles.PART)
-    with tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.PART), dir=directory.parent) as scratch:
-        target = Path(scratch, "installed")
-        completed = process.run(
-            [
-                *(sys.executable, "-m", "pip", "--python", str(python.path)),
-                *("install", "--disable-pip-version-check", "--no-input", "--no-color", "--progress-bar=off"),
-                *("--only-binary=:all:", "--target", str(target), str(_CLIENT)),
-            ],
-            directory=Path(scratch),
-            environment={name: value for name, value in os.environ.items() if name not in NOT_FOR_US},
-            on_line=lambda _line: None,
-        )
-        if completed.exit_code:
-            raise PipError(
-                f"{_CLIENT.name}, AWS's runtime client, could not be downloaded for {python}. pip says:\n  "
-                + "\n  ".join(error_lines(completed.output))
-                + f"\nWhat you can do: check that pip can reach an index, or install `hatch-lambda[invoke]` under "
-                f"{python} and run it there.",
-                output=completed.output,
-            )
-        try:
-            target.rename(directory)
-        except OSError:
-            if not directory.is_dir():  # else another process was faster, and its download is as good
-                raise

@@ -23,7 +23,7 @@ _INTERVAL = 0.05
 
 @dataclass
 class Supervisor:
-    """Serves, measures and ends one process of a runtime."""
+    """Serves, measures and ends one process of a runtime. Its init is part of the invocation if that has begun."""
 
     invocation: Invocation
     api: RuntimeApi
@@ -35,13 +35,17 @@ class Supervisor:
     _peak_memory: int = 0
 
     def __post_init__(self) -> None:
-        self.api.before_event, self.api.before_response = self._log_start, self._measure
+        self._is_retry = self.api.invoked_at is not None
+        if self._is_retry:
+            self._log_start()
+        self.api.before_event = self._measure if self._is_retry else self._log_start
+        self.api.before_response = self._measure
 
     def result(self) -> Result:
         """Wait for the result. Lambda's own lines end the log."""
         ended = self._serve()
         self._read_clock()
-        response, given_at = self.api.response, self.api.given_at
+        response, invoked_at = self.api.response, self.api.invoked_at
         over = response.at if response else time.monotonic()
         kill(self.process)
         self.log.pump()
@@ -58,9 +62,10 @@ class Supervisor:
             payload=payload,
             error=error,
             init_seconds=(self.api.asked_at or over) - self._started_at,
-            seconds=None if given_at is None else over - given_at,
+            seconds=None if invoked_at is None else over - invoked_at,
             memory=self.invocation.memory,
             peak_memory=self._peak_memory,
+            init_retried=self._is_retry,
         )
         self._log_end(result)
         return result
@@ -84,10 +89,10 @@ class Supervisor:
 
     @property
     def _time_left(self) -> float:
-        """Seconds left of the init or, once it is over, of the invocation."""
-        if self.api.given_at is None:
+        """Seconds left of the init or, once it has begun, of the invocation."""
+        if self.api.invoked_at is None:
             return self._started_at + self.invocation.init_timeout - time.monotonic()
-        return self.api.given_at + self.invocation.timeout - time.monotonic()
+        return self.api.invoked_at + self.invocation.timeout - time.monotonic()
 
     def _failure(self) -> FunctionError | None:
         if self.api.response:
@@ -98,7 +103,7 @@ class Supervisor:
             return self._error("Runtime.ExitError", in_words(exit_code))
         if self._time_left > 0:
             return None
-        if self.api.given_at is None:
+        if self.api.invoked_at is None:
             message = f"Init timed out after {self.invocation.init_timeout:.2f} seconds"
         else:
             message = f"Task timed out after {self.invocation.timeout:.2f} seconds"
@@ -129,10 +134,12 @@ class Supervisor:
 
     def _log_end(self, result: Result) -> None:
         error = result.error
-        if error and error.status == "timeout":
+        if self._is_retry and self.api.asked_at is None:
+            self.log.write(result.init_report)
+        if error and error.status == "timeout" and result.seconds is not None:
             now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
             self.log.write(f"{now}Z {result.request_id} {error.message.partition('Error: ')[2]}")
-        elif error and error.status:
+        elif error and error.status == "error":
             self.log.write(error.message)
             self.log.write(error.type)
         if result.seconds is not None:

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from hatch_lambda.common.target import Target
 
 # `module.tag.so`, with the tags of CPython (PEP 3149), PyPy and Windows.
-_TAGGED_EXTENSION = re.compile(r"(?P<module>[^./]+)\.(?:(?:cpython|pypy|graalpy|cp|pp)-?\d[\w-]*|abi3t?)\.(?:so|pyd)$")
+_TAGGED_EXTENSION = re.compile(
+    r"(?P<module>[^./]+)\.(?:(?:cpython|pypy|graalpy|cp|pp)-?\d[\w-]*|abi3t?(?:-[\w-]+)?)\.(?:so|pyd)$"
+)
 _PLAIN_EXTENSION = re.compile(r"(?P<module>[^./]+)\.(?:so|pyd)$")
 _SCHEME = re.compile(r"^[^/]+\.data/(?:purelib|platlib|data)/")
 _SCRIPTS = re.compile(r"^[^/]+\.data/scripts/")

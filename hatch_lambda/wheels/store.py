@@ -42,6 +42,7 @@ _KINDS = {
     "bytecode": ("bytecode/**/*", r"bytecode/.+\.(?:zip|json)"),
     "stripped": ("stripped/*.zip", r"stripped/.+\.zip"),
     "clients": ("runtime-clients/**/*", r"runtime-clients/.+"),
+    "pips": ("pips/**/*", r"pips/.+"),
     "begun": ("begun/*", rf"begun/{re.escape(PART)}[^/]+"),
 }
 """A glob and a pattern for the paths of each kind of files."""
@@ -254,6 +255,11 @@ class Store:
     @property
     def runtime_clients(self) -> Path:
         return self.root / "runtime-clients"
+
+    @property
+    def pips(self) -> Path:
+        """Where pip is for Pythons that the installed one does not support."""
+        return self.root / "pips"
 
     @property
     def begun(self) -> Path:

@@ -26,7 +26,7 @@ from hatch_lambda.config.settings import load
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import Store, StoredWheel
 from hatch_lambda.zip import writer
-from tests.support.lambda_runtime import pythons_at_hand
+from tests.support.lambda_runtime import EVERY_RUNTIME, python_of, pythons_at_hand
 from tests.support.marks import first_quick
 from tests.support.packages import make_wheel
 
@@ -339,17 +339,15 @@ BEFORE = f"{ALL}\nclass f:\n    class Inner: axis = limit = 1\n\xe9 = 1\n"
 
 
 class TestTheSameBytes:
-    @pytest.fixture(params=RUNTIMES)
+    @pytest.fixture(params=EVERY_RUNTIME)
     def version(self, request: pytest.FixtureRequest) -> str:
-        version = str(request.param).removeprefix("python")
-        if version not in pythons_at_hand():  # each compiles and loads its own bytecode; no other can stand in
-            pytest.skip(f"no CPython {version} at hand")
-        return version
+        python_of(str(request.param))  # or a skip: each compiles and loads its own bytecode; no other can stand in
+        return str(request.param)
 
     def test_in_every_folder_order_and_process(
         self, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        python = str(pythons_at_hand()[version])
+        python = str(python_of(version))
         own = {f"m{number}.py": source for number, source in enumerate(UNSTABLE.values())}
         made = []
         for number, files in enumerate((own, {"a.py": BEFORE, **own, "z.py": ALL}, dict(reversed(own.items())))):
@@ -375,7 +373,7 @@ class TestTheSameBytes:
         made = set()
         for number, before in enumerate(("", busy, "")):
             statements = f"import sys; sys.path.insert(0, {str(folder)!r})\n{before}\n{program}"
-            command = [str(pythons_at_hand()[version]), "-B", "-s", "-S", "-c", statements]
+            command = [str(python_of(version)), "-B", "-s", "-S", "-c", statements]
             environment = {**os.environ, "PYTHONHASHSEED": str(number)}
             finished = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
             made.add(finished.stdout)
@@ -383,7 +381,7 @@ class TestTheSameBytes:
         assert len(made) == 1
 
     def test_cached_bytecode_is_identical(self, version: str, tmp_path: Path) -> None:
-        python = str(pythons_at_hand()[version])
+        python = str(python_of(version))
         kept = set()
         for folder in (tmp_path / "1", tmp_path / "2"):
             laid = Kit(folder).lay({"all.py": ALL, "before.py": BEFORE, **BAD}, version=version, python=python)
@@ -393,7 +391,7 @@ class TestTheSameBytes:
         assert len(kept) == 1
 
     def test_the_code_behaves_the_same(self, version: str, kit: Kit, tmp_path: Path) -> None:
-        python = pythons_at_hand()[version]
+        python = python_of(version)
         tests = "'axis' in {'axis', None}, None in {'axis', None}, 'x' in {'axis', None}, len({(1, None), ('b', None)})"
         program = f"{ALL}\nprint({tests}, f.__qualname__, TEXT == tuple('{{\xe9 '))\n"
         laid = kit.lay({"m.py": program}, version=version, python=str(python))
@@ -723,8 +721,8 @@ class TestTheInterpreter:
         assert list(again.store.root.glob("bytecode/interpreter-*.json")) == []
 
 
-def test_the_magic_numbers_are_those_of_the_interpreters_at_hand() -> None:
+@pytest.mark.parametrize("version", EVERY_RUNTIME)
+def test_the_magic_numbers_are_those_of_the_interpreters(version: str) -> None:
     ask = "import importlib.util as u; print(int.from_bytes(u.MAGIC_NUMBER[:2], 'little'))"
-    for version, python in pythons_at_hand().items():
-        said = subprocess.run([python, "-I", "-c", ask], capture_output=True, text=True, check=True).stdout
-        assert int(said) == RUNTIMES[f"python{version}"].magic_number
+    said = subprocess.run([python_of(version), "-I", "-c", ask], capture_output=True, text=True, check=True).stdout
+    assert int(said) == RUNTIMES[f"python{version}"].magic_number

@@ -226,6 +226,9 @@ class TestTests:
             "from shop import (\n    code,\n    tests as t,\n)\nt.helper",
             "from shop \\\n    import tests\ntests.helper",
             "import os, shop.tests.helper as helper",
+            "lazy from shop.tests import helper",  # Python 3.15's
+            "lazy import shop.tests.helper as helper",
+            "lazy = 1\nlazy from .tests import (\n    helper,\n)",
             "if x: import shop.tests.helper",
             "def f():\n    from .tests import helper",
             "try:\n    from .tests import helper\nexcept ImportError:\n    pass",

@@ -162,7 +162,7 @@ class TestChoices:
     ) -> None:
         assert str(settings_of(runtime=runtime, architecture=architecture).target) == f"{runtime}-{architecture}"
 
-    @pytest.mark.parametrize("runtime", ["python3.9", "python3.99", "3.13", "Python3.13", "python3.13 ", "nodejs22.x"])
+    @pytest.mark.parametrize("runtime", ["python3.7", "python3.99", "3.13", "Python3.13", "python3.13 ", "nodejs22.x"])
     def test_an_unknown_runtime_is_an_error_that_lists_all(
         self, runtime: str, faults_of: Callable[..., tuple[str, ...]]
     ) -> None:
@@ -517,7 +517,7 @@ class TestEnvironment:
     @pytest.mark.parametrize(
         ("variable", "value", "allowed"),
         [
-            ("HATCH_LAMBDA_RUNTIME", "3.13", "one of `python3.10`"),
+            ("HATCH_LAMBDA_RUNTIME", "3.13", "one of `python3.8`"),
             ("HATCH_LAMBDA_ARCHITECTURE", "aarch64", "one of `x86_64`, `arm64`"),
             ("HATCH_LAMBDA_PYTHON", "gone/python", "no such file"),
         ],

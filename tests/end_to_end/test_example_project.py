@@ -13,7 +13,7 @@ import pytest
 
 from hatch_lambda.wheels.machine_code import scan_wheel
 from tests.support.example_project import EXAMPLE
-from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, pythons_at_hand
+from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, python_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,23 +109,29 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="AWS's runtime client has wheels for Linux only")
-@pytest.mark.parametrize("version", RUNTIMES)
-def test_it_answers_under_lambdas_own_runtime_client(version: str, clients: Path, built_example: BuiltExample) -> None:
-    if version not in pythons_at_hand():  # it is run by the very Python that it is for
-        pytest.skip(f"no CPython {version} at hand")
+@pytest.mark.parametrize(
+    ("version", "architecture"),
+    # It requires Python 3.9. On arm64, one for each Amazon Linux.
+    [*((version, "x86_64") for version in RUNTIMES[1:]), ("3.11", "arm64"), ("3.14", "arm64")],
+)
+def test_it_answers_under_lambdas_own_runtime_client(
+    version: str, architecture: str, clients: Path, built_example: BuiltExample
+) -> None:
+    emulated = "arm64" if architecture == "arm64" else ""
+    python_of(version, emulated)  # or a skip: it is run by the very Python that it is for
 
-    made = built_example(f"python{version}", "x86_64")
+    made = built_example(f"python{version}", architecture)
 
-    assert made.name == f"orders-1.0-python{version}-x86_64.zip"
-    assert_whole(made, "x86_64")
-    created = _invoke(made, version, "event.json", clients)
+    assert made.name == f"orders-1.0-python{version}-{architecture}.zip"
+    assert_whole(made, architecture)
+    created = _invoke(made, version, "event.json", clients, emulated)
     assert created.error is None, created
     assert _with_parsed_body(created.response) == {
         "statusCode": 201,
         "headers": {"content-type": "application/json", "location": f"/orders/{ORDER_ID}"},
         "body": CREATED,
     }
-    refused = _invoke(made, version, "invalid_event.json", clients)
+    refused = _invoke(made, version, "invalid_event.json", clients, emulated)
     assert refused.error is None, refused
     assert _with_parsed_body(refused.response) == {
         "statusCode": 422,
@@ -134,13 +140,14 @@ def test_it_answers_under_lambdas_own_runtime_client(version: str, clients: Path
     }
 
 
-def _invoke(made: Path, version: str, event: str, clients: Path) -> Invocation:
+def _invoke(made: Path, version: str, event: str, clients: Path, architecture: str) -> Invocation:
     return invoke(
         made,
         version=version,
         handler="orders.app.handler",
         event=json.loads(EXAMPLE.joinpath(event).read_text(encoding="utf-8")),
         clients=clients,
+        architecture=architecture,
     )
 
 

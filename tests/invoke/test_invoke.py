@@ -193,17 +193,55 @@ class TestFailures:
         assert time.monotonic() - begun < 30
 
     @pytest.mark.slow
-    def test_an_init_that_times_out(self, tmp_path: Path) -> None:
-        code = zipped(tmp_path / "app.zip", {"app.py": "import time; time.sleep(600)"})
-        log: list[str] = []
+    def test_an_init_that_times_out_twice(self, tmp_path: Path) -> None:
+        code = zipped(tmp_path / "app.zip", {"app.py": "import time; print('begins'); time.sleep(600)"})
 
-        result = invoke(Invocation(code, "app.handler", init_timeout=1), on_log=log.append)
+        result = run(code, "app.handler", "--init-timeout", "1", "--timeout", "2")
 
-        assert result.error
-        assert result.error.message.endswith("Error: Init timed out after 1.00 seconds")
-        assert result.seconds is None
-        assert log[-1].startswith("INIT_REPORT Init Duration: 1")
-        assert log[-1].endswith("Phase: init\tStatus: timeout")
+        assert failure(result)["errorType"] == "Sandbox.Timedout"
+        assert failure(result)["errorMessage"].endswith("Error: Task timed out after 2.00 seconds")
+        assert re.fullmatch(
+            r"""begins
+INIT_REPORT Init Duration: 1\d\d\d\.\d\d ms\tPhase: init\tStatus: timeout
+START RequestId: ([\w-]+) Version: \$LATEST
+begins
+INIT_REPORT Init Duration: [12]\d\d\d\.\d\d ms\tPhase: invoke\tStatus: timeout
+[\dTZ:-]+ \1 Task timed out after 2\.00 seconds
+END RequestId: \1
+REPORT RequestId: \1\tDuration: 2\d\d\d\.\d\d ms\tBilled Duration: 2\d\d\d ms\tMemory Size: 128 MB\t"""
+            r"""Max Memory Used: \d+ MB\tStatus: timeout
+Warning: the init took more than 1 seconds, so it was retried [^\n]* pass --init-timeout SECONDS
+""",
+            result.stderr,
+        ), result.stderr
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("then", "error"), [("", ""), ("os._exit(9)", "Runtime.ExitError")])
+    def test_an_init_that_times_out_once(self, then: str, error: str, tmp_path: Path) -> None:
+        first = f"import os, time\nif not os.path.exists({str(tmp_path / 'begun')!r}):\n"
+        first += f"    open({str(tmp_path / 'begun')!r}, 'x')\n    time.sleep(600)\n{then}\n"
+        handler = "def handler(event, context): return context.get_remaining_time_in_millis()\n"
+        code = zipped(tmp_path / "app.zip", {"app.py": first + "time.sleep(1)\n" + handler})
+
+        result = run(code, "app.handler", "--init-timeout", "2")
+
+        assert "Phase: init\tStatus: timeout\nSTART RequestId: " in result.stderr
+        if error:
+            assert failure(result)["errorType"] == error
+            assert f"\tPhase: invoke\tStatus: error\tError Type: {error}\n" in result.stderr
+        else:
+            assert 0 < json.loads(result.stdout) < 59_000  # of 60, one went by in the second init
+            assert "Phase: invoke" not in result.stderr
+        assert "Init Duration: " not in result.stderr.rpartition("\nREPORT ")[2]
+
+    def test_there_is_more_time_for_an_init_on_a_slow_machine(self, tmp_path: Path) -> None:
+        code = zipped(tmp_path / "app.zip", {"app.py": "import time; time.sleep(1.5)\ndef handler(*_): return 1\n"})
+
+        result = run(code, "app.handler", "--init-timeout", "60", "--timeout", "1")
+
+        assert result.stdout == "1\n"
+        assert "Init Duration: 1" in result.stderr
+        assert "INIT_REPORT" not in result.stderr
 
     def test_a_response_above_lambdas_limit(self, app: Path) -> None:
         error = failure(run(app, "app.size", "--event", "7000000"))
@@ -220,12 +258,13 @@ class TestFailures:
 
 
 class TestTimeout:
+    @pytest.mark.parametrize("option", ["--timeout", "--init-timeout"])
     @pytest.mark.parametrize("timeout", ["nan", "inf", "-inf", "1e400", "0", "-1", "901", "x"])
-    def test_it_must_be_a_number_of_seconds_as_lambda_takes_it(self, timeout: str, app: Path) -> None:
-        result = run(app, "app.echo", f"--timeout={timeout}")
+    def test_it_must_be_a_number_of_seconds_as_lambda_takes_it(self, timeout: str, option: str, app: Path) -> None:
+        result = run(app, "app.echo", f"{option}={timeout}")
 
         assert result.exit_code == 2
-        assert "Invalid value for '--timeout'" in result.stderr
+        assert f"Invalid value for '{option}'" in result.stderr
 
     @pytest.mark.parametrize("timeout", [math.nan, math.inf, 0, -1.0, 901])
     def test_the_same_from_python(self, timeout: float, app: Path) -> None:

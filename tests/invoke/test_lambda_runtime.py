@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.support.functions import zipped
-from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, pythons_at_hand
+from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, python_of, pythons_at_hand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,7 @@ def handler(event, context):
     task_root = os.environ["LAMBDA_TASK_ROOT"]
     return {
         "python": "{}.{}".format(*sys.version_info),
+        "machine": os.uname().machine,
         "path0": sys.path[0],
         "task_root": task_root,
         "got": event,
@@ -59,8 +60,7 @@ class Run(Protocol):
 @pytest.fixture(params=RUNTIMES)
 def version(request: pytest.FixtureRequest) -> str:
     name = str(request.param)
-    if name not in pythons_at_hand():  # what is for one minor version loads in no other
-        pytest.skip(f"no CPython {name} at hand")
+    python_of(name)  # or a skip: what is for one minor version loads in no other
     return name
 
 
@@ -92,6 +92,17 @@ def test_a_function_runs_and_answers(run: Run, version: str, tmp_path: Path) -> 
     assert answer["temporary"] is True
     assert answer["request"]
     assert 0 < int(str(answer["left"])) <= 60_000
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.14"])  # one for each Amazon Linux
+def test_a_function_runs_on_arm64(version: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    function = zipped(tmp_path / "function.zip", {"app.py": APP})
+    clients = tmp_path_factory.getbasetemp() / "runtime-clients"
+
+    outcome = invoke(function, "app.handler", version=version, architecture="arm64", event={}, clients=clients)
+
+    assert outcome.error is None, outcome
+    assert (facts(outcome.response)["python"], facts(outcome.response)["machine"]) == (version, "aarch64")
 
 
 def test_a_handler_that_raises(run: Run, tmp_path: Path) -> None:

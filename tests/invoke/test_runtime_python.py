@@ -140,11 +140,11 @@ class TestInterpreter:
         assert said in " ".join(result.stderr.split())
 
     def test_an_unsupported_runtime(self, app: Path) -> None:
-        result = run(app.rename(app.with_name("app-python3.8.zip")), "app.echo")
+        result = run(app.rename(app.with_name("app-python3.7.zip")), "app.echo")
 
         assert result.exit_code == 1
         assert (
-            "app-python3.8.zip is for python3.8, judging by its name or its files; hatch-lambda supports"
+            "app-python3.7.zip is for python3.7, judging by its name or its files; hatch-lambda supports"
             in result.stderr
         )
 
@@ -194,13 +194,13 @@ class TestClient:
 
     @pytest.mark.slow
     def test_a_failed_download_shows_pips_message(self, app: Path, index: Path, temporary: Path) -> None:
-        make_wheel(index, "awslambdaric", "2.0")
+        make_wheel(index, "awslambdaric", "1.0")
 
         result = run(app, "app.echo")
 
         assert (result.exit_code, result.stdout) == (1, "")
         assert "could not be downloaded for Python" in result.stderr
-        assert "No matching distribution found for awslambdaric>=3.0" in result.stderr
+        assert "No matching distribution found for awslambdaric>=2.0" in result.stderr
         assert "hatch-lambda[invoke]" in result.stderr
         assert not [path for path in temporary.iterdir() if path.name.startswith("hatch-lambda-invoke-")]
         assert not list(Path(os.environ["HATCH_LAMBDA_CACHE_DIR"], "runtime-clients").iterdir())

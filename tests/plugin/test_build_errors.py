@@ -48,7 +48,7 @@ def test_for_a_lone_module_the_message_has_the_two_lines_that_work(new_project: 
 @pytest.mark.usefixtures("python_of_the_runtime")
 def test_all_faults_of_the_table_come_at_once(new_project: NewProject) -> None:
     project = new_project(
-        '[tool.hatch.build.hooks.lambda]\nruntime = "python3.9"\narchitecture = "amd64"\nprefer-binary = "yes"\n'
+        '[tool.hatch.build.hooks.lambda]\nruntime = "python3.7"\narchitecture = "amd64"\nprefer-binary = "yes"\n'
         'requirements = "requirements.txt"\nconstraints = ["nowhere.txt"]\ncompatible = ["foo", 3]\non-missing = true\n'
         'pip-args = [""]\nbuild-directory = "."\npython = "no/python"\n'
     )
@@ -62,13 +62,13 @@ def test_all_faults_of_the_table_come_at_once(new_project: NewProject) -> None:
         *("pip-args", "build-directory", "python"),
     }
     runtime = next(fault for fault in faults if "runtime" in fault)
-    assert "python3.9" in runtime
-    assert "`python3.10`" in runtime
-    assert "`python3.14`" in runtime
+    assert "python3.7" in runtime
+    assert "`python3.8`" in runtime
+    assert "`python3.15`" in runtime
 
 
 def test_faults_under_the_target_have_their_own_path(new_project: NewProject) -> None:
-    project = new_project('[tool.hatch.build.targets.lambda.hooks.lambda]\nruntime = "python3.9"\n')
+    project = new_project('[tool.hatch.build.targets.lambda.hooks.lambda]\nruntime = "python3.7"\n')
 
     assert project.fail().startswith("Field `tool.hatch.build.targets.lambda.hooks.lambda.runtime` ")
 

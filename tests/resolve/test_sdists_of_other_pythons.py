@@ -49,7 +49,7 @@ def make_sdist_for(python: tuple[int, int], index: Path, *, build_requires: str 
 @pytest.fixture
 def other() -> tuple[int, int]:
     """The version of another Python that is at hand."""
-    for name in sorted(pythons_at_hand(), reverse=True):
+    for name in reversed(pythons_at_hand()):
         version = (int(name.split(".")[0]), int(name.split(".")[1]))
         if version != sys.version_info[:2]:
             return version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import platform
 import re
 import sys
 from dataclasses import dataclass
@@ -14,13 +15,20 @@ import pytest
 from findpython.providers import ALL_PROVIDERS
 
 from hatch_lambda import invoke as product
+from tests.support import debian_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from findpython import PythonVersion
 
-RUNTIMES = ("3.10", "3.11", "3.12", "3.13", "3.14")
+RUNTIMES = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+
+EVERY_RUNTIME = [
+    pytest.param(version, marks=pytest.mark.index) if debian_python.SUITES.get(version) == "sid" else version
+    for version in RUNTIMES
+]
+"""For `parametrize` and `python_of`: some may have to be fetched."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,20 @@ def pythons_at_hand() -> dict[str, Path]:
         if version not in found and _starts_as(version, candidate):
             found[version] = candidate.executable
     return {version: found[version] for version in RUNTIMES if version in found}
+
+
+def python_of(version: str, architecture: str = "") -> Path:
+    """An interpreter of a version: one at hand, else Debian's; for an architecture that is named always Debian's.
+
+    Skips the test if there is none.
+    """
+    if not architecture and (found := pythons_at_hand().get(version)):
+        return found
+    try:
+        here = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        return debian_python.interpreter(version, architecture or here)
+    except debian_python.UnavailableError as error:
+        pytest.skip(f"no CPython {version} {f'for {architecture}' if architecture else 'at hand'}: {error}")
 
 
 def _candidates() -> Iterator[tuple[str, PythonVersion]]:
@@ -70,8 +92,9 @@ def invoke(
     clients: Path,
     layers: Sequence[Path] = (),
     timeout: float = 60,
+    architecture: str = "",
 ) -> Invocation:
-    """Run a zip as `hatch-lambda invoke` does, under the Python of that version, which has to be at hand.
+    """Run a zip as `hatch-lambda invoke` does, under `python_of` that version and architecture.
 
     `clients`: where AWS's runtime clients are cached that had to be downloaded.
     """
@@ -85,7 +108,7 @@ def invoke(
                 json.dumps(event).encode(),
                 layers=tuple(layers),
                 runtime=f"python{version}",
-                python=pythons_at_hand()[version],
+                python=python_of(version, architecture),
                 timeout=timeout,
                 init_timeout=timeout,
                 memory=512,

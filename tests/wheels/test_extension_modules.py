@@ -13,6 +13,7 @@ from hatch_lambda.wheels.extension_modules import is_never_imported, path_in_bun
         ("shop/app.cpython-313-x86_64-linux-musl.so", True),
         ("shop/app.pypy310-pp73-x86_64-linux-gnu.so", True),
         ("app.abi3t.so", True),
+        ("app.abi3-x86_64-linux-gnu.so", True),
         ("app.cp313-win_amd64.pyd", True),
         ("app.pyd", True),
         ("shop/app.cpython-313-darwin.so", True),
@@ -29,6 +30,20 @@ from hatch_lambda.wheels.extension_modules import is_never_imported, path_in_bun
 )
 def test_extensions_that_the_runtime_never_imports(path: str, never: bool) -> None:  # noqa: FBT001
     assert is_never_imported(path, Target(RUNTIMES["python3.13"], ARCHITECTURES["x86_64"])) is never
+
+
+@pytest.mark.parametrize(
+    ("path", "never"),
+    [
+        ("app.abi3-x86_64-linux-gnu.so", False),
+        ("app.abi3t-x86_64-linux-gnu.so", False),
+        ("app.abi3t.so", False),
+        ("app.abi3-aarch64-linux-gnu.so", True),
+        ("app.cpython-315t-x86_64-linux-gnu.so", True),
+    ],
+)
+def test_python3_15_imports_more(path: str, never: bool) -> None:  # noqa: FBT001
+    assert is_never_imported(path, Target(RUNTIMES["python3.15"], ARCHITECTURES["x86_64"])) is never
 
 
 @pytest.mark.parametrize("scheme", ["purelib", "platlib", "data"])

@@ -162,6 +162,21 @@ def test_syntax_newer_than_the_running_python_is_a_note() -> None:
     assert "app.py, line 1 cannot be parsed here" in str(note("app.handler", {"app.py": "t = t'{1}' 1\n"}, future))
 
 
+def test_lazy_imports_are_followed_whatever_python_builds() -> None:
+    newest = Target(RUNTIMES["python3.15"], ARCHITECTURES["arm64"])
+    lazy = "lazy import json\nif True:\n    lazy from orders import handler\n"
+
+    assert note("app.handler", {"app.py": lazy, "orders.py": GOOD}, newest) is None
+    assert "is not in the bundle" in str(note("app.handler", {"app.py": lazy}, newest))
+    assert "`handler` cannot be imported from `orders`" in str(
+        error("app.handler", {"app.py": lazy, "orders.py": ""}, newest)
+    )
+
+
+def test_lazy_imports_are_an_error_for_older_runtimes() -> None:
+    assert f"has a syntax error for {RUNNING}" in str(error("app.handler", {"app.py": "lazy import json\n" + GOOD}))
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="cannot parse the newer syntax itself")
 def test_syntax_newer_than_the_runtime_is_an_error() -> None:
     past = Target(RUNTIMES["python3.10"], ARCHITECTURES["arm64"])

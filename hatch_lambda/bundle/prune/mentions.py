@@ -101,7 +101,7 @@ def reads_headers(content: bytes) -> bool:
 
 
 def says_that_it_tests(content: bytes) -> bool:
-    return bool(re.search(rb"^\s*(?:from|import)\s+(?:unittest|pytest)\b", content, re.MULTILINE))
+    return bool(re.search(rb"^\s*(?:lazy\s+)?(?:from|import)\s+(?:unittest|pytest)\b", content, re.MULTILINE))
 
 
 def only_documents(content: bytes) -> bool:

@@ -35,7 +35,7 @@ STYLES = {
 _MAX_TILES = 3_600
 
 # PEP 3149, and the stable ABI: `_core.so` is enough for `_core.cpython-313-x86_64-linux-gnu.so`.
-_EXTENSION_TAG = re.compile(r"\.(?:cpython-\d+[a-z]*(?:-[\w-]+)?|abi3)(?=\.so$)")
+_EXTENSION_TAG = re.compile(r"\.(?:cpython-\d+[a-z]*(?:-[\w-]+)?|abi3t?(?:-[\w-]+)?)(?=\.so$)")
 
 
 class _View(NamedTuple):

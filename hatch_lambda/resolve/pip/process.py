@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.specifiers import SpecifierSet
+
 from hatch_lambda.common.errors import UnsupportedPipError
 from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.process import Completed, leaving_none, run
 from hatch_lambda.common.source_trees import setuptools_aside
 from hatch_lambda.resolve.pip import for_target
+from hatch_lambda.resolve.pip.installed import install_once
 from hatch_lambda.resolve.pip.listener import PROGRESS, Listener
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
-from hatch_lambda.resolve.pip.words import has_failed_backend
+from hatch_lambda.resolve.pip.words import error_lines, has_failed_backend
 from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
@@ -88,7 +91,7 @@ def pip_download(
     interpreter = interpreter or job.resolver
     command = [str(interpreter.path if interpreter else sys.executable), str(for_target.PROGRAM), str(request)]
     if interpreter:  # which need not have pip
-        command.append(str(_folder_of_pip()))
+        command.append(str(_folder_of_pip(job, interpreter.python)))
     with leaving_none(_mark(job)):
         completed = run(
             command,
@@ -132,7 +135,10 @@ def pip_wheel(  # noqa: PLR0913 - what a build depends on, and its name
     requirements do come from pip's cache, in the processes that pip starts for them.
     `subject`: what is built, for progress.
     """
-    runner = _folder_of_pip() / "pip" / "__pip-runner__.py"
+    try:
+        runner = _folder_of_pip(job, job.interpreter.python) / "pip" / "__pip-runner__.py"
+    except UnsupportedPipError as error:
+        return Completed(1, str(error))
     command = [
         *(str(interpreter), str(runner), "wheel", *_QUIET_AND_UNATTENDED, "--progress-bar=off", "--no-cache-dir"),
         # Stage 1 has checked Requires-Python for the target; this interpreter may be another.
@@ -144,9 +150,21 @@ def pip_wheel(  # noqa: PLR0913 - what a build depends on, and its name
         return run(command, directory=job.settings.root, environment=environment, on_line=on_line)
 
 
-def _folder_of_pip() -> Path:
-    """The directory that pip can be imported from."""
-    return Path(str(importlib.metadata.distribution("pip").locate_file("")))
+def _folder_of_pip(job: Job, python: tuple[int, int]) -> Path:
+    """The directory that a Python can import pip from; for old Pythons, a pip that supports them is downloaded once.
+
+    Raises `UnsupportedPipError`.
+    """
+    pip, version = importlib.metadata.distribution("pip"), "{}.{}".format(*python)
+    if SpecifierSet(pip.metadata["Requires-Python"] or "").contains(version):
+        return Path(str(pip.locate_file("")))
+    folder = user_store(job.settings.fallback_store).pips / f"python{version}"
+    if output := install_once("pip>=25.0", folder, python, ["--no-deps", *job.settings.pip_args]):
+        raise UnsupportedPipError(
+            f"error: pip {pip.version} does not support Python {version}, and one that does cannot be downloaded:\n"
+            + "\n".join(error_lines(output))
+        )
+    return folder
 
 
 def pip_environment(job: Job) -> dict[str, str]:

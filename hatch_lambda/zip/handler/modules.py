@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import warnings
 from functools import cached_property
@@ -124,9 +125,21 @@ class Unreadable(NamedTuple):
     certain: bool
 
 
+# PEP 810
+_LAZY_IMPORTS = (3, 15)
+_LAZY = re.compile(rb"^([ \t]*)lazy[ \t]+(?=(?:import|from)\b)", re.MULTILINE)
+
+
+def without_lazy(source: bytes) -> bytes:
+    """Source with plain imports for lazy ones, which only Python 3.15 can parse: they bind the same names."""
+    return source if sys.version_info >= _LAZY_IMPORTS else _LAZY.sub(rb"\1", source)
+
+
 def parsed(file: BundleFile, target: Target) -> ast.Module | Unreadable:
     content, version = file.source.read(), target.runtime.python
     running = sys.version_info[:2]
+    if version >= _LAZY_IMPORTS:
+        content = without_lazy(content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -14,6 +14,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hatch_lambda.zip.handler.modules import without_lazy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -70,7 +72,7 @@ def handlers_in(source: bytes) -> list[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on what the module's author should be warned of
-            return ModuleNames(ast.parse(source), "").likely_handlers
+            return ModuleNames(ast.parse(without_lazy(source)), "").likely_handlers
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from hatch_lambda.common.errors import ResolutionError, UnsupportedPipError
 from hatch_lambda.resolve.pip import for_target
 from hatch_lambda.resolve.pip.for_target import EXIT_UNSUPPORTED_PIP
-from tests.support.lambda_runtime import pythons_at_hand
+from tests.support.lambda_runtime import python_of, pythons_at_hand
 from tests.support.marks import first_quick
 from tests.support.packages import make_sdist, make_wheel, source_files
 from tests.support.pip_for_target import RUNNING, Answer, Pip, ask, cache, environment_of, other_runtime, target_of
@@ -428,14 +428,12 @@ def pips(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 @pytest.mark.index
 class TestEveryPipThatIsAllowed:
-    @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+    @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"])
     @pytest.mark.parametrize("which", ["oldest", "newest"])
     def test_it_resolves_for_the_target_whatever_python_runs_it(
         self, which: str, version: str, pips: Mapping[str, Path], tmp_path: Path
     ) -> None:
-        if version not in pythons_at_hand():
-            pytest.skip(f"no Python {version} at hand")
-        pip = Pip(pythons_at_hand()[version], pips[which])
+        pip = Pip(python_of(version), pips[which])
 
         assert_resolves_for(target_of(other_runtime(version), "arm64"), tmp_path / "index", pip)
 

@@ -1,0 +1,1 @@
+"""Building native code for the target with a cross compiler."""
