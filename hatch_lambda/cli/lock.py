@@ -13,12 +13,14 @@ from packaging.utils import NormalizedName, canonicalize_name
 from hatch_lambda import pipeline
 from hatch_lambda.common.errors import LambdaBuildError, ResolutionError
 from hatch_lambda.common.ui import counted
+from hatch_lambda.config.lock_tools import LOCK_TOOLS
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.plugin.display import aborting
 from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.lock.coverage import check_coverage
 from hatch_lambda.resolve.lock.download import in_store
-from hatch_lambda.resolve.lock.read import LockFileError, read
+from hatch_lambda.resolve.lock.export import load
+from hatch_lambda.resolve.lock.read import LockFileError, label, read
 from hatch_lambda.resolve.lock.select import packages_for, select, versions
 from hatch_lambda.resolve.lock.write import changes, machine_bound, write
 from hatch_lambda.resolve.pip.words import is_not_found, spellings_of
@@ -26,7 +28,7 @@ from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from packaging.version import Version
 
@@ -66,27 +68,42 @@ def lock(  # noqa: PLR0913 - click passes each option
     build = LambdaBuilder(str(project.resolve())).current
     with aborting(build.builder.app):
         requests = _by_file({version: build.request(version) for version in build.settings}, names)
+        if not check:
+            _refuse_other_tools(requests)
     if check:
         _check(requests)
         return
     reporter = build.reporter(verbose=verbose)
-    for path, request in requests.items():
+    for path, request in requests:
         store = user_store(request.settings.fallback_store)
         with locks.building(store, request.directory, reporter.line):
             _update(path, request, None if upgrade else frozenset(map(canonicalize_name, upgraded)), store, reporter)
 
 
-def _by_file(requests: Mapping[str, Request], names: tuple[str, ...]) -> dict[Path, Request]:
-    """The request that each lock file is for. Raises `LambdaBuildError` if two different ones share a file."""
+def _refuse_other_tools(requests: Iterable[tuple[Path, Request]]) -> None:
+    for path, request in requests:
+        if tool := LOCK_TOOLS.get(path.name):
+            raise LambdaBuildError(
+                f"{label(path, request.settings)} is written by {tool.name}: `{tool.lock}` updates it, and "
+                "`hatch-lambda lock --check` checks it."
+            )
+
+
+def _by_file(requests: Mapping[str, Request], names: tuple[str, ...]) -> list[tuple[Path, Request]]:
+    """The requests that each lock file is for.
+
+    Those of other tools may be for several. Raises `LambdaBuildError` if two different ones share one of ours.
+    """
     if unknown := sorted(set(names) - set(requests)):
         raise LambdaBuildError(f"This project has no {', '.join(unknown)}; it has {', '.join(requests)}.")
     chosen = {name: request for name, request in requests.items() if not names or name in names}
-    found: dict[Path, tuple[str, Request]] = {}
+    found: dict[tuple[Path, object], tuple[str, Request]] = {}
     for name, request in chosen.items():
         path = request.settings.lock_file
         if path is None:
             continue
-        other_name, other = found.setdefault(path, (name, request))
+        shared = _inputs(request) if path.name in LOCK_TOOLS else None
+        other_name, other = found.setdefault((path, shared), (name, request))
         if _inputs(other) != _inputs(request):
             raise LambdaBuildError(
                 f"`{other_name}` and `{name}` resolve differently (dependencies or settings), so they cannot share the "
@@ -98,7 +115,7 @@ def _by_file(requests: Mapping[str, Request], names: tuple[str, ...]) -> dict[Pa
             f"There is no lock file to write: `{table}.lock-file` is not set. Add to pyproject.toml:\n\n"
             f'[{table}]\nlock-file = "pylock.{{target}}.toml"'
         )
-    return {path: request for path, (_name, request) in found.items()}
+    return [(path, request) for (path, _shared), (_name, request) in found.items()]
 
 
 def _inputs(request: Request) -> tuple[object, ...]:
@@ -106,15 +123,15 @@ def _inputs(request: Request) -> tuple[object, ...]:
     settings = dataclasses.replace(
         request.settings, lock_file=None, on_missing="error", extras=frozenset(), dependency_groups=frozenset()
     )
-    return (request.requirements, request.constraints, settings.compatible, settings.facts("resolution"))
+    return (request.requirements, request.constraints, settings.compatible, *settings.facts("resolution").items())
 
 
-def _check(requests: Mapping[Path, Request]) -> None:
+def _check(requests: Iterable[tuple[Path, Request]]) -> None:
     faults = []
-    for path, request in requests.items():
+    for path, request in requests:
         settings = request.settings
         try:
-            present = read(path, settings)
+            present = load(path, settings)
             chosen = select(present)
             cached = in_store(chosen, settings)
             check_coverage(present, chosen, request, cached)
@@ -123,6 +140,8 @@ def _check(requests: Mapping[Path, Request]) -> None:
             continue
         covers = f"{present.label} covers {request.subject} for {settings.target.description}"
         click.echo(f"{covers}: {counted(len(chosen), 'distribution')}")
+        for doubt in present.doubts:
+            click.echo(f"  ({doubt})")
         if unseen := len(chosen) - len(cached):
             is_not, they_require = ("is not", "it requires") if unseen == 1 else ("are not", "they require")
             click.echo(f"  ({unseen} of them {is_not} cached, so only a build can check what {they_require}.)")

@@ -87,7 +87,7 @@ def walk(
         return
     raw_lines = list(_logical_lines(text))
     variables = frozenset(name for raw in raw_lines for name in _VARIABLE.findall(raw))
-    lines = tuple(_parsed(_VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[0], raw)) for raw in raw_lines)
+    lines = tuple(map(_parsed, raw_lines))
     yield RequirementsFile(path, is_constraints, content, lines, variables)
     for line in lines:
         if line.requirement or line.editable:
@@ -97,6 +97,11 @@ def walk(
             if found := list(values_of(names, line.options)):
                 yield from walk(found[0], path.parent, is_constraints=constrains, above=above | {path})
                 break
+
+
+def lines_of(text: str) -> tuple[Line, ...]:
+    """The logical lines of a file by itself."""
+    return tuple(map(_parsed, _logical_lines(text)))
 
 
 def decode(content: bytes) -> str:
@@ -132,8 +137,9 @@ def _abbreviates(word: str, names: tuple[str, ...]) -> bool:
     return len(word) > len("--xx") and names[-1].startswith(word)
 
 
-def _parsed(line: str) -> Line:
+def _parsed(raw: str) -> Line:
     """Cut into requirement and options, as pip does it: at the first word that begins with `-`."""
+    line = _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[0], raw)
     words = line.split(" ")
     first = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
     options = " ".join(words[first:])

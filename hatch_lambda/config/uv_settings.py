@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.config.workspace import Workspace
 
-LOCK_FILE = (
-    "A lock file holds it: `uv export --format pylock.toml -o pylock.toml`, and `lock-file` in the hook's table."
-)
+LOCK_FILE = 'A lock file holds it: set `lock-file` in the hook\'s table to `"uv.lock"`.'
 _IGNORED = {
     "override-dependencies": f"pip has no overrides. {LOCK_FILE}",
     "exclude-dependencies": "pip resolves them, too. `provided` in the hook's table leaves distributions out.",

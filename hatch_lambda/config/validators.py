@@ -15,6 +15,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from pathspec import GitIgnoreSpec
 
 from hatch_lambda.common.redact import redact
+from hatch_lambda.config.lock_tools import LOCK_TOOLS
 from hatch_lambda.config.unpacked_sdist import missing_from_sdist
 
 if TYPE_CHECKING:
@@ -126,8 +127,10 @@ def lock_file(value: object, root: Path) -> Path:
     """The file need not exist yet. `{target}` in its name stands for runtime and architecture."""
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError(f"must be the path of a lock file, not {shown(value)}")
-    if not _LOCK_NAME.fullmatch(Path(value).name):
-        raise ValueError(f"must be named `pylock.toml` or `pylock.NAME.toml` (PEP 751), not {shown(value)}")
+    if not _LOCK_NAME.fullmatch(Path(value).name) and Path(value).name not in LOCK_TOOLS:
+        raise ValueError(
+            f"must be named `pylock.toml` or `pylock.NAME.toml` (PEP 751), or {listed(LOCK_TOOLS)}, not {shown(value)}"
+        )
     return root / value
 
 

@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 from hatch_lambda.common import source_trees
 from hatch_lambda.common.files import local_path, read_regular
 from hatch_lambda.common.source_trees import is_no_source
+from hatch_lambda.common.toml import tomllib
 from hatch_lambda.config import requirements_files
+from hatch_lambda.config.lock_tools import LOCK_TOOLS
 from hatch_lambda.config.pip_configuration import pip_configuration_files
 from hatch_lambda.config.requirements_files import CONSTRAINT, REQUIREMENT, Unread
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
@@ -30,6 +32,7 @@ from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from hatch_lambda.config.lock_tools import LockTool
     from hatch_lambda.config.settings import Settings
 
 # The environment variables that can change what is resolved or built, by the reason; `*` stands for any beginning or
@@ -68,6 +71,9 @@ def fingerprint(settings: Settings, requirements: Sequence[str], constraints: Se
             inputs.include(str(path), settings.root)
         if settings.lock_file:
             inputs.take_file(settings.lock_file)
+            if tool := LOCK_TOOLS.get(settings.lock_file.name):
+                for folder in (settings.lock_file.parent, settings.root):
+                    inputs.take_declarations(tool, folder / tool.declares)
         for line in requirements:
             inputs.name(line.split(), settings.root)
         for names in (REQUIREMENT, CONSTRAINT, _BUILD_CONSTRAINT):
@@ -160,6 +166,16 @@ class _Inputs:
         content = _read(path)
         self.files[str(path)] = "missing" if content is None else hashlib.sha256(content).hexdigest()
         return content or b""
+
+    def take_declarations(self, tool: LockTool, path: Path) -> None:
+        """What a lock file's tool exports it by: of pyproject.toml, the tables that it reads."""
+        content = _read(path) or b""
+        with contextlib.suppress(ValueError):
+            table = tomllib.loads(content.decode("utf-8"))
+            own = table.pop("tool", {}).get(tool.name)
+            table.pop("build-system", None)
+            content = json.dumps([table, own], sort_keys=True, default=str).encode("utf-8")
+        self.files[str(path)] = hashlib.sha256(content).hexdigest()
 
     def take_pip_settings(self, environment: Mapping[str, str], *, only_constraints: bool = False) -> None:
         """What pip's variables and configuration files say and name."""

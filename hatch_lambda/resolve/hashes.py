@@ -57,6 +57,6 @@ def _remedies(job: Job, *, is_local: bool) -> str:
     return (
         "If one requirement has a hash, each must have one; directories and repositories cannot. What you can do:\n"
         f"- {remedy}\n"
-        '- use a lock file, which may have both: `uv export --format pylock.toml`, and `lock-file = "pylock.toml"`\n'
+        '- use a lock file, which may have both: `lock-file = "uv.lock"` or `"poetry.lock"`, say\n'
         "- do without hashes: `uv export --no-hashes`, `poetry export --without-hashes`"
     )

@@ -9,6 +9,7 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sd
 
 from hatch_lambda.common.target import Target, all_targets
 from hatch_lambda.common.ui import shortened
+from hatch_lambda.config.lock_tools import LOCK_TOOLS
 from hatch_lambda.resolve.allow import could_be_allowed
 from hatch_lambda.resolve.closure import MissingDependency, MissingDependencyError
 from hatch_lambda.resolve.curated import BINARY_SIBLINGS, SIBLINGS_WITH_OTHER_MODULES
@@ -116,8 +117,10 @@ def _remedies(found: Distribution, closure: Closure, job: Job) -> Iterator[str]:
     yield from _sibling_remedy(found, closure)
     if any(file.refused_by_user for file in of_version):
         yield f"remove `--no-binary` or `--only-binary` for {found.name}: it excludes some of its files"
-    if job.settings.lock_file:
-        yield f"lock another version: `hatch-lambda lock --upgrade-package {found.name}`"
+    if lock_file := job.settings.lock_file:
+        tool = LOCK_TOOLS.get(lock_file.name)
+        command = tool.upgrade if tool else "hatch-lambda lock --upgrade-package"
+        yield f"lock another version: `{command} {found.name}`"
         return
     and_then = "require that by its path" if found.direct else 'add its directory: `pip-args = ["--find-links", "…"]`'
     yield f"build a wheel of {found} on the target's platform, and {and_then}"

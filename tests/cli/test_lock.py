@@ -13,6 +13,8 @@ from zipfile import ZipFile
 import pytest
 
 from hatch_lambda.common.toml import tomllib
+from tests.support.lock_tools import StandIns
+from tests.support.locks import sha256
 from tests.support.packages import make_sdist, make_wheel
 
 if TYPE_CHECKING:
@@ -284,3 +286,55 @@ class TestSettings:
 
     def test_a_folder_without_a_project(self, project: Project, tmp_path: Path) -> None:
         assert project.fail(str(tmp_path / "index"))
+
+
+class TestLocksOfOtherTools:
+    HOOK = '[tool.hatch.build.hooks.lambda]\nruntime = "python3.13"\nlock-file = "poetry.lock"\n'
+    FUNCTIONS = (
+        '[project.optional-dependencies]\napi = ["bar"]\n'
+        f"{HOOK}"
+        '[tool.hatch.build.hooks.lambda.functions.api]\nextras = ["api"]\n'
+        '[tool.hatch.build.hooks.lambda.functions.worker]\narchitecture = "arm64"\n'
+    )
+
+    @pytest.fixture
+    def poetry(self, project: Project, index: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
+        """A Poetry that has locked `foo`, whatever the extras."""
+        monkeypatch.setenv("PATH", f"{project.root.parent}/tools{os.pathsep}{os.environ['PATH']}")
+        tools = StandIns(project.root.parent / "tools")
+        tools.folder.mkdir()
+        tools.put("poetry", "foo==1.0\n")
+        (wheel,) = index.glob("foo-*.whl")
+        entry = f'{{file = "{wheel.name}", hash = "sha256:{sha256(wheel)}"}}'
+        lock = f'[[package]]\nname = "foo"\nversion = "1.0"\nfiles = [{entry}]\n'
+        (project.root / "poetry.lock").write_text(lock, encoding="utf-8")
+        project.write("foo", hook=self.HOOK)
+        return tools
+
+    def test_a_check(self, project: Project, poetry: StandIns) -> None:
+        shown = project.lock("--check")
+        assert shown.startswith("poetry.lock covers orders for python3.13 on x86_64")
+        assert ": 1 distribution\n" in shown
+        assert len(poetry.calls()) == 2  # once for all versions
+
+    def test_it_does_not_cover_a_new_dependency(self, project: Project, poetry: StandIns) -> None:
+        project.write("foo>=2", "baz", hook=self.HOOK)
+        shown = project.fail("--check")
+        assert "orders requires `foo>=2`: the lock file has foo 1.0" in shown
+        assert "orders requires `baz`: it is not locked" in shown
+        assert shown.rstrip().endswith("To lock again:\n  poetry lock")
+        assert poetry.calls()
+
+    def test_functions_share_it(self, project: Project, poetry: StandIns) -> None:
+        project.write("foo", hook=self.FUNCTIONS)
+        shown = project.fail("--check")
+        assert shown.count("orders requires `bar`: it is not locked") == 1
+        exported = [line.partition(" --no-ansi")[2] for line in poetry.calls() if " export " in line]
+        assert exported == ["", " --extras=api", ""]
+
+    def test_it_is_not_overwritten(self, project: Project, poetry: StandIns) -> None:
+        before = (project.root / "poetry.lock").read_bytes()
+        shown = project.fail()
+        assert "poetry.lock is written by poetry: `poetry lock` updates it" in shown
+        assert (project.root / "poetry.lock").read_bytes() == before
+        assert poetry.calls() == []

@@ -710,6 +710,10 @@ class TestLockFile:
             ("locks/pylock.api.toml", "locks/pylock.api.toml"),
             ("pylock.{target}.toml", "pylock.python313-arm64.toml"),
             ("pylock.{function}-{target}.toml", "pylock.function-python313-arm64.toml"),
+            ("uv.lock", "uv.lock"),
+            ("../poetry.lock", "../poetry.lock"),
+            ("pdm.lock", "pdm.lock"),
+            ("Pipfile.lock", "Pipfile.lock"),
         ],
     )
     def test_it_may_be_one_a_target_and_is_not_looked_for_yet(self, name: str, path: str, project_root: Path) -> None:
@@ -717,7 +721,7 @@ class TestLockFile:
 
         assert load(table, project_root, environ={}).lock_file == project_root / path
 
-    @pytest.mark.parametrize("name", ["poetry.lock", "pylock.a.b.toml", "", 3, ["pylock.toml"]], ids=repr)
+    @pytest.mark.parametrize("name", ["yarn.lock", "pylock.a.b.toml", "", 3, ["pylock.toml"]], ids=repr)
     def test_another_name_is_none(self, name: object, faults_of: Callable[..., tuple[str, ...]]) -> None:
         (fault,) = faults_of(**{"lock-file": name})
 

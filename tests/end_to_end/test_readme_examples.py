@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.plugin.builder import LambdaBuilder
+from hatch_lambda.plugin.project_wheel import ProjectWheelBuilder, check_selection
 from tests.end_to_end.test_readme import README
 from tests.support.elf import make_elf
 from tests.support.packages import make_source_tree, make_wheel
-from tests.support.projects import Project
+from tests.support.projects import HOOK, Project, write_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,19 +106,35 @@ ARM_ZIP = "orders-1.0-python3.13-arm64.zip"
 
 
 class TestExamples:
-    def test_a_flat_directory_of_modules(self, project_of: Callable[[str], Project]) -> None:
-        text = example("A flat directory of modules")
-        for name in ("lambda_function.py", "tests/test_function.py"):
-            project = project_of(text)
-            project.root.joinpath(name).parent.mkdir(exist_ok=True)
-            project.root.joinpath(name).write_text("def handler(event, context): ...\n", encoding="utf-8")
+    @pytest.mark.parametrize(
+        ("number", "files", "selected", "suggested"),
+        [
+            pytest.param(1, ["app.py", "shop/api.py"], ["app.py", "shop/api.py"], 1, id="other names"),
+            pytest.param(2, ["src/app.py", "src/shop/api.py"], ["app.py", "shop/api.py"], 2, id="src"),
+            pytest.param(3, ["app.py", "data.csv"], ["app.py"], 3, id="a lone module"),
+            pytest.param(
+                4, ["app.py", "x/eu.csv", "tests/test_app.py"], ["app.py", "x/eu.csv"], 3, id="a flat directory"
+            ),
+            pytest.param(5, ["my-code/app.py"], ["app.py"], 5, id="no name of a package"),
+        ],
+    )
+    def test_the_projects_files(
+        self, project_root: Path, number: int, files: list[str], selected: list[str], suggested: int
+    ) -> None:
+        def selection(lines: str) -> list[str]:
+            project = write_project(project_root, HOOK, "", dict.fromkeys(files, ""))
+            project.add_to_pyproject(lines)
+            builder = LambdaBuilder(str(project_root))
+            check_selection(builder)
+            found = ProjectWheelBuilder.of(builder, {}).recurse_included_files()
+            return sorted(file.distribution_path for file in found)
 
-        project.build()
-        whole = top_level(project, ZIP)
-        project_of(re.sub(r"only-include.*\n.*\n", 'include = ["/*.py"]\n', text)).build()
+        with pytest.raises(LambdaBuildError, match="no package or module named `orders`") as stopped:
+            selection("")
 
-        assert whole == {"data", "lambda_function.py", "orders", "packages", "pandas"}
-        assert top_level(project, ZIP) == {"lambda_function.py", "pandas"}
+        assert selection(example("The project's files", number)) == selected
+        shown = selection(str(stopped.value).partition("\n\n")[2])
+        assert shown == selection(example("The project's files", suggested))
 
     def test_extras_and_dependency_groups(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("Extras and dependency groups"))
@@ -134,6 +154,17 @@ class TestExamples:
 
         assert top_level(project, ARM_ZIP) == {"orders", "pandas"}
         assert project.python("-m", "hatch_lambda", "lock", "--check").returncode == 0
+
+    def test_a_lock_file_of_uv(self, project_of: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> None:
+        project = project_of(example("Lock files", 2).replace(BUILD_SYSTEM.replace("]\nbuild", ', "uv"]\nbuild'), ""))
+        monkeypatch.setenv("UV_CACHE_DIR", str(project.root.parent / "uv-cache"))
+        find_links = f"--find-links={os.environ['PIP_FIND_LINKS']}"
+        locked = project.python("-m", "uv", "lock", "--no-index", find_links)
+        assert locked.returncode == 0, locked.stderr
+
+        project.build()
+
+        assert top_level(project, ZIP) == {"orders", "pandas"}
 
     @pytest.mark.quick
     def test_what_the_runtime_provides(self, project_of: Callable[[str], Project]) -> None:

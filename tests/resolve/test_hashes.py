@@ -26,7 +26,7 @@ version = "1.0"
 dependencies = ["foo>=1", "win-only; sys_platform == 'win32'"]
 optional-dependencies.more = ["bar"]
 """
-LOCK_OR_NOT = ("uv export --format pylock.toml", "uv export --no-hashes", "poetry export --without-hashes")
+LOCK_OR_NOT = ('lock-file = "uv.lock"', "uv export --no-hashes", "poetry export --without-hashes")
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def check_coverage(
         f"{redact(file.name)} is not checked: the build does not download it" for file in unread if not file.reason
     ]
     wanted = [need for need in _wanted_by_project(request, files) if applies(need.requirement, target)]
+    wanted += [_Need("Pipfile", Requirement(name), by_project=True) for name in sorted(lock.direct & members.keys())]
     start = [pair for need in wanted for pair in name_and_extras(need.requirement)]
     requires = {name: member.requires or () for name, member in members.items()}
     inherited = (
@@ -130,10 +131,10 @@ def _requirements_by_name(files: Iterable[RequirementsFile | Unread]) -> Iterato
 
 
 def _mismatch(need: _Need, member: Locked) -> str | None:
-    requirement, source = need.requirement, member.package
+    requirement = need.requirement
     if member.version and not requirement.specifier.contains(member.version, prereleases=True):
         return f"the lock file has {member}"
-    if need.by_project and requirement.url and not source.is_direct:
+    if need.by_project and requirement.url and not member.is_direct:
         return f"the lock file has {member} from an index"
     if need.by_project and requirement.url and (other := _other_place(requirement.url, member)):
         return f"the lock file has {member} from {other}"

@@ -17,8 +17,8 @@ from hatch_lambda.config.unpacked_sdist import missing_from_sdist
 from hatch_lambda.resolve.closure import CACHED, Closure, Distribution, Wheel
 from hatch_lambda.resolve.graph import parsed
 from hatch_lambda.resolve.lock.coverage import check_coverage
-from hatch_lambda.resolve.lock.read import LockFileError, read
-from hatch_lambda.resolve.lock.select import filename, select
+from hatch_lambda.resolve.lock.export import load
+from hatch_lambda.resolve.lock.select import AnyFile, filename, select
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.answer import NOT_JUDGED_YET, distribution_of, place_of
 from hatch_lambda.resolve.pip.words import resolver_words
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hatch_lambda.common.target import Target
     from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.job import Job
-    from hatch_lambda.resolve.lock.read import LockFile
+    from hatch_lambda.resolve.lock.read import LockFile, LockFileError
     from hatch_lambda.resolve.lock.select import File, Locked
     from hatch_lambda.resolve.pip.process import PipAnswer
     from hatch_lambda.resolve.prefetch import Prefetch
@@ -56,7 +56,7 @@ def download_locked(job: Job, store: Store, prefetch: Prefetch) -> Closure:
     """
     settings, path = job.settings, job.settings.lock_file
     assert path is not None  # noqa: S101 - nobody else comes here
-    lock = read(path, settings)
+    lock = load(path, settings)
     if lock.content.lock_version > Version("1.0"):
         job.reporter.warn(f"{lock.label} has lock-version {lock.content.lock_version}; reading it as 1.0")
     chosen = select(lock)
@@ -71,7 +71,7 @@ def download_locked(job: Job, store: Store, prefetch: Prefetch) -> Closure:
     came, index_options = _Download(lock, job).of(_others(chosen, cached))
     found = sorted((*cached, *came), key=lambda each: each.name)
     coverage = check_coverage(lock, chosen, job.request, found)
-    for doubt in coverage.doubts:
+    for doubt in (*lock.doubts, *coverage.doubts):
         job.reporter.warn(f"{lock.label}: {doubt}")
     as_the_project_needs_them = tuple(
         dataclasses.replace(
@@ -146,7 +146,7 @@ class _Download:
 
     def of(self, wanted: Sequence[Locked]) -> tuple[list[Distribution], tuple[str, ...]]:
         """Download; return the distributions, and `Closure.index_options`."""
-        files = {locked.name: locked for locked in wanted if locked.file is not None}
+        files = {locked.name: locked for locked in wanted if locked.file or isinstance(locked.source, AnyFile)}
         trees = {locked.name: locked for locked in wanted if locked.name not in files}
         found: list[Distribution] = []
         options: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ class _Download:
         return found, options
 
     def _ask(self, part: Mapping[NormalizedName, Locked], requirements: Path) -> PipAnswer:
-        lines = [self._requirement(locked) for locked in part.values()]
+        lines = [*self.lock.options, *(self._requirement(locked) for locked in part.values())]
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
         names = {name: filename(locked.file) for name, locked in part.items() if locked.file}
         ignore_tags = [
@@ -191,13 +191,14 @@ class _Download:
                 raise self._missing(locked, "directory", package.directory.path)
             return f"{locked.name} @ {folder.as_uri()}{_fragment(package.directory.subdirectory)}"
         file = locked.file
-        assert file is not None  # noqa: S101 - there are no other kinds in PEP 751
-        hashes = [f"--hash={name}:{file.hashes[name].lower()}" for name in _CHECKED_BY_PIP if name in file.hashes]
+        algorithms = [value.partition(":")[0] for value in locked.hashes]
+        hashes = [f"--hash={value}" for value in locked.hashes if value.partition(":")[0] in _CHECKED_BY_PIP]
         if not hashes:
-            raise self._fault(
-                f"{locked} has no hash of {filename(file)} that pip supports ({', '.join(_CHECKED_BY_PIP)}), only "
-                f"{', '.join(file.hashes)}"
-            )
+            of = f" of {filename(file)}" if file else ""
+            only = f", only {', '.join(algorithms)}" if algorithms else ""
+            raise self._fault(f"{locked} has no hash{of} that pip supports ({', '.join(_CHECKED_BY_PIP)}){only}")
+        if file is None or not (file.url or file.path):  # wherever the index has it
+            return f"{locked.name}=={locked.version} {' '.join(hashes)}"
         subdirectory = package.archive.subdirectory if package.archive is not None else None
         return f"{locked.name} @ {self._url(locked, file)}{_fragment(subdirectory)} {' '.join(hashes)}"
 
@@ -248,7 +249,7 @@ class _Download:
         if changed := [
             str(locked)
             for locked in part
-            if locked.file and not expected.isdisjoint(value.lower() for value in locked.file.hashes.values())
+            if not expected.isdisjoint(value.partition(":")[2] for value in locked.hashes)
         ]:
             head = (
                 f"Downloaded files do not match {self.lock.label}: {', '.join(changed)}.\n"

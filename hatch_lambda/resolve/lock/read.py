@@ -17,11 +17,14 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.files import read_regular
 from hatch_lambda.common.redact import redact
 from hatch_lambda.common.toml import tomllib
+from hatch_lambda.config.lock_tools import LOCK_TOOLS
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.config.unpacked_sdist import FROM_THE_PROJECT, is_unpacked_sdist
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from packaging.utils import NormalizedName
 
     from hatch_lambda.config.settings import Settings
 
@@ -36,11 +39,19 @@ class LockFileError(LambdaBuildError):
 
 @dataclass(frozen=True)
 class LockFile:
-    """A lock file that is read for a bundle with these settings."""
+    """A lock file that is read for a bundle with these settings.
+
+    Of other formats, `content` is what their tool exports from it; `options`: lines of a requirements file with the
+    indexes that it names; `direct`: what its own declarations (a Pipfile) require in addition to the project's;
+    `doubts`: what could not be checked.
+    """
 
     path: Path
     content: Pylock
     settings: Settings
+    options: tuple[str, ...] = ()
+    direct: frozenset[NormalizedName] = frozenset()
+    doubts: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -55,16 +66,30 @@ class LockFile:
         return LockFileError(f"{self.label} {predicate}\n\n{how_to_lock(self.settings, self.content.created_by)}")
 
 
-def read(path: Path, settings: Settings) -> LockFile:
-    """Read and check a lock file. Raises `LockFileError`."""
+def content_of(path: Path, settings: Settings) -> bytes:
+    """Raises `LockFileError`."""
     shown = label(path, settings)
     try:
-        table = tomllib.loads(read_regular(path).decode("utf-8"))
-        lock = LockFile(path, Pylock.from_dict(table), settings)
+        return read_regular(path)
     except FileNotFoundError:
         fault = f"The lock file {shown}, set by `lock-file`, does not exist."
-        if is_unpacked_sdist(settings.root):
-            raise LockFileError(f"{fault} {FROM_THE_PROJECT}") from None
+        remedy = f" {FROM_THE_PROJECT}" if is_unpacked_sdist(settings.root) else f"\n\n{how_to_lock(settings)}"
+        raise LockFileError(f"{fault}{remedy}") from None
+    except OSError as error:
+        raise LockFileError(f"The lock file {shown} cannot be read: {error.strerror or error}") from None
+
+
+def read(path: Path, settings: Settings) -> LockFile:
+    """Read and check a lock file. Raises `LockFileError`."""
+    return parse(content_of(path, settings), path, settings)
+
+
+def parse(content: bytes, path: Path, settings: Settings) -> LockFile:
+    """Check the content of a lock file, in which paths are relative to that of `path`. Raises `LockFileError`."""
+    shown = label(path, settings)
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
+        lock = LockFile(path, Pylock.from_dict(table), settings)
     except PylockUnsupportedVersionError:
         fault = f"{shown} has lock-version {table.get('lock-version')}; only versions 1.x are supported."
     except (PylockValidationError, ValueError) as error:  # also for an integer of thousands of digits
@@ -72,8 +97,6 @@ def read(path: Path, settings: Settings) -> LockFile:
         fault = f"{shown} is not a valid lock file (PEP 751): {redact(reason)}"
     except RecursionError:
         fault = f"{shown} is not a valid lock file (PEP 751): it is nested too deep"
-    except OSError as error:
-        raise LockFileError(f"The lock file {shown} cannot be read: {error.strerror or error}") from None
     else:
         names = [entry["name"] for entry in table["packages"] if _has_null(entry)]
         if not names:
@@ -106,6 +129,8 @@ def label(path: Path, settings: Settings) -> str:
 
 def how_to_lock(settings: Settings, created_by: str | None = None) -> str:
     """Commands that lock again: ours, and that of the tool that wrote the lock file."""
+    if settings.lock_file and (tool := LOCK_TOOLS.get(settings.lock_file.name)):
+        return f"To lock again:\n  {tool.lock}"
     path = shlex.quote(label(settings.lock_file, settings)) if settings.lock_file else ""
     # With the variables that chose the target, so that the command works in another terminal.
     chosen_by = [f"{name}={os.environ[name]} " for name in _CHOOSING_THE_TARGET if os.environ.get(name)]

@@ -7,7 +7,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from hatch_lambda.resolve.closure import Distribution
 
     File = PackageWheel | PackageSdist | PackageArchive
-    Source = File | PackageDirectory | PackageVcs
+    Source: TypeAlias = "File | AnyFile | PackageDirectory | PackageVcs"
 
 _SHOWN_FILES = 8
 # What pip can take from version control, and the names of revisions that no one can move. As an argument of these
@@ -50,6 +50,17 @@ _COMMIT_IDS = {
     "bzr": re.compile(r"\w[\w.@:+-]*"),
     "svn": re.compile(r"[0-9]+"),
 }
+
+
+@dataclass(frozen=True)
+class AnyFile:
+    """Whichever file an index has that has one of these hashes (`sha256:…`): some lock files do not say more."""
+
+    hashes: tuple[str, ...]
+
+    def as_tool_table(self) -> Mapping[str, Any]:
+        """As the table `[tool]` of a package, which has no other place for it."""
+        return {TOOL: {"hashes": self.hashes}}
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,20 @@ class Locked:
 
     @property
     def file(self) -> File | None:
-        """The source, if it is a single file: these have hashes."""
-        return None if isinstance(self.source, (PackageVcs, PackageDirectory)) else self.source
+        """The source, if it is a single file that is known: these have hashes."""
+        return None if isinstance(self.source, (PackageVcs, PackageDirectory, AnyFile)) else self.source
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """Of the file that it is, or of those that it may be: `sha256:…`."""
+        if isinstance(self.source, AnyFile):
+            return self.source.hashes
+        return tuple(f"{name}:{value.lower()}" for name, value in self.file.hashes.items()) if self.file else ()
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether it is not from an index."""
+        return isinstance(self.source, (PackageVcs, PackageDirectory, PackageArchive))
 
     def as_found(self, found: Distribution | None) -> Locked:
         """With the metadata of the distribution itself, if it is at hand."""
@@ -161,6 +184,10 @@ def versions(lock: LockFile) -> dict[NormalizedName, Version]:
 def _source(package: Package, lock: LockFile) -> Source:
     """Select one of a package's sources for the target. Raises `LockFileError` with a single clause."""
     target = lock.settings.target
+    if not any((package.vcs, package.directory, package.archive, package.sdist, package.wheels)):
+        if package.version is None:
+            raise LockFileError(f"{package.name} has no version: nothing requires it where Pipenv locked")
+        return AnyFile(_own_table(package)["hashes"])
     # Its marker is known to match; only the whole lock file declares the extras and groups that it may depend on.
     alone = Pylock(
         lock_version=lock.content.lock_version,
@@ -193,7 +220,7 @@ def _refuse_unsafe(package: Package, source: Source) -> None:
             raise LockFileError(f"{_name(package)} has the vcs type {source.type!r}; supported are {supported}")
         if not _COMMIT_IDS[source.type].fullmatch(source.commit_id):
             raise LockFileError(f"{_name(package)} is not pinned to a commit: its commit-id is {source.commit_id!r}")
-    elif not isinstance(source, PackageDirectory):
+    elif not isinstance(source, (PackageDirectory, AnyFile)):
         for algorithm, value in source.hashes.items():
             size = _digest_size(algorithm)
             if size and not re.fullmatch(f"[0-9a-fA-F]{{{2 * size}}}", value):

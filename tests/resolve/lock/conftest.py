@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.lock_tools import StandIns
 from tests.support.locks import LOCK
 
 if TYPE_CHECKING:
@@ -33,3 +34,8 @@ def build(bundle_of: BundleOf, project_root: Path) -> BundleOf:
 def wheels(tmp_path: Path) -> Path:
     """A folder that no index knows."""
     return tmp_path / "wheels"
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
+    return StandIns.alone(tmp_path / "tools", monkeypatch)
