@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MB = 1024 * 1024
+PYTHON = interpreter_to_build_with(None, (3, 13)).path
 PLATFORMS = {"x86_64": "x86_64-manylinux_2_34", "arm64": "aarch64-manylinux_2_34"}
 
 # What each does: something that runs its native code.
@@ -198,9 +199,8 @@ def measured(name: str, architecture: str, folder: Path) -> Row:
 
 def run(call: str, folder: Path) -> str:
     """The last line of what the call prints if it fails; empty if it works."""
-    python = interpreter_to_build_with(None, (3, 13))
     command: Sequence[str | Path] = [
-        python.path,
+        PYTHON,
         "-I",
         "-S",
         "-c",

@@ -29,12 +29,16 @@ WHOLE = {
     "virtualenv": "virtualenv/create/via_global_ref/_virtualenv.py is copied into environments",
 }
 
-# Modules for which the rule holds, and which work without sources nevertheless: pydantic takes descriptions of fields
-# from sources only if it is asked to (pydantic/_internal/_docs_extraction.py); rich and werkzeug show no lines in
-# tracebacks; numpy's f2py and distutils build extensions; others are tests and commands.
+# Modules for which the rule holds, and which work without sources nevertheless. pydantic takes descriptions of fields
+# from sources only if it is asked to (pydantic/_internal/_docs_extraction.py). fastapi, loguru, rich, sentry-sdk and
+# werkzeug show no lines in errors. aws-xray-sdk looks for `.pyc`, too. Others are tests, or build, document or develop.
 _HARMLESS = re.compile(
-    r"(?:.*/)?tests?/.*|pydantic/(?:config|dataclasses|_internal/_\w+)\.py|rich/(?:_inspect|traceback)\.py"
-    r"|numpy/(?:distutils|f2py)/.*|werkzeug/(?:_reloader|debug/\w+)\.py|flask/cli\.py|pygments/cmdline\.py"
+    r"(?:.*/)?tests?/.*|aws_xray_sdk/core/patcher\.py|charset_normalizer/cli/.*|fastapi/routing\.py|flask/cli\.py"
+    r"|django/(?:core/management/commands/.*|db/migrations/(?:questioner|writer)\.py|utils/autoreload\.py)|loguru/_better_exceptions\.py"
+    r"|matplotlib/sphinxext/.*|numpy/(?:distutils|f2py)/.*|polars/_utils/deprecation\.py|pycparser/_ast_gen\.py"
+    r"|pydantic/(?:config|dataclasses|_internal/_\w+)\.py|pygments/cmdline\.py|rich/(?:_inspect|traceback)\.py"
+    r"|sentry_sdk/utils\.py|sklearn/(?:_build_utils/.*|utils/_testing\.py)|sqlalchemy/(?:testing/.*|util/langhelpers\.py)"
+    r"|statsmodels/tsa/ardl/_pss_critical_values/.*|websockets/version\.py|werkzeug/(?:_reloader|debug/\w+)\.py"
 )
 
 
