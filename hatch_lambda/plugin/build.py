@@ -194,8 +194,9 @@ class Build:
             ):
                 if not any(warning in other.reporter.warnings for other, _made in self._made):
                     reporter.warn(warning)
-            self._check_handler(prepared, (*everything, *own.sources, *bundle.sources))
-            files = variants.compose(version, own.files, dependencies)
+            sources = tuple(file for file in bundle.sources if file.owner != self._owner)
+            self._check_handler(prepared, (*everything, *own.sources, *sources))
+            files = variants.compose(version, own.files, dependencies, own_sources=own.sources, sources=sources)
             size.check_size(version, own.files, dependencies, prepared.settings, bundle.wheels, self._common.store)
             path, zips = Path(directory, self._zip_name(version)), self.tables.zip
             with made_zips.note(

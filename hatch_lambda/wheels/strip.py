@@ -3,6 +3,10 @@
 Whatever is loaded keeps its content and its address. Where something is removed from between two loaded parts, as
 patchelf leaves it there, the later ones move within the file, by multiples of their alignment. The headers of removed
 sections stay, empty, so that the numbers of the others do not change (System V gABI, chapter 4).
+
+No tool does this to the files in wheels, most of which patchelf has rewritten: binutils' and LLVM's `strip` change the
+headers or the alignment of their segments (https://github.com/pypa/auditwheel/issues/716), LIEF writes files of the
+same size, `zig objcopy` writes no ELF since 0.15, and there are no wheels of the first two for all hosts.
 """
 
 from __future__ import annotations

@@ -17,13 +17,26 @@ LAYER_FOLDER = "python/"
 """On `sys.path` in Lambda (https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html)."""
 
 
-def compose(version: str, own: tuple[BundleFile, ...], dependencies: tuple[BundleFile, ...]) -> tuple[BundleFile, ...]:
-    """The files of a zip. `own`: those of the project, none for a layer. Raises `ConflictingFilesError`."""
+def compose(
+    version: str,
+    own: tuple[BundleFile, ...],
+    dependencies: tuple[BundleFile, ...],
+    *,
+    own_sources: tuple[BundleFile, ...] = (),
+    sources: tuple[BundleFile, ...] = (),
+) -> tuple[BundleFile, ...]:
+    """The files of a zip. `own`: those of the project, none for a layer.
+
+    `own_sources`, `sources`: modules of the project and its dependencies of which only the bytecode is among the files;
+    they must not conflict, either. Raises `ConflictingFilesError`.
+    """
     if version == LAYER:
         return tuple(file._replace(path=LAYER_FOLDER + file.path) for file in dependencies)
     if version == CODE:
-        _check_split_packages(own, dependencies)
+        _check_split_packages((*own, *own_sources), (*dependencies, *sources))
         return union([own])
+    if own_sources or sources:
+        union([(*own, *own_sources), (*dependencies, *sources)])
     return union([own, dependencies])
 
 

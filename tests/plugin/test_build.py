@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
@@ -14,10 +15,13 @@ from hatchling.builders.wheel import WheelBuilder
 from hatch_lambda.bundle.bytecode import compile_bundle
 from hatch_lambda.bundle.bytecode.paths import bytecode_path
 from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.config.settings import load_project
+from hatch_lambda.config.settings import load, load_project
+from hatch_lambda.inspect import fitness
+from hatch_lambda.inspect.contents import read
 from hatch_lambda.plugin import build as build_module
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.wheels.store import Store
+from tests.support.functions import answer
 from tests.support.handlers import RUNNING
 from tests.support.packages import make_wheel
 from tests.support.projects import HOOK, PACKAGE, ZIP, NewProject
@@ -164,6 +168,13 @@ def test_bytecode_without_sources_is_checked_by_the_sources(
     shown = capsys.readouterr().err
     assert "cannot be verified" not in shown
     assert "1 file   sources" in shown
+    contents = read(Path(path))
+    assert [one.name for one in contents.installed] == ["foo", "orders"]
+    assert (str(contents.project), contents.unclaimed) == ("orders 1.0", ())
+    target = load({"runtime": RUNNING}, root, environ={}).target
+    assert fitness.faults(contents, target) == ()
+    if sys.platform == "linux":
+        assert answer(Path(path), "orders.app.handler", {"order": 7}) == {"order": 7}
     project = new_project(f'{hook}"orders.app.handle"\n', project='dependencies = ["foo"]').root
     with pytest.raises(SystemExit):
         list(LambdaBuilder(str(project)).build())

@@ -12,6 +12,9 @@ from zipfile import ZipFile
 
 import pytest
 
+from hatch_lambda.common.errors import ConflictingFilesError
+from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Generated
+from hatch_lambda.zip.variants import compose
 from tests.support.elf import make_elf
 from tests.support.lambda_runtime import invoke, pythons_at_hand
 from tests.support.packages import make_wheel
@@ -471,3 +474,27 @@ class TestCleaned:
         project.build("-t", "wheel", "--clean-only")
         assert project.in_dist() == {}
         assert not list(project.root.glob(".hatch/lambda/*/bundle"))
+
+
+class TestBytecodeWithoutSources:
+    """Conflicts between modules of which one has a source and the other has none, or neither."""
+
+    @staticmethod
+    def file(path: str, content: bytes, owner: str) -> BundleFile:
+        return BundleFile(path, FILE_MODE, Generated(content), f"{owner} 1.0")
+
+    def test_a_module_of_both_is_a_conflict(self) -> None:
+        own = (self.file("acme/__init__.py", b"X = 1", "orders"),)
+        compiled, source = (self.file(f"acme/__init__.py{end}", b"X = 2", "acme") for end in ("c", ""))
+
+        with pytest.raises(ConflictingFilesError, match=re.escape("both have a file `acme/__init__.py`")):
+            compose("function", own, (compiled,), sources=(source,))
+
+    def test_a_package_of_both_code_and_layer_is_one(self) -> None:
+        own, own_source = (self.file(f"acme/__init__.py{end}", b"", "orders") for end in ("c", ""))
+        compiled, source = (self.file(f"acme/more.py{end}", b"", "acme") for end in ("c", ""))
+
+        with pytest.raises(
+            ConflictingFilesError, match=r"Both the project and acme 1\.0 have modules in the package `acme`"
+        ):
+            compose("code", (own,), (compiled,), own_sources=(own_source,), sources=(source,))
