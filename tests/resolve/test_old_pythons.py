@@ -9,6 +9,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from hatch_lambda.resolve.closure import MissingDependencyError
+from tests.resolve.test_sdists_of_other_pythons import make_sdist_for
 from tests.support.lambda_runtime import python_of
 from tests.support.packages import make_sdist
 
@@ -31,12 +32,12 @@ TOO_OLD = [
 @pytest.mark.parametrize("version", TOO_OLD)
 def test_an_older_pip_is_downloaded_once(version: str, index: Path, bundle_of: BundleOf, cache: Path) -> None:
     python = str(python_of(version))
-    make_sdist(index, "old", build="compiled")
-    minor = version.replace(".", "")
+    wanted = (3, int(version.partition(".")[2]))
+    make_sdist_for(wanted, index)  # not even its metadata can be had with another one
 
-    first = bundle_of("old", runtime=f"python{version}", python=python)
+    bundle = bundle_of("old", runtime=f"python{version}", python=python)
 
-    assert f"BUILT_WITH = (3, {minor[1:]})" in (first.directory / "old.py").read_text(encoding="utf-8")
+    assert f"BUILT_WITH = {wanted}" in (bundle.directory / "old.py").read_text(encoding="utf-8")
     assert (cache / f"pips/python{version}/pip/__pip-runner__.py").is_file()
 
 

@@ -26,7 +26,7 @@ SUITES = {"3.11": "bookworm", "3.13": "trixie", "3.14": "sid", "3.15": "sid"}
 """The suites of Debian by the Pythons that they have."""
 
 _CACHE = user_cache_path("hatch-lambda-tests", appauthor=False) / "debian"
-_FORMAT = 1  # increase it when the same packages become other directories
+_FORMAT = 2  # increase it when the same packages become other directories
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -60,7 +60,9 @@ def interpreter(version: str, architecture: str) -> Path:
     wanted = _ARCHITECTURES[architecture]
     if version not in SUITES or sys.platform != "linux":
         raise UnavailableError(f"there is none of Debian for {sys.platform}")
-    root = _unpacked(f"python{version}", SUITES[version], wanted, [f"python{version}", f"libpython{version}-dev"])
+    # Lambda's runtimes have libstdc++, too.
+    programs, headers = [f"python{version}", "libstdc++6"], [f"libpython{version}-dev"]
+    root = _unpacked(f"python{version}", SUITES[version], wanted, programs, headers)
     return root / f"usr/bin/python{version}"
 
 
@@ -72,11 +74,11 @@ def emulator(machine: str) -> Path:
     here = next((each for each in _ARCHITECTURES.values() if each.machine == platform.machine()), None)
     if here is None:
         raise UnavailableError(f"no qemu-user for {platform.machine()}")
-    return _unpacked("qemu-user", "trixie", here, ["qemu-user"]) / f"usr/bin/qemu-{machine}"
+    return _unpacked("qemu-user", "trixie", here, [], ["qemu-user"]) / f"usr/bin/qemu-{machine}"
 
 
-def _unpacked(name: str, suite: str, architecture: _Architecture, packages: list[str]) -> Path:
-    """The directory into which packages are unpacked, with all that the first one depends on."""
+def _unpacked(name: str, suite: str, architecture: _Architecture, whole: list[str], lone: list[str]) -> Path:
+    """The directory into which packages are unpacked: `whole` ones with all that they depend on."""
     root = _CACHE / f"{name}-{architecture.debian}-{_FORMAT}"
     if root.is_dir():
         return root
@@ -90,7 +92,7 @@ def _unpacked(name: str, suite: str, architecture: _Architecture, packages: list
             for folder in ("bin", "lib", "lib64", "sbin"):
                 (made / "usr" / folder).mkdir(parents=True)
                 (made / folder).symlink_to(f"usr/{folder}")
-            for package in _download(Path(scratch), suite, architecture, packages):
+            for package in _download(Path(scratch), suite, architecture, whole, lone):
                 _run("dpkg-deb", "-x", str(package), str(made))
             for program in (made / "usr/bin").glob("python3.*[0-9]"):
                 _wrap(program, root, architecture)
@@ -110,7 +112,7 @@ def _wrap(program: Path, root: Path, architecture: _Architecture) -> None:
     program.chmod(0o755)
 
 
-def _download(scratch: Path, suite: str, architecture: _Architecture, packages: list[str]) -> list[Path]:
+def _download(scratch: Path, suite: str, architecture: _Architecture, whole: list[str], lone: list[str]) -> list[Path]:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise UnavailableError("no apt-get and dpkg-deb")
     state, downloads = _CACHE / f"apt-{suite}-{architecture.debian}", scratch / "archives"
@@ -142,9 +144,9 @@ def _download(scratch: Path, suite: str, architecture: _Architecture, packages: 
     apt = ["apt-get", "-qq", "-c", str(scratch / "apt.conf")]
     with FileLock(_CACHE / f"{state.name}.lock"):
         _run(*apt, "update")
-        _run(*apt, "install", "--yes", "--download-only", packages[0])
-        if more := packages[1:]:
-            _run(*apt, "download", *more, directory=downloads)
+        if whole:
+            _run(*apt, "install", "--yes", "--download-only", *whole)
+        _run(*apt, "download", *lone, directory=downloads)
     return sorted(downloads.glob("*.deb"))
 
 

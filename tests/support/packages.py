@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-Content = str | bytes
+    Content = str | bytes  # sdists are built by older Pythons, too
 
 
 def metadata(
