@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -15,24 +16,26 @@ from hatch_lambda.bundle.assemble import assemble, with_bytecode
 from hatch_lambda.bundle.strip import with_stripped
 from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common import tempfiles
-from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.common.errors import ConfigurationError, ResolutionError
 from hatch_lambda.common.ui import Reporter, counted
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES
 from hatch_lambda.resolve import saved_resolution
 from hatch_lambda.resolve.fingerprint import fingerprint
 from hatch_lambda.resolve.graph import naming_requirers
 from hatch_lambda.resolve.job import Job
+from hatch_lambda.resolve.layers import conflict, without_layers
 from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.wheels import locks
 from hatch_lambda.wheels.store import user_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hatch_lambda.bundle.assemble import FileList
     from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.config.request import Request
     from hatch_lambda.resolve.closure import Closure
+    from hatch_lambda.resolve.layers import Layer
     from hatch_lambda.wheels.store import Store, StoredWheel
 
 
@@ -43,15 +46,40 @@ class Shared:
         self.store = store
         self.lists: dict[str, FileList] = {}
         self.compiled: dict[object, Bundle] = {}
+        self.agreed: dict[object, tuple[str, ...]] = {}
         self._fingerprints: dict[object, str | None] = {}
 
-    def fingerprint(self, request: Request) -> str | None:
+    def key(self, request: Request, together: Sequence[Request] = ()) -> str | None:
+        """A hash of all that a request's resolution depends on; None if a part of it is unknown."""
+        keys = [self._fingerprint(each) for each in (request, *together)]
+        known = [key for key in keys if key]
+        return (
+            None
+            if len(known) < len(keys)
+            else hashlib.sha256("".join(known).encode()).hexdigest()
+            if together
+            else known[0]
+        )
+
+    def _fingerprint(self, request: Request) -> str | None:
         """As `resolve.fingerprint`; the same for all functions with the same inputs, though files may change."""
         settings, requirements, constraints = request.settings, request.requirements, request.constraints
         inputs = (*settings.facts("resolution").items(), requirements, constraints)
         if inputs not in self._fingerprints:
             self._fingerprints[inputs] = fingerprint(settings, requirements, constraints)
         return self._fingerprints[inputs]
+
+    def agree(self, together: Sequence[Request], scratch: Path, reporter: Reporter) -> tuple[str, ...]:
+        """As `agreed_versions`, once for all layers that agree. Raises `ResolutionError`."""
+        from hatch_lambda.resolve import stages as do
+
+        inputs = tuple((each.requirements, each.constraints, each.settings) for each in together)
+        if inputs not in self.agreed:
+            names = ", ".join(each.settings.variant or "" for each in together)
+            reporter.line(f"  Resolving together: {names}")
+            with reporter.at_work("resolving together"):
+                self.agreed[inputs] = do.agreed_versions(together, Job(together[0], scratch, reporter), self.store)
+        return self.agreed[inputs]
 
 
 def run(request: Request, reporter: Reporter) -> Bundle:
@@ -61,27 +89,46 @@ def run(request: Request, reporter: Reporter) -> Bundle:
         return make_bundle(request, reporter, Shared(store))
 
 
-def make_bundle(request: Request, reporter: Reporter, shared: Shared) -> Bundle:
+def make_bundle(
+    request: Request,
+    reporter: Reporter,
+    shared: Shared,
+    *,
+    layers: Sequence[Layer] = (),
+    together: Sequence[Request] = (),
+) -> Bundle:
     """Resolve for the target and lay the result out in the bundle directory, which the caller has locked.
 
-    Raises `LambdaBuildError`; the bundle directory is then as it was.
+    `layers`: of a function; what they bring is left out. `together`: for a layer, the requests with which it agrees on
+    versions. Raises `LambdaBuildError`; the bundle directory is then as it was.
     """
     settings, state, store = request.settings, request.state, shared.store
-    function = f" of the function `{settings.function}`" if settings.function else ""
-    with reporter.group(f"Bundle{function} for {settings.target.description}"):
+    kind = "layer" if settings.is_layer else "function"
+    subject = f" of the {kind} `{settings.variant}`" if settings.variant else ""
+    request = request._replace(
+        constraints=(*request.constraints, *dict.fromkeys(each for layer in layers for each in layer.constraints))
+    )
+    with reporter.group(f"Bundle{subject} for {settings.target.description}"):
         _check(request, store, reporter)
         store.tidy()
         if state:
             tempfiles.sweep(state, tempfiles.PART)
-        key = shared.fingerprint(request) if state else None
-        if state and key and (reused := _reuse(request, state, key, store, reporter)):
+        key = shared.key(request, together) if state else None
+        if state and key and (reused := _reuse(request, state, key, store, reporter, layers=layers)):
             return replace(_lay_out(*reused, request, shared, reporter), origins=Origins(cached=len(reused[0])))
         if state:
             saved_resolution.forget(state)
         with scratch_folder(reporter) as scratch:
             from hatch_lambda.resolve.audit import audit
 
-            closure = resolve(Job(request, scratch, reporter), store)
+            if together:
+                request = request._replace(
+                    constraints=(*request.constraints, *shared.agree(together, scratch, reporter))
+                )
+            try:
+                closure = resolve(Job(request, scratch, reporter), store)
+            except ResolutionError as error:
+                raise conflict(error, layers, settings) from None
             wheels = tuple(
                 store.keep(found.wheel.path, found.name, str(found.version), scratch=scratch)
                 for found in closure.distributions
@@ -89,8 +136,11 @@ def make_bundle(request: Request, reporter: Reporter, shared: Shared) -> Bundle:
             )
             if state and key and not (closure.left_out or closure.unreachable):  # else the next build is to warn again
                 saved_resolution.keep(state, key, closure, wheels, settings)
-            audit(wheels, closure.required_by, request, store, reporter)
-            if state:
+            if layers:
+                wheels = without_layers(wheels, layers, settings, reporter)
+                closure = replace(closure, distributions=closure.of({wheel.name for wheel in wheels}))
+            audit(wheels, closure.required_by, request, store, reporter, layers=layers)
+            if state and not layers:
                 saved_resolution.note_audit(state, request)
             return replace(_lay_out(wheels, closure.required_by, request, shared, reporter), origins=closure.origins)
 
@@ -197,8 +247,8 @@ def _check(request: Request, store: Store, reporter: Reporter) -> None:
         interpreter_to_compile_with(settings, store)
 
 
-def _reuse(
-    request: Request, state: Path, key: str, store: Store, reporter: Reporter
+def _reuse(  # noqa: PLR0913 - a build's facts
+    request: Request, state: Path, key: str, store: Store, reporter: Reporter, *, layers: Sequence[Layer]
 ) -> tuple[tuple[StoredWheel, ...], Mapping[str, str]] | None:
     """The wheels that an earlier build resolved and who requires them, if nothing that it depended on has changed."""
     settings = request.settings
@@ -213,10 +263,12 @@ def _reuse(
         return None
     wheels = tuple(wheel for wheel in found if wheel)
     reporter.line(f"  Reusing the resolution from {earlier.resolved} (run with -c to resolve again)")
-    if not earlier.audited:
+    wheels = without_layers(wheels, layers, settings, reporter) if layers else wheels
+    if layers or not earlier.audited:
         from hatch_lambda.resolve.audit import audit
 
-        audit(wheels, earlier.required_by, request, store, reporter)
+        audit(wheels, earlier.required_by, request, store, reporter, layers=layers)
+    if not layers and not earlier.audited:
         saved_resolution.note_audit(state, request)
     if earlier.pure:
         from hatch_lambda.resolve.fallbacks import warning_about

@@ -16,6 +16,7 @@ from hatch_lambda.common.ui import counted
 from hatch_lambda.config.lock_tools import LOCK_TOOLS
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.plugin.display import aborting
+from hatch_lambda.resolve.agree import agreed_versions
 from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.lock.coverage import check_coverage
 from hatch_lambda.resolve.lock.download import in_store
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
+    from hatch_lambda.config.settings import Settings
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.wheels.store import Store
 
@@ -67,17 +69,28 @@ def lock(  # noqa: PLR0913 - click passes each option
         raise click.UsageError("--check writes nothing, so it cannot be combined with --upgrade or --upgrade-package.")
     build = LambdaBuilder(str(project.resolve())).current
     with aborting(build.builder.app):
-        requests = _by_file({version: build.request(version) for version in build.settings}, names)
+        requests = _by_file({version: build.requests.of(version) for version in build.settings}, names)
         if not check:
             _refuse_other_tools(requests)
     if check:
-        _check(requests)
+        _check((path, _as_layers_have_it(request, build.settings)) for path, request in requests)
         return
     reporter = build.reporter(verbose=verbose)
-    for path, request in requests:
-        store = user_store(request.settings.fallback_store)
+    for path, request in requests:  # those of layers first
+        store, variant = user_store(request.settings.fallback_store), request.settings.variant
+        together = build.requests.together(variant) if variant else ()
         with locks.building(store, request.directory, reporter.line):
-            _update(path, request, None if upgrade else frozenset(map(canonicalize_name, upgraded)), store, reporter)
+            upgrades = None if upgrade else frozenset(map(canonicalize_name, upgraded))
+            pinned = _as_layers_have_it(request, build.settings)
+            _update(path, pinned, upgrades, store, reporter, together=together)
+
+
+def _as_layers_have_it(request: Request, versions: Mapping[str, Settings]) -> Request:
+    """The request with what the lock files of its layers have as constraints."""
+    layers = [(versions[name].lock_file, versions[name]) for name in request.settings.layers]
+    locked = [each for path, of in layers if path and path.is_file() for each in select(load(path, of))]
+    pins = dict.fromkeys(f"{each.name}=={each.package.version}" for each in locked if each.package.version)
+    return request._replace(constraints=(*request.constraints, *pins))
 
 
 def _refuse_other_tools(requests: Iterable[tuple[Path, Request]]) -> None:
@@ -149,10 +162,19 @@ def _check(requests: Iterable[tuple[Path, Request]]) -> None:
         raise LambdaBuildError("\n\n".join(faults))
 
 
-def _update(
-    path: Path, request: Request, upgraded: frozenset[NormalizedName] | None, store: Store, reporter: Reporter
+def _update(  # noqa: PLR0913 - how to lock, and what
+    path: Path,
+    request: Request,
+    upgraded: frozenset[NormalizedName] | None,
+    store: Store,
+    reporter: Reporter,
+    *,
+    together: tuple[Request, ...],
 ) -> None:
-    """Resolve and write. `upgraded`: the packages whose pins are ignored; None for all."""
+    """Resolve and write. `together`: the requests with which a layer agrees on versions.
+
+    `upgraded`: the packages whose pins are ignored; None for all.
+    """
     settings = request.settings
     reporter.line(f"Lock file for {settings.target.description}")
     for warning in request.ignored:
@@ -173,7 +195,7 @@ def _update(
         # Resolve from scratch; a lock file is for everyone, so nothing may be missing in it.
         fresh = dataclasses.replace(settings, lock_file=None, on_missing="error")
         job = Job(request._replace(settings=fresh, state=None), scratch, reporter)
-        closure = _resolve_with(pins, job, store)
+        closure = _resolve_with(pins, job, together, store)
         for found in closure.distributions:
             if found.wheel:
                 store.keep(found.wheel.path, found.name, str(found.version), scratch=scratch)
@@ -190,20 +212,22 @@ def _update(
         click.echo(f"  {line}")
 
 
-def _resolve_with(pins: Mapping[NormalizedName, Version], job: Job, store: Store) -> Closure:
+def _resolve_with(
+    pins: Mapping[NormalizedName, Version], job: Job, together: tuple[Request, ...], store: Store
+) -> Closure:
     """Resolve with as many pins as possible: drop those that pip reports in the way, and in the end all."""
     tries = 0
     while True:
         tries += 1
         scratch = job.scratch / f"try-{tries}"
         scratch.mkdir()
-        request = job.request
-        if pins:
-            file = scratch / "pins.txt"
-            file.write_text("".join(f"{name}=={version}\n" for name, version in pins.items()), encoding="utf-8")
-            settings = dataclasses.replace(request.settings, constraints=(*request.settings.constraints, file))
-            request = request._replace(settings=settings)
+        pinned = tuple(f"{name}=={version}" for name, version in pins.items())
+        request = job.request._replace(constraints=(*job.request.constraints, *pinned))
         try:
+            if together:
+                members = [each._replace(constraints=(*each.constraints, *pinned)) for each in together]
+                agreed = agreed_versions(members, Job(request, scratch, job.reporter), store)
+                request = request._replace(constraints=(*request.constraints, *agreed))
             return pipeline.resolve(Job(request, scratch, job.reporter), store)
         except ResolutionError as error:
             if not pins:

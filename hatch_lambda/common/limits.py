@@ -5,5 +5,8 @@ from __future__ import annotations
 UNZIPPED_LIMIT = 262_144_000
 """Bytes, layers included."""
 
+MOST_LAYERS = 5
+"""Of a function."""
+
 DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
 """Bytes zipped; larger zips are uploaded through Amazon S3."""

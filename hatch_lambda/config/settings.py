@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pathspec import GitIgnoreSpec
 
 from hatch_lambda.common.errors import ConfigurationError
+from hatch_lambda.common.limits import MOST_LAYERS
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, target_named
 from hatch_lambda.config import validators
+from hatch_lambda.config.fields import ALL, Facts, Field, derived, fields_of, setting
 from hatch_lambda.config.patterns import faults_of_excluded_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from packaging.utils import NormalizedName
 
@@ -38,74 +40,20 @@ ONLY = "only"
 
 FUNCTION, LAYER, CODE = "function", "layer", "code"
 VERSIONS = (FUNCTION, LAYER, CODE)
-"""The target's versions for the hook's own table; each table under `functions` adds one of its name."""
+"""The target's versions for the hook's own table; each table under `functions` or `layers` adds one of its name."""
 
 COMPRESSION_LEVEL = 6
 """zlib's default, by which wheels are deflated, those of Hatch, too."""
 
-Part = Literal["resolution", "audit", "bundle", "zip", "place"]
-"""What a setting can affect: which distributions are chosen and built, whether they pass the audit, which of their
-files are packaged, what else the zip holds, or where files lie and what messages call them."""
-
-_ALL: frozenset[Part] = frozenset({"resolution", "audit", "bundle", "zip", "place"})
-
-
-class Field(NamedTuple):
-    """A setting: a key of a table, an environment variable, or both. `type` is for the README."""
-
-    key: str
-    type: str
-    default: Any
-    check: Callable[[object, Path], Any]
-    """Takes the raw value and the project's root; raises `ValueError` with a predicate such as `must be …`."""
-    affects: frozenset[Part]
-    """Empty for what decides whether or when something is built, but not what."""
-    tables: Collection[str] = ("hook", "function")
-    """Which tables may have it."""
-    variable: str | None = None
-    """The environment variable that overrides it."""
-
-
-def setting(  # noqa: PLR0913 - the columns of the table
-    type_: str,
-    check: Callable[[object, Path], Any],
-    *,
-    default: Any = dataclasses.MISSING,
-    affects: Iterable[Part],
-    tables: Collection[str] = ("hook", "function"),
-    variable: str | None = None,
-) -> Any:
-    """A dataclass field that users set by the key of its name, with `-` for `_`; required if it has no default."""
-    field = Field("", type_, default, check, frozenset(affects), tables, variable)
-    return dataclasses.field(default=default, metadata={"setting": field})
-
-
-def _derived(default: Any = dataclasses.MISSING, *, affects: Iterable[Part]) -> Any:
-    """A dataclass field that users cannot set."""
-    return setting("", validators.strings, default=default, affects=affects, tables=())
-
-
-class _Facts:
-    """What settings of either kind have in common."""
-
-    def facts(self, part: Part) -> dict[str, str]:
-        """The values that affect a part, by name, for a key: equal in each process if they are equal."""
-        return {
-            name: str(sorted(value) if isinstance(value, frozenset) else value)
-            for name, field in _fields(type(self)).items()
-            if part in field.affects
-            for value in [getattr(self, name)]
-        }
-
 
 @dataclass(frozen=True)
-class Settings(_Facts):
+class Settings(Facts):
     """Everything that decides a bundle except the project's own dependencies. Paths are absolute."""
 
-    root: Path = _derived(affects={"resolution", "place"})
-    runtime: str = setting("string", validators.one_of(RUNTIMES), affects=_ALL, variable="HATCH_LAMBDA_RUNTIME")
+    root: Path = derived(affects={"resolution", "place"})
+    runtime: str = setting("string", validators.one_of(RUNTIMES), affects=ALL, variable="HATCH_LAMBDA_RUNTIME")
     architecture: str = setting(
-        "string", validators.one_of(ARCHITECTURES), default="x86_64", affects=_ALL, variable="HATCH_LAMBDA_ARCHITECTURE"
+        "string", validators.one_of(ARCHITECTURES), default="x86_64", affects=ALL, variable="HATCH_LAMBDA_ARCHITECTURE"
     )
     extras: frozenset[NormalizedName] = setting(
         "list", validators.names("extra"), default=frozenset(), affects={"resolution"}
@@ -144,24 +92,36 @@ class Settings(_Facts):
     with_wheel: bool = setting("boolean", validators.boolean, default=False, affects=(), tables=("hook",))
     handler: str | None = setting("string", validators.handler, default=None, affects={"zip"}, tables=("function",))
     """Of a function; for the other versions, the target's table has it."""
+    layers: tuple[str, ...] = setting(
+        "list of names", validators.at_most(MOST_LAYERS), default=(), affects={"zip"}, tables=("function",)
+    )
+    """What these bring stays out of a function's zip."""
     include: tuple[str, ...] = setting(
-        "list of gitignore patterns", validators.patterns, default=(), affects={"zip"}, tables=("function",)
+        "list of gitignore patterns", validators.patterns, default=(), affects={"zip"}, tables=("function", "layer")
     )
     """The project's files that a function packages; all if empty."""
     sources: tuple[tuple[str, str], ...] | None = setting(
-        "list or table", validators.sources, default=None, affects={"zip"}, tables=("function",)
+        "list or table", validators.sources, default=None, affects={"zip"}, tables=("function", "layer")
     )
     force_include: tuple[tuple[str, str], ...] | None = setting(
-        "table of paths", validators.paths, default=None, affects={"zip"}, tables=("function",)
+        "table of paths", validators.paths, default=None, affects={"zip"}, tables=("function", "layer")
     )
+    project: bool = setting("boolean", validators.boolean, default=False, affects={"zip"}, tables=("layer",))
+    """Whether a layer has the project's files, too."""
+    files: tuple[tuple[str, str], ...] = setting(
+        "table of paths", validators.paths, default=(), affects={"zip"}, tables=("layer",)
+    )
+    """Paths in the project and in the layer, below /opt."""
     locked: bool = setting(
         "boolean", validators.switch, default=False, affects=(), tables=(), variable="HATCH_LAMBDA_LOCKED"
     )
     """Refuse to resolve what is not locked."""
-    table: str = _derived(HOOK_TABLE, affects={"place"})
+    table: str = derived(HOOK_TABLE, affects={"place"})
     """The table's name, for messages."""
-    function: str | None = _derived(None, affects={"zip", "place"})
-    """The name of the function that this is for; None for the hook's own table."""
+    variant: str | None = derived(None, affects={"zip", "place"})
+    """The name of the function or layer that this is for; None for the hook's own table."""
+    is_layer: bool = derived(default=False, affects={"zip"})
+    """Whether that is a layer."""
 
     @cached_property
     def target(self) -> Target:
@@ -169,8 +129,8 @@ class Settings(_Facts):
 
     @property
     def target_directory(self) -> Path:
-        """The directory of this target (and function) below the build directory."""
-        folder = self.build_directory / self.function if self.function else self.build_directory
+        """The directory of this target (and function or layer) below the build directory."""
+        folder = self.build_directory / self.variant if self.variant else self.build_directory
         return folder / str(self.target)
 
     @property
@@ -188,7 +148,7 @@ class Settings(_Facts):
     @cached_property
     def is_not_its_own(self) -> Callable[[str], bool]:
         """Whether to leave out a file of the project, by its path in the zip, from this function's zip."""
-        if not self.function:
+        if not self.variant:
             return lambda _path: False
         included = GitIgnoreSpec.from_lines(self.include or ["*"])
         return lambda path: ".dist-info/" not in path and (self.is_excluded(path) or not included.match_file(path))
@@ -206,7 +166,7 @@ class Settings(_Facts):
 
 
 @dataclass(frozen=True)
-class ZipSettings(_Facts):
+class ZipSettings(Facts):
     """The settings in `targets.lambda`, without Hatch's own keys."""
 
     archive_name: str = setting(
@@ -241,23 +201,20 @@ class ProjectSettings(NamedTuple):
     zip: ZipSettings
 
 
-def _fields(owner: type[_Facts]) -> Mapping[str, Field]:
-    """The settings by attribute. Raises `KeyError` for a field that does not say what it affects."""
-    return {
-        field.name: field.metadata["setting"]._replace(key=field.name.replace("_", "-"))
-        for field in dataclasses.fields(owner)  # type: ignore[arg-type]  # both of its kinds are dataclasses
-    }
-
-
-_OWN = {field.key: field for field in _fields(Settings).values()}
+_OWN = {field.key: field for field in fields_of(Settings).values()}
 FIELDS: Mapping[str, Field] = {
     **{key: field for key, field in _OWN.items() if "hook" in field.tables},
-    "functions": Field("functions", "table of tables", {}, validators.named_tables(VERSIONS), affects=frozenset()),
+    **{
+        key: Field(key, "table of tables", {}, validators.named_tables(VERSIONS), affects=frozenset())
+        for key in ("functions", "layers")
+    },
 }
 """The keys of the hook's table. A function has its own settings and does not change those of other versions."""
 FUNCTION_FIELDS: Mapping[str, Field] = {key: field for key, field in _OWN.items() if "function" in field.tables}
 """The keys of a table under `functions`."""
-TARGET_FIELDS: Mapping[str, Field] = {field.key: field for field in _fields(ZipSettings).values()}
+LAYER_FIELDS: Mapping[str, Field] = {key: field for key, field in _OWN.items() if "layer" in field.tables}
+"""The keys of a table under `layers`."""
+TARGET_FIELDS: Mapping[str, Field] = {field.key: field for field in fields_of(ZipSettings).values()}
 """The keys of the target's table, without Hatch's own."""
 ENVIRONMENT_VARIABLES: Mapping[str, str] = {key: field.variable for key, field in _OWN.items() if field.variable}
 """Environment variables by the key that they override."""
@@ -320,17 +277,31 @@ class _Reader:
         values = self.values({key: table[key] for key in table if key not in overridden}, FIELDS, name)
         if not {"runtime"} & (table.keys() | overridden):
             self.faults.insert(0, f"Field `{name}.runtime` is required: one of {validators.listed(RUNTIMES)}")
-        versions: dict[str, tuple[str, str | None, dict[str, Any]]] = dict.fromkeys(VERSIONS, (name, None, {}))
-        for function, own in values.pop("functions", {}).items():
-            its_name = f"{name}.functions.{function}"
-            own_values = self.values({key: own[key] for key in own if key not in overridden}, FUNCTION_FIELDS, its_name)
-            versions[function] = (its_name, function, own_values)
+        own: dict[str, dict[str, Any]] = {}
+        names = dict.fromkeys(VERSIONS, name)
+        tables = {"layers": values.pop("layers", {}), "functions": values.pop("functions", {})}
+        for kind, fields in (("layers", LAYER_FIELDS), ("functions", FUNCTION_FIELDS)):
+            for variant, its_own in tables[kind].items():
+                names[variant] = f"{name}.{kind}.{variant}"
+                raw = {key: its_own[key] for key in its_own if key not in overridden}
+                own[variant] = {**self.values(raw, fields, names[variant]), "is-layer": kind == "layers"}
+        self.faults += _layer_faults(name, tables, own)
         if self.faults:
             return {}
-        return {
-            version: self._settings({**values, **own_values, **overrides}, its_name, function)
-            for version, (its_name, function, own_values) in versions.items()
+        found = {
+            version: self._settings(
+                {**values, **own.get(version, {}), **overrides}, its_name, version if version in own else None
+            )
+            for version, its_name in names.items()
         }
+        for each in found.values():
+            self.faults += [
+                f"Field `{each.table}.layers` names `{layer}`, which is for {found[layer].target}; the function is for "
+                f"{each.target}"
+                for layer in each.layers
+                if found[layer].target != each.target
+            ]
+        return found
 
     def zip_settings(self, table: Mapping[str, object], hatch_keys: Iterable[str]) -> ZipSettings:
         known = frozenset(hatch_keys)
@@ -359,13 +330,28 @@ class _Reader:
         except ValueError as error:
             self.faults.append(f"{label} {error}")
 
-    def _settings(self, values: Mapping[str, Any], name: str, function: str | None) -> Settings:
+    def _settings(self, values: Mapping[str, Any], name: str, variant: str | None) -> Settings:
         settings = Settings(
-            self.root, table=name, function=function, **{key.replace("-", "_"): values[key] for key in values}
+            self.root, table=name, variant=variant, **{key.replace("-", "_"): values[key] for key in values}
         )
         lock_file = settings.lock_file
         if lock_file:
             # A dot in the middle of the name would make it another kind of file (PEP 751).
             file_name = lock_file.name.replace("{target}", str(settings.target).replace(".", ""))
-            lock_file = lock_file.with_name(file_name.replace("{function}", function or FUNCTION))
+            lock_file = lock_file.with_name(file_name.replace("{function}", variant or FUNCTION))
         return dataclasses.replace(settings, lock_file=lock_file, build_directory=self.root / settings.build_directory)
+
+
+def _layer_faults(
+    name: str, tables: Mapping[str, Mapping[str, object]], own: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Of layers and functions together. `tables`: by kind; `own`: their valid values. `name`: of the hook's table."""
+    for both in sorted(tables["layers"].keys() & tables["functions"].keys()):
+        yield f"Field `{name}.layers` has the invalid name {both!r}: a function has it; each zip has its own name"
+    known = validators.listed(tables["layers"])
+    for function in tables["functions"]:
+        for layer in own[function].get("layers", ()):
+            if layer not in tables["layers"]:
+                has = f"it has {known}" if known else f"add a table `[{name}.layers.{layer}]`"
+                field = f"{name}.functions.{function}.layers"
+                yield f"Field `{field}` names `{layer}`, and the project has no such layer; {has}"

@@ -72,6 +72,18 @@ def strings(value: object, _root: Path) -> tuple[str, ...]:
     return tuple(value)
 
 
+def at_most(number: int) -> Callable[[object, Path], tuple[str, ...]]:
+    def check(value: object, root: Path) -> tuple[str, ...]:
+        named = strings(value, root)
+        if len(named) > number or len(named) != len(set(named)):
+            raise ValueError(
+                f"must be a list of at most {number} different names (a limit of Lambda), not {shown(value)}"
+            )
+        return named
+
+    return check
+
+
 def patterns(value: object, root: Path) -> tuple[str, ...]:
     lines = strings(value, root)
     try:

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from contextlib import ExitStack, closing, nullcontext
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_lambda import pipeline
+from hatch_lambda.bundle.files import union
 from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
 from hatch_lambda.common.files import make_directory, write_cache
 from hatch_lambda.common.ui import Reporter
-from hatch_lambda.config.dependencies import with_local_sources
-from hatch_lambda.config.project_requirements import Declared, requirements_of
-from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT, Request
 from hatch_lambda.config.settings import (
     CODE,
     FIELDS,
@@ -35,12 +34,14 @@ from hatch_lambda.config.settings import (
 from hatch_lambda.config.validators import listed
 from hatch_lambda.plugin import HOOK, made_zips, project_wheel, reports, selection, unused_patterns
 from hatch_lambda.plugin.common import Common
+from hatch_lambda.plugin.contents import contents_of
 from hatch_lambda.plugin.display import HatchUI
-from hatch_lambda.plugin.own_files import Own, own_files
-from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared
+from hatch_lambda.plugin.prepared import PREPARED_KEY, Prepared, has_project, is_layer
+from hatch_lambda.plugin.requests import Requests
+from hatch_lambda.resolve.layers import Layer
 from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.wheels import locks
-from hatch_lambda.zip import root_names, size, summary, variants, writer
+from hatch_lambda.zip import layer_files, root_names, size, summary, variants, writer
 from hatch_lambda.zip.unpacked import replacing_directory
 
 if TYPE_CHECKING:
@@ -105,30 +106,10 @@ class Build:
     def reporter(self, *, verbose: bool = False) -> Reporter:
         return Reporter(HatchUI(self.builder.app), verbose=verbose or self.builder.app.verbosity > 0)
 
-    def request(self, version: str, *, cleaned: tuple[str, ...] = ()) -> Request:
-        """The bundle that a version of the target needs. Raises `LambdaBuildError`.
-
-        `cleaned`: the versions to build from scratch, which do not borrow older resolutions from the others.
-        """
-        settings, metadata = self.settings[version], self.builder.metadata
-        core = metadata.core  # with what metadata hooks add, and context fields filled in
-        groups = metadata.config.get("dependency-groups", {})
-        declared = Declared(
-            core.name, tuple(core.dependencies), core.optional_dependencies, groups, core.requires_python
-        )
-        others = dict.fromkeys(self._common.directories[other] for other in cleaned or self.settings)
-        return Request(
-            settings,
-            settings.bundle_directory,
-            metadata.name,
-            *with_local_sources(requirements_of(declared, settings), settings, self._common.workspace),
-            state=self._common.directories[version],
-            neighbours=tuple(other for other in others if other != self._common.directories[version]),
-            anew=bool(cleaned),
-            place=LAYER_ROOT if version in {LAYER, CODE} else TASK_ROOT,
-            build=self._id,
-            libraries=lambda: project_wheel.shared_libraries(self.builder, settings),
-        )
+    @cached_property
+    def requests(self) -> Requests:
+        """The bundles that the versions of the target need."""
+        return Requests(self.builder, self.settings, self._common, self._id)
 
     def check(self, versions: list[str]) -> None:
         """Find what would stop the build later, or in Hatch with a traceback. Raises `LambdaBuildError`."""
@@ -151,16 +132,27 @@ class Build:
                     for name in shared
                 ]
             )
-        self._common.has_several = len({*versions} - {LAYER}) > 1
+        concerned = {each: self.settings[each] for name in versions for each in (name, *self.settings[name].layers)}
+        layer_files.check_sources(concerned.values())
+        with_project = [settings for version, settings in concerned.items() if has_project(version, settings)]
+        self._common.has_several = len(with_project) > 1
         selection.build_directory(self.builder, self.builder.config.hook_config[HOOK])
-        with_project = [self.settings[version] for version in versions if version != LAYER]
         for settings in {(each.sources, each.force_include): each for each in with_project}.values():
             project_wheel.check_selection(self.builder, settings)
 
     def prepare(self, version: str, build_data: dict[str, Any], *, cleaned: tuple[str, ...]) -> None:
         """Run the pipeline for a version and put the result into Hatch's build data. Raises `LambdaBuildError`."""
         self._common.before_each()
-        request = self.request(version, cleaned=cleaned)
+        prepared = self._prepared(version, cleaned)
+        if prepared.settings.is_layer:
+            self._lock(prepared.settings)  # it may have been prepared for a function
+        build_data[PREPARED_KEY] = prepared
+
+    def _prepared(self, version: str, cleaned: tuple[str, ...]) -> Prepared:
+        if version in self._common.layers:
+            return self._common.layers[version]
+        layers = tuple(self._prepared(name, cleaned) for name in self.settings[version].layers)
+        request = self.requests.of(version, cleaned=cleaned)
         reporter = self.reporter()
         self._lock(request.settings)
         directory = request.settings.build_directory
@@ -169,45 +161,60 @@ class Build:
         gitignore = directory / ".gitignore"
         if not gitignore.exists():  # tools that select files by what git ignores package no bundle
             write_cache(gitignore, b"*\n")
-        bundle = pipeline.make_bundle(request, reporter, self._common.bundles)
-        build_data[PREPARED_KEY] = Prepared(version, request, bundle, reporter)
+        bundle = pipeline.make_bundle(
+            request,
+            reporter,
+            self._common.bundles,
+            layers=[Layer(each.settings, each.bundle.wheels) for each in layers],
+            together=() if request.settings.lock_file else self.requests.together(version),
+        )
+        prepared = Prepared(version, request, bundle, reporter, layers)
+        if request.settings.is_layer:
+            self._common.layers[version] = prepared
+        return prepared
 
     def build_zip(self, directory: str, build_data: dict[str, Any]) -> str:
         """Write the zip of the version that was prepared, and report it. Raises `LambdaBuildError`."""
         prepared: Prepared = build_data[PREPARED_KEY]
         version, bundle, reporter = prepared.version, prepared.bundle, prepared.reporter
         former_warnings = [*reporter.warnings]  # those given from here on stand right above the summary
-        # A requirements file may name the project itself (`-e .`); its own wheel is the one to take.
-        dependencies = tuple(file for file in bundle.files if file.owner != self._owner)
+        settings, known = prepared.settings, (self._common, build_data)
         with ExitStack() as stack:
-            own = Own()
-            if version != LAYER:
-                wheel = self._common.wheel(build_data, prepared.settings, stack)
-                own = own_files(self.builder, prepared, wheel, self._common.store)
-            everything = (*own.files, *dependencies)
+            layers = {
+                layer.version: contents_of(layer, *known, stack, self._owner, quiet=True) for layer in prepared.layers
+            }
+            contents = contents_of(prepared, *known, stack, self._owner, layers=[*layers.values()])
+            own, dependencies, placed, sources = contents
             for warning in (
                 *own.warnings,
                 *unused_patterns.warnings(self.builder, prepared, self.settings[FUNCTION], own),
                 *root_names.warnings(
-                    own.files if version == CODE else everything, prepared.settings.target, own=self._owner
+                    own.files if version == CODE else contents.modules, settings.target, own=self._owner
                 ),
             ):
                 if not any(warning in other.reporter.warnings for other, _made in self._made):
                     reporter.warn(warning)
-            sources = tuple(file for file in bundle.sources if file.owner != self._owner)
-            self._check_handler(prepared, (*everything, *own.sources, *sources))
+            modules = {name: layer.modules for name, layer in layers.items()}
+            self._check_handler(prepared, (*chain.from_iterable(modules.values()), *contents.modules))
             files = variants.compose(version, own.files, dependencies, own_sources=own.sources, sources=sources)
-            size.check_size(version, own.files, dependencies, prepared.settings, bundle.wheels, self._common.store)
+            if settings.is_layer:
+                files = layer_files.with_placed(variants.in_layer(files), placed, settings)
+            variants.check_with_layers(contents.modules, modules, settings.table)
+            union(layer.placed for layer in layers.values())
+            everything = {name: layer.everything for name, layer in layers.items()}
+            size.check_size(
+                *(version, (*own.files, *placed), dependencies, settings, bundle.wheels, self._common.store, everything)
+            )
             path, zips = Path(directory, self._zip_name(version)), self.tables.zip
             with made_zips.note(
-                prepared.settings.build_directory,
+                settings.build_directory,
                 Path(self.builder.root).resolve(),
                 (path, *reports.paths(path, zips)),
                 version=version,
-                target=str(prepared.settings.target),
+                target=str(settings.target),
                 key=writer.key_of(
-                    *(own.files, bundle.key, version, self._owner),
-                    *(prepared.settings.facts("zip"), zips.facts("zip"), reports.facts(zips)),
+                    *((*own.files, *placed), bundle.key, version, self._owner),
+                    *(settings.facts("zip"), zips.facts("zip"), reports.facts(zips)),
                 ),
                 unpacked=zips.unpacked,
             ) as moment:
@@ -228,9 +235,13 @@ class Build:
             unchanged=moment is None,
             distributions=None if version == CODE else len(bundle.wheels),
             origins=Origins() if version == CODE else bundle.origins,
-            own_files=None if version == LAYER else sum(".dist-info/" not in path for path in own.selected),
+            own_files=sum(".dist-info/" not in path for path in own.selected)
+            if has_project(version, settings)
+            else None,
+            placed=len(placed),
+            layers={name: layer.size for name, layer in layers.items()},
             left_out={} if version == CODE else bundle.left_out,
-            target=prepared.settings.target,
+            target=settings.target,
         )
         self._made.append((prepared, made))
         for line in summary.lines(made, reporter.screen, former_warnings):
@@ -298,7 +309,7 @@ class Build:
         """Check that Lambda will find the handler in these files, whether they go into one zip or into two."""
         settings = prepared.settings
         handler, table = settings.handler or self.tables.zip.handler, settings.table
-        if not handler or prepared.version == LAYER:
+        if not handler or is_layer(prepared.version, settings):
             return
         from hatch_lambda.zip.handler import check_handler
 

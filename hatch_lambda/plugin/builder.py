@@ -56,11 +56,11 @@ class LambdaBuilder(BuilderInterface[LambdaBuilderConfig, PluginManager]):
         return LambdaBuilderConfig
 
     def get_version_api(self) -> dict[str, Callable[..., str]]:
-        return dict.fromkeys(["function", "layer", "code", *self._functions], self.build_zip)
+        return dict.fromkeys(["function", "layer", "code", *self._named], self.build_zip)
 
     def get_default_versions(self) -> list[str]:
-        """All functions of a project that has some."""
-        return self._functions or ["function"]
+        """All layers and functions of a project that has some."""
+        return self._named or ["function"]
 
     def build(
         self, *, versions: list[str] | None = None, clean_only: bool | None = False, **options: Any
@@ -96,8 +96,8 @@ class LambdaBuilder(BuilderInterface[LambdaBuilderConfig, PluginManager]):
         self.current.clean(directory, versions)
 
     @property
-    def _functions(self) -> list[str]:
-        """The names of the functions; faults in the table are reported when it is loaded."""
+    def _named(self) -> list[str]:
+        """The names of layers and functions; faults in the tables are reported when they are loaded."""
         table = self.config.hook_config.get(HOOK)
-        functions = table.get("functions") if isinstance(table, dict) else None
-        return [name for name in functions if isinstance(name, str)] if isinstance(functions, dict) else []
+        tables = [table.get(kind) for kind in ("layers", "functions")] if isinstance(table, dict) else []
+        return [name for each in tables if isinstance(each, dict) for name in each if isinstance(name, str)]

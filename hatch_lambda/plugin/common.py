@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from hatchling.builders.plugin.interface import BuilderInterface
 
     from hatch_lambda.config.settings import Settings
+    from hatch_lambda.plugin.prepared import Prepared
 
 
 class Common:
-    """`settings`: by version. `directories`: where a version's state is. `has_several`: several zips have the project.
+    """`layers`: those that are prepared. `settings`: by version. `directories`: where a version's state is.
+    `has_several`: several zips have the project.
 
     Hooks of the target may change the project for each zip; those of the wheel cannot know which zip it is for.
     """
@@ -31,15 +33,16 @@ class Common:
         self.has_several = False
         self.store = user_store(settings[FUNCTION].fallback_store)
         self.directories = {version: each.target_directory for version, each in settings.items()}
-        self._builder = builder
+        self.builder = builder
         self._may_change = bool(builder.target_config.get("hooks", {}).keys() - {HOOK})
         self._wheels: dict[object, OwnWheel] = {}
         self._held = ExitStack()
         self._begin()
 
     def _begin(self) -> None:
+        self.layers: dict[str, Prepared] = {}
         self.bundles = pipeline.Shared(self.store)
-        self.workspace = Workspace(Path(self._builder.root), self._builder.metadata.core.name)
+        self.workspace = Workspace(Path(self.builder.root), self.builder.metadata.core.name)
 
     def before_each(self) -> None:
         if self._may_change:
@@ -48,10 +51,10 @@ class Common:
     def wheel(self, build_data: dict[str, Any], settings: Settings, its_own: ExitStack) -> OwnWheel:
         """The project's wheel. `its_own`: closes one that is for this zip alone. Raises `LambdaBuildError`."""
         if self._may_change or not self.has_several:
-            return its_own.enter_context(own_wheel(self._builder, build_data, settings, is_shared=False))
+            return its_own.enter_context(own_wheel(self.builder, build_data, settings, is_shared=False))
         key = settings.sources, settings.force_include
         if key not in self._wheels:
-            self._wheels[key] = self._held.enter_context(own_wheel(self._builder, build_data, settings, is_shared=True))
+            self._wheels[key] = self._held.enter_context(own_wheel(self.builder, build_data, settings, is_shared=True))
         return self._wheels[key]
 
     def close(self) -> None:

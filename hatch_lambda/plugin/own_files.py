@@ -7,17 +7,19 @@ import tempfile
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_lambda.bundle.files import parents
 from hatch_lambda.common import tempfiles
+from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT
 from hatch_lambda.plugin.project_wheel import build_wheel, check_tags
 from hatch_lambda.wheels.layout import Layout
 from hatch_lambda.wheels.signatures import may_have_machine_code
 from hatch_lambda.zip import secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hatchling.builders.plugin.interface import BuilderInterface
 
@@ -81,14 +83,14 @@ class OwnWheel:
             self._layouts[target] = Layout(self.path, target)
         return self._layouts[target]
 
-    def compiled(self, files: tuple[BundleFile, ...], settings: Settings, store: Store) -> Bytecode:
+    def compiled(self, files: tuple[BundleFile, ...], settings: Settings, store: Store, root: str) -> Bytecode:
         """The bytecode of some of its files. Starting to compile takes longer than most modules, so it is done once."""
         from hatch_lambda.bundle.bytecode import compile_bundle
 
-        compiler = settings.target, settings.python
+        compiler = settings.target, settings.python, root
         if compiler not in self._compiled:
             modules = self.layout(settings.target).files() if self._is_shared else files
-            self._compiled[compiler] = compile_bundle(modules, (), settings, store)
+            self._compiled[compiler] = compile_bundle(modules, (), settings, store, root=root)
         return self._compiled[compiler].of(files, settings.target.runtime)
 
 
@@ -103,44 +105,66 @@ def own_wheel(
         yield OwnWheel(built, Path(builder.root), is_shared=is_shared)
 
 
-def own_files(builder: BuilderInterface[Any, Any], prepared: Prepared, wheel: OwnWheel, store: Store) -> Own:
-    """The files of the project's wheel, checked and, if so set, compiled. Raises `LambdaBuildError`."""
-    settings, reporter = prepared.settings, prepared.reporter
+def own_files(  # noqa: PLR0913 - a build's facts
+    builder: BuilderInterface[Any, Any],
+    prepared: Prepared,
+    wheel: OwnWheel,
+    store: Store,
+    elsewhere: Mapping[str, BundleFile] = MappingProxyType({}),
+    *,
+    quiet: bool = False,
+) -> Own:
+    """The files of the project's wheel, checked and, if so set, compiled. Raises `LambdaBuildError`.
+
+    `elsewhere`: those that layers have, which are left out. `quiet`: without the warnings.
+    """
+    settings = prepared.settings
+    warn = prepared.reporter.warn if not quiet else lambda _message: None
+    layout = wheel.layout(settings.target)
+    in_layers = {
+        file.path
+        for file in layout.files()
+        if file.path in elsewhere and ".dist-info/" not in file.path
+        if file.source.read() == elsewhere[file.path].source.read()
+    }
 
     def is_left_out(path: str) -> bool:
-        return path not in wheel.forced and settings.is_not_its_own(path)
+        return path in in_layers or (path not in wheel.forced and settings.is_not_its_own(path))
 
     code_left_out = False  # a function may leave out all of it
     if wheel.may_have_machine_code:  # few projects do, and these imports take their time
         from hatch_lambda.resolve.audit import scans_of, without
         from hatch_lambda.wheels.loadable import check_loadable
         from hatch_lambda.wheels.scan import scan_unchecked
+        from hatch_lambda.zip import layer_files
 
         # The project's libraries may depend on those of its dependencies, and the other way round.
         scan = scan_unchecked(builder.metadata.core.name, builder.metadata.version, wheel.path)
         own = without(scan, is_left_out)
         others = scans_of(prepared.bundle.wheels, settings, store)
-        check_loadable([own, *others], settings.target, trusted=settings.compatible, project=own)
+        with_files = [each.settings for each in (prepared, *prepared.layers)]
+        beside = [layer_files.scan_of(layer_files.libraries(each), each) for each in with_files]
+        beside += [scan for each in prepared.layers for scan in scans_of(each.bundle.wheels, each.settings, store)]
+        check_loadable([own, *others], settings.target, trusted=settings.compatible, project=own, layers=beside)
         code_left_out = bool(scan.machine_code and not own.machine_code)
     if not code_left_out:
         check_tags(wheel.path, settings.target)
-    layout = wheel.layout(settings.target)
     files = layout.files(is_left_out)
     secrets.refuse_credentials_in_metadata(files)
     if all(".dist-info/" in file.path for file in files):
-        reporter.warn("no files of the project itself are selected; the zip has only its metadata")
+        warn("no files of the project itself are selected; the zip has only its metadata")
     if likely := secrets.likely_secrets(files):
-        reporter.warn(f"these files often hold secrets, and anyone with the zip can read them: {', '.join(likely)}")
+        warn(f"these files often hold secrets, and anyone with the zip can read them: {', '.join(likely)}")
     selected = tuple(file.path for file in files)
-    unfiltered = tuple(file.path for file in layout.files()) if settings.function else selected
+    unfiltered = tuple(file.path for file in layout.files()) if settings.variant else selected
     warning = f"these links lead out of the project, and what they lead to is packaged: {', '.join(wheel.links_out)}"
     brought = Own(files, selected, unfiltered, (warning,) if wheel.links_out else ())
     if not settings.compile_bytecode:
         return brought
-    compiled = wheel.compiled(files, settings, store)
+    compiled = wheel.compiled(files, settings, store, LAYER_ROOT if settings.is_layer else TASK_ROOT)
     for module in compiled.uncompiled:
-        reporter.warn(f"{settings.target.runtime.name} cannot compile {module}")
+        warn(f"{settings.target.runtime.name} cannot compile {module}")
     in_zip, sources, kept = compiled.added_to(files, settings)
-    for line in kept:
-        reporter.detail(line)
+    for line in kept if not quiet else ():
+        prepared.reporter.detail(line)
     return brought._replace(files=in_zip, sources=sources)

@@ -31,7 +31,7 @@ def warnings(builder: BuilderInterface[Any, Any], prepared: Prepared, hook: Sett
             ProjectWheelBuilder.of(builder, {}), hook, [file.path for file in (*bundle.files, *bundle.sources)]
         )
     # What a function inherits is for other functions, too.
-    unused = () if settings.function and settings.exclude == hook.exclude else bundle.unused
+    unused = () if settings.variant and settings.exclude == hook.exclude else bundle.unused
     yield from _in_hook_table(settings, unused, own.unfiltered)
 
 
@@ -63,7 +63,7 @@ def _in_hook_table(settings: Settings, unused: Collection[str], own: Collection[
     `own`: the paths in the zip of all files of the project.
     """
     where = f"`{settings.table}.exclude`"
-    if settings.function:
+    if settings.variant:
         for pattern in unmatched(settings.include, own):
             yield f"`{pattern}` in `{settings.table}.include` matches no file of the project by its path in the zip"
         for pattern in unmatched(unused, own):

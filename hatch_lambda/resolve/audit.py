@@ -16,7 +16,7 @@ from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, read_machin
 from hatch_lambda.wheels.scan import Scan, check_and_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hatch_lambda.common.ui import Reporter
     from hatch_lambda.config.request import Request
@@ -46,20 +46,32 @@ def check_closure(closure: Closure, resolved: Closure, job: Job, store: Store) -
     return dataclasses.replace(closure, pure=pure)
 
 
-def audit(
-    wheels: Sequence[StoredWheel], required_by: Mapping[str, str], request: Request, store: Store, reporter: Reporter
+def audit(  # noqa: PLR0913 - the request's facts
+    wheels: Sequence[StoredWheel],
+    required_by: Mapping[str, str],
+    request: Request,
+    store: Store,
+    reporter: Reporter,
+    *,
+    layers: Iterable[tuple[Settings, Sequence[StoredWheel]]] = (),
 ) -> None:
     """Check that wheels have what their RECORD says and that the target can load their machine code.
 
-    `required_by`: as `Closure.required_by`. Raises `BrokenWheelError` or `UnfitMachineCodeError`.
+    `required_by`: as `Closure.required_by`. `layers`: what the function's have, with their settings.
+    Raises `BrokenWheelError` or `UnfitMachineCodeError`.
     """
     settings = request.settings
     with naming_requirers(required_by):
         scans = scans_of(wheels, settings, store)
         for wheel, scan in zip(wheels, scans, strict=True):
             _check_record(wheel, scan, settings, reporter)
-    shipped = _libraries_for(scans, request) if any(scan.machine_code for scan in scans) else []
-    check_loadable([*shipped, *scans], settings.target, trusted=settings.compatible)
+    if any(scan.machine_code for scan in scans):
+        check_loadable(
+            [*_libraries_for(scans, request), *scans],
+            settings.target,
+            trusted=settings.compatible,
+            layers=[scan for of, its_wheels in layers for scan in scans_of(its_wheels, of, store)],
+        )
 
 
 def _check_record(wheel: StoredWheel, scan: Scan, settings: Settings, reporter: Reporter) -> None:

@@ -10,7 +10,7 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.resolve.origins import Origins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from packaging.requirements import Requirement
@@ -149,6 +149,10 @@ class Closure:
     def wheels(self) -> tuple[Wheel, ...]:
         """The wheels for the bundle."""
         return tuple(found.wheel for found in self.distributions if found.wheel)
+
+    def of(self, names: Collection[str]) -> tuple[Distribution, ...]:
+        """Some of its distributions."""
+        return tuple(found for found in self.distributions if found.name in names)
 
     @property
     def unmet(self) -> tuple[Distribution, ...]:

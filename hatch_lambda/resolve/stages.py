@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.ui import counted
+from hatch_lambda.resolve.agree import agreed_versions
 from hatch_lambda.resolve.allow import allow
 from hatch_lambda.resolve.audit import check_closure
 from hatch_lambda.resolve.build import OtherMetadataError, build
@@ -26,6 +27,7 @@ __all__ = [
     "after_check",
     "after_download",
     "after_sort",
+    "agreed_versions",
     "allow",
     "build",
     "check_closure",

@@ -56,22 +56,33 @@ class UnfitMachineCodeError(LambdaBuildError):
 
 
 def check_loadable(
-    scans: Iterable[Scan], target: Target, *, trusted: frozenset[str], project: Scan | None = None
+    scans: Iterable[Scan],
+    target: Target,
+    *,
+    trusted: frozenset[str],
+    project: Scan | None = None,
+    layers: Iterable[Scan] = (),
 ) -> None:
     """Raise `UnfitMachineCodeError` for what `find_faults` finds."""
-    if faults := find_faults(scans, target, trusted=trusted, project=project):
+    if faults := find_faults(scans, target, trusted=trusted, project=project, layers=layers):
         raise UnfitMachineCodeError(fault_report(faults, target), faults)
 
 
 def find_faults(
-    scans: Iterable[Scan], target: Target, *, trusted: frozenset[str] = frozenset(), project: Scan | None = None
+    scans: Iterable[Scan],
+    target: Target,
+    *,
+    trusted: frozenset[str] = frozenset(),
+    project: Scan | None = None,
+    layers: Iterable[Scan] = (),
 ) -> tuple[Fault, ...]:
     """What the target cannot load of a bundle, given the scans of all its wheels.
 
     `trusted`: names of distributions that may lack a shared library, since the user says where it comes from.
     `project`: the one whose extensions the user compiles: to run their sources instead is a fault.
+    `layers`: what else has libraries for them, and is checked elsewhere.
     """
-    loader = _Loader(tuple(scans), target, trusted, project)
+    loader = _Loader(tuple(scans), target, trusted, project, tuple(layers))
     return tuple(fault for scan in loader.scans for fault in loader.faults_of(scan))
 
 
@@ -129,6 +140,7 @@ class _Loader:
     target: Target
     trusted: frozenset[str]
     project: Scan | None = None
+    layers: tuple[Scan, ...] = ()
 
     @cached_property
     def brought(self) -> frozenset[str]:
@@ -137,7 +149,8 @@ class _Loader:
         Their directories do not matter: where no search path leads to a library, the package that needs it loads it
         first (torch and its nvidia wheels, pyarrow), and the loader finds it by its soname.
         """
-        return frozenset(name for scan in self.scans for name in _names_of_libraries(scan, self.target))
+        everything = (*self.scans, *self.layers)
+        return frozenset(name for scan in everything for name in _names_of_libraries(scan, self.target))
 
     @cached_property
     def provided(self) -> frozenset[str]:

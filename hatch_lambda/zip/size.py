@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common.errors import TooLargeError
@@ -29,23 +31,31 @@ def check_size(  # noqa: PLR0913, PLR0917 - the zip's files, and what could make
     settings: Settings,
     wheels: Sequence[StoredWheel],
     store: Store,
+    layers: Mapping[str, Sequence[BundleFile]] = MappingProxyType({}),
 ) -> None:
-    """Refuse what Lambda would refuse after the upload, code and layer together. Raises `TooLargeError`.
+    """Refuse what Lambda would refuse after the upload, code and layers together. Raises `TooLargeError`.
 
-    `wheels`: those of the dependencies.
+    `wheels`: those of the dependencies. `layers`: what those of a function hold, by name.
     """
-    code, layer = (sum(file.source.size for file in files) for files in (own, dependencies))
-    total = code + layer
+    code, rest = (sum(file.source.size for file in files) for files in (own, dependencies))
+    parts = {"code": code, "layer": rest} if version == CODE else {"function": code + rest}
+    parts |= {f"layer {name}": sum(file.source.size for file in files) for name, files in layers.items()}
+    total = sum(parts.values())
     if total <= UNZIPPED_LIMIT:
         return
     sizes: Counter[str] = Counter()
-    for file in (*own, *dependencies):
+    for file in (*own, *dependencies, *chain.from_iterable(layers.values())):
         sizes[file.owner] += file.source.size
-    what = {LAYER: "The layer", CODE: "The function's code and its layer together"}.get(version, "The zip")
-    parts = f": code {megabytes(code)}, layer {megabytes(layer)}" if version == CODE else ""
+    what = "The layer" if version == LAYER or settings.is_layer else "The zip"
+    if len(parts) > 1:
+        what = (
+            "The function's code and its layer together" if version == CODE else "The function and its layers together"
+        )
+    listed = ", ".join(f"{name} {megabytes(size)}" for name, size in parts.items())
+    told = f"{total:,} bytes" + (f": {listed}" if len(parts) > 1 else "")
     has, limit = megabytes(total), megabytes(UNZIPPED_LIMIT)
     lines = [
-        f"{what} would have {has} unzipped ({total:,} bytes{parts}); Lambda's limit is {limit}, layers included.",
+        f"{what} would have {has} unzipped ({told}); Lambda's limit is {limit}, layers included.",
         "The largest distributions:",
         *(f"  {megabytes(size):>9}  {owner}" for owner, size in sizes.most_common(_SHOWN)),
         "What you can do:",
@@ -92,7 +102,7 @@ def _remedies(  # noqa: PLR0913, PLR0917 - as above
         yield f"set `compile-bytecode = false`, which leaves out {megabytes(bytecode)}"
     if dependencies:
         yield "leave out what the function does not need, with `exclude` or fewer dependencies; their sizes are above"
-    if not settings.function:
+    if not settings.variant:
         yield "split the project into `functions`, each with its own dependencies and files"
     if useless:
         yield f"{' and '.join(useless)} would leave out nothing more"

@@ -42,7 +42,8 @@ class Made(NamedTuple):
     """A zip that was written.
 
     `distributions`: how many, not counting the project; none if the zip contains only the project. `own_files`: how
-    many the project brings, without its metadata; none if the zip contains only distributions.
+    many the project brings, without its metadata; none if the zip contains only distributions. `placed`: how
+    many `files` of a layer brings. `layers`: the unzipped bytes of those of a function, by name.
     `left_out`: by the setting or set of files that removed them. `unchanged`: an earlier build has written it.
     """
 
@@ -51,6 +52,8 @@ class Made(NamedTuple):
     distributions: int | None
     origins: Origins = Origins()
     own_files: int | None = None
+    placed: int = 0
+    layers: Mapping[str, int] = MappingProxyType({})
     left_out: Mapping[str, LeftOut] = MappingProxyType({})
     target: Target | None = None
     unchanged: bool = False
@@ -61,12 +64,20 @@ def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]
     parts = [] if made.own_files is None else [f"the project ({counted(made.own_files, 'file')})"]
     if made.distributions is not None:
         parts.append(counted(made.distributions, "distribution"))
+    if made.placed:
+        parts.append(f"{counted(made.placed, 'file')} below /opt")
     unchanged = ", unchanged" if made.unchanged else ""
-    told = [wrapped(f"{printable(made.archive.path.name)}: {' and '.join(parts)}{unchanged}", screen)]
+    *first, last = parts
+    holds = f"{', '.join(first)} and {last}" if first else last
+    told = [wrapped(f"{printable(made.archive.path.name)}: {holds}{unchanged}", screen)]
     if any(made.origins):
         told.append(wrapped(f"  {'wheels':<{_LABELS - 2}}{made.origins}", screen, _LABELS))
     told += _size("zipped", made.archive.zipped, DIRECT_UPLOAD_LIMIT, " for a direct upload", screen)
     told += _size("unzipped", made.archive.unzipped, UNZIPPED_LIMIT, ", layers included", screen)
+    if made.layers:
+        told += _table("layers", [f"{megabytes(size):>9} {name}" for name, size in made.layers.items()])
+        total = made.archive.unzipped + sum(made.layers.values())
+        told += _size("together", total, UNZIPPED_LIMIT, " unzipped", screen)
     told += _table("largest", _largest(made.files))
     told += _table("left out", _left_out(made.left_out))
     if idle := [file.source.size for file in made.files if made.target and is_never_imported(file.path, made.target)]:

@@ -15,6 +15,7 @@ from hatch_lambda.config.settings import (
     FIELDS,
     FUNCTION_FIELDS,
     HOOK_TABLE,
+    LAYER_FIELDS,
     TARGET_FIELDS,
     TARGET_TABLE,
     Settings,
@@ -99,9 +100,9 @@ class TestDefaults:
 
 class TestEveryField:
     def test_each_one_has_a_sample(self) -> None:
-        assert SAMPLES.keys() >= FIELDS.keys() | FUNCTION_FIELDS.keys()
+        assert SAMPLES.keys() >= FIELDS.keys() | FUNCTION_FIELDS.keys() | LAYER_FIELDS.keys()
 
-    @pytest.mark.parametrize("key", sorted(FIELDS.keys() - {"functions"}))
+    @pytest.mark.parametrize("key", sorted(FIELDS.keys() - {"functions", "layers"}))
     def test_each_one_sets_the_attribute_of_its_name_and_no_other(
         self, key: str, settings_of: Callable[..., Settings], file_in: Callable[[str], Path]
     ) -> None:
@@ -115,11 +116,11 @@ class TestEveryField:
         self, key: str, file_in: Callable[[str], Path], project_root: Path
     ) -> None:
         file_in("other.txt")
+        value = ["common"] if key == "layers" else SAMPLES[key]
+        hook = {"runtime": "python3.13", "layers": {"common": {}}}
         own, function = (
-            load_project({"runtime": "python3.13", "functions": {"api": table}}, {}, project_root, environ={}).versions[
-                "api"
-            ]
-            for table in ({}, {key: SAMPLES[key]})
+            load_project({**hook, "functions": {"api": table}}, {}, project_root, environ={}).versions["api"]
+            for table in ({}, {key: value})
         )
 
         assert {name for name in vars(own) if vars(own)[name] != vars(function)[name]} == {key.replace("-", "_")}
@@ -414,7 +415,7 @@ class TestUnknownFields:
         contract = {
             *("runtime", "architecture", "extras", "dependency-groups", "requirements", "constraints", "lock-file"),
             *("provided", "compatible", "on-missing", "exclude", "prune", "compile-bytecode", "prefer-binary"),
-            *("python", "pip-args", "build-directory", "with-wheel", "functions"),
+            *("python", "pip-args", "build-directory", "with-wheel", "functions", "layers"),
         }
 
         assert set(FIELDS) == contract

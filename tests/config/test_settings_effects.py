@@ -10,20 +10,18 @@ import pytest
 
 from hatch_lambda.bundle import assemble
 from hatch_lambda.common.errors import ConfigurationError
-from hatch_lambda.config import settings as settings_module
+from hatch_lambda.config.fields import Field, Part, fields_of, setting
 from hatch_lambda.config.settings import (
     ENVIRONMENT_VARIABLES,
     FIELDS,
     FUNCTION_FIELDS,
     HOOK_TABLE,
+    LAYER_FIELDS,
     TARGET_FIELDS,
-    Field,
-    Part,
     ProjectSettings,
     Settings,
     ZipSettings,
     load_project,
-    setting,
 )
 from hatch_lambda.resolve.fingerprint import fingerprint
 
@@ -54,10 +52,13 @@ SAMPLES: dict[str, Any] = {
     "build-directory": "build/lambda",
     "with-wheel": True,
     "functions": {"worker": {}},
+    "layers": {"common": {}},
     "handler": "orders.app.handler",
     "include": ["*.py"],
     "sources": ["src"],
     "force-include": {"data": "orders/data"},
+    "project": True,
+    "files": {"other.txt": "other.txt"},
     "locked": "1",
     "archive-name": "{name}.zip",
     "compression-level": 9,
@@ -108,17 +109,28 @@ def test_a_setting_of_the_hook_affects_what_it_says(key: str, root: Path) -> Non
     function: dict[str, object] = {"functions": {"api": {}}}  # in which `exclude` holds for the project's files, too
     before = load(root, {"runtime": "python3.13", **function}, {})
     after = load(root, {"runtime": "python3.13", **function, key: SAMPLES[key]}, {})
-    version = "api" if key != "functions" else "function"
+    version = "api" if key not in {"functions", "layers"} else "function"
 
     assert changed(version, before, after) == FIELDS[key].affects
 
 
 @pytest.mark.parametrize("key", FUNCTION_FIELDS)
 def test_a_setting_of_a_function_affects_what_it_says_and_no_other_version(key: str, root: Path) -> None:
-    before = load(root, {"runtime": "python3.13", "functions": {"api": {}}}, {})
-    after = load(root, {"runtime": "python3.13", "functions": {"api": {key: SAMPLES[key]}}}, {})
+    layers: dict[str, object] = {"common": {}}
+    value = [*layers] if key == "layers" else SAMPLES[key]
+    before = load(root, {"runtime": "python3.13", "layers": layers, "functions": {"api": {}}}, {})
+    after = load(root, {"runtime": "python3.13", "layers": layers, "functions": {"api": {key: value}}}, {})
 
     assert changed("api", before, after) == FUNCTION_FIELDS[key].affects
+    assert changed("function", before, after) == set()
+
+
+@pytest.mark.parametrize("key", LAYER_FIELDS)
+def test_a_setting_of_a_layer_affects_what_it_says_and_no_other_version(key: str, root: Path) -> None:
+    before = load(root, {"runtime": "python3.13", "layers": {"common": {}}}, {})
+    after = load(root, {"runtime": "python3.13", "layers": {"common": {key: SAMPLES[key]}}}, {})
+
+    assert changed("common", before, after) == LAYER_FIELDS[key].affects
     assert changed("function", before, after) == set()
 
 
@@ -142,7 +154,7 @@ def test_an_environment_variable_affects_what_its_setting_does(key: str, root: P
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Settings) if not field_of(field).type])
 def test_what_users_cannot_set_affects_what_it_says(name: str, root: Path) -> None:
-    samples: dict[str, Any] = {"root": root / "other", "table": "other", "function": "other"}
+    samples: dict[str, Any] = {"root": root / "other", "table": "other", "variant": "other", "is_layer": True}
     settings = load(root, {"runtime": "python3.13"}, {}).versions["function"]
     other = dataclasses.replace(settings, **{name: samples[name]})
 
@@ -160,7 +172,7 @@ def test_a_setting_without_its_effect_is_impossible() -> None:
         quick: bool = False
 
     with pytest.raises(KeyError, match="setting"):
-        settings_module._fields(Forgetful)
+        fields_of(Forgetful)
 
 
 def test_both_tables_tell_their_faults_at_once(root: Path) -> None:

@@ -239,6 +239,17 @@ class TestExamples:
         own = {name for name in files_of(project, "orders-1.0-api-python3.13-x86_64.zip") if name.startswith("orders/")}
         assert own == {"orders/__init__.py", "orders/api.py", "orders/rules.json"}
 
+    def test_layers_for_functions(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("Layers for functions"))
+        project.root.joinpath("scripts").mkdir()
+        project.root.joinpath("scripts/wrapper").touch()
+
+        project.build()
+
+        assert files_of(project, "orders-1.0-common-python3.13-x86_64.zip") >= {"bin/wrapper", "python/pydantic.py"}
+        assert "pandas" in top_level(project, "orders-1.0-worker-python3.13-x86_64.zip")
+        assert "pydantic.py" not in top_level(project, "orders-1.0-api-python3.13-x86_64.zip")
+
     def test_the_zip_next_to_the_wheel(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("The zip next to the wheel"))
 

@@ -100,15 +100,15 @@ def test_only_what_the_loader_searches_is_a_library_of_the_project(new_project: 
     )
     build = LambdaBuilder(str(project.root)).current
 
-    assert sorted(build.request("function").libraries()) == ["lib/libdata.so", EXPAT, "root.so"]
-    assert sorted(build.request("layer").libraries()) == ["lib/libdata.so", EXPAT, "root.so"]
-    assert sorted(build.request("api").libraries()) == ["root.so"]
+    assert sorted(build.requests.of("function").libraries()) == ["lib/libdata.so", EXPAT, "root.so"]
+    assert sorted(build.requests.of("layer").libraries()) == ["lib/libdata.so", EXPAT, "root.so"]
+    assert sorted(build.requests.of("api").libraries()) == ["root.so"]
 
 
 def test_what_cannot_be_selected_is_reported_when_the_wheel_is_built(new_project: NewProject) -> None:
     build = LambdaBuilder(str(new_project(HOOK + SHIPPED).root)).current
 
-    assert build.request("layer").libraries() == {}
+    assert build.requests.of("layer").libraries() == {}
 
 
 def test_a_project_that_ships_a_library(index: Path, new_project: NewProject) -> None:

@@ -165,9 +165,10 @@ def _against_constraints(
     members: Mapping[NormalizedName, Locked], request: Request, files: Iterable[RequirementsFile | Unread]
 ) -> Iterator[str]:
     settings = request.settings
+    of_layers = f" or one of `{settings.table}.layers`" if settings.layers else ""
     constraints = [
         *((label(file.path, settings), found) for file, found in _requirements_by_name(files) if file.is_constraints),
-        *(("`tool.uv.constraint-dependencies`", Requirement(text)) for text in request.constraints),
+        *((f"`tool.uv.constraint-dependencies`{of_layers}", Requirement(text)) for text in request.constraints),
     ]
     for who, requirement in constraints:
         member = members.get(canonicalize_name(requirement.name))
