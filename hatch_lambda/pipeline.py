@@ -158,9 +158,7 @@ def resolve(job: Job, store: Store) -> Closure:
     found = stage(2, "sort", lambda: do.sort(needed, job, store), do.after_sort)
     more = stage(3, "download wheels", lambda: do.download_wheels(found, job), partial(do.gain, "downloaded", found))
     try:
-        built = stage(
-            4, "build", lambda: do.build(more, job, do.HostCompilers(), store), partial(do.gain, "built", more)
-        )
+        built = stage(4, "build", lambda: do.compile_sources(more, job, store), partial(do.gain, "built", more))
         pure = stage(
             *(5, "build without compiler"),
             lambda: do.build(built, job, do.NoCompilers(), store),

@@ -11,6 +11,7 @@ import tempfile
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+from platformdirs import user_cache_path
 
 from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
@@ -87,6 +88,8 @@ def _no_ambient_settings(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
         if name.startswith(("HATCH_", "SOURCE_DATE_EPOCH")) or name in CONTINUOUS_INTEGRATION:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HATCH_LAMBDA_CACHE_DIR", str(tmp_path / "lambda-cache"))
+    if "zig" not in request.fixturenames:  # what builds do without it is the same on every machine
+        monkeypatch.setitem(sys.modules, "ziglang", None)
     if request.node.get_closest_marker("index"):
         return
     for name in list(os.environ):
@@ -103,6 +106,14 @@ def _no_ambient_settings(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
 def _folder(path: Path) -> Path:
     path.mkdir(exist_ok=True)
     return path
+
+
+@pytest.fixture
+def zig(tmp_path: Path) -> None:
+    """Builds may use the cross compiler; what it compiles once, such as libc++, is kept between runs."""
+    shared = user_cache_path("hatch-lambda-tests", appauthor=False) / "compilers"
+    shared.mkdir(parents=True, exist_ok=True)
+    _folder(tmp_path / "lambda-cache").joinpath("compilers").symlink_to(shared)
 
 
 @pytest.fixture

@@ -107,6 +107,7 @@ _LABELS = {
     "stripped": "stripped native code",
     "clients": "AWS runtime clients",
     "pips": "pip for older Pythons",
+    "compilers": "the cross compiler's libraries",
     "begun": "incomplete files",
 }
 

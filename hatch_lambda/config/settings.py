@@ -82,6 +82,7 @@ class Settings(Facts):
         f'boolean or `"{ONLY}"`', validators.boolean_or(ONLY), default=False, affects={"bundle", "zip"}
     )
     prefer_binary: bool = setting("boolean", validators.boolean, default=True, affects={"resolution"})
+    cross: bool = setting("boolean", validators.boolean, default=True, affects={"resolution"})
     python: Path | None = setting(
         "path", validators.interpreter, default=None, affects={"resolution"}, variable="HATCH_LAMBDA_PYTHON"
     )

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shlex
-import shutil
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,21 +14,25 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from hatch_lambda.common import source_trees
-from hatch_lambda.common.toml import tomllib
 from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
 from hatch_lambda.resolve.fingerprint import build_facts, digest_of, this_machine
 from hatch_lambda.resolve.graph import parsed, required_names
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.words import error_lines
+from hatch_lambda.resolve.reasons import last_failure, reason_of, why_without_extensions
+from hatch_lambda.resolve.source_files import build_system_of
 from hatch_lambda.wheels.compatibility import judge
 from hatch_lambda.wheels.metadata import metadata_of
+from hatch_lambda.wheels.signatures import may_have_machine_code
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hatch_lambda.common.process import Completed
     from hatch_lambda.resolve.closure import Closure, Distribution, SourceTree
     from hatch_lambda.resolve.job import Job
+    from hatch_lambda.resolve.reasons import Reason
     from hatch_lambda.resolve.toolchains import Toolchain
     from hatch_lambda.wheels.store import Store
 
@@ -74,19 +77,28 @@ class _Build:
         recipe, is_sdist = self._recipe(), isinstance(self.source, Sdist)
         name, version = self.found.name, str(self.found.version)
         cached = store.built(recipe, name, version) if recipe and not (is_sdist and self.job.request.anew) else None
-        if cached and not self._fault_of(cached.path):
+        if recipe and cached and not self._fault_of(cached.path):
             by = "an earlier build" if is_sdist else "this build"
-            return self._after(f"cached from {by}", cached.path, f"built by {by}")
+            why = store.built_without_extensions(recipe)
+            return self._after(f"cached from {by}", cached.path, f"built by {by}", why)
         self.job.reporter.now(f"building {self.label}")
+        self._scratch.mkdir(parents=True)
         completed, path = self._run()
+        calls = self.toolchain.calls(self._scratch)
         if path is None:
-            return self._failed("the build failed", error_lines(completed.output))
+            reason = reason_of(completed.output, calls or (), self.job.target)
+            outcome = f"the build failed: {reason.text}" if reason and calls is not None else "the build failed"
+            return self._failed(outcome, error_lines(completed.output), reason)
         if fault := self._fault_of(path):
             return self._failed(fault)
-        after = self._after("a compatible wheel", path, f"built by stage {self.toolchain.stage}")
+        why = why_without_extensions(calls)
+        after = self._after("a compatible wheel", path, f"built by stage {self.toolchain.stage}", why)
+        if after.wheel and after.wheel.without_extensions and (failure := last_failure(calls)):
+            for line in failure.words.splitlines():  # pip shows the output of failed builds only
+                self.job.reporter.detail(line)
         if recipe and after.wheel:
             kept = store.keep(path, name, version, scratch=self.job.scratch)
-            store.remember_built(recipe, kept)
+            store.remember_built(recipe, kept, after.wheel.without_extensions)
         return after
 
     def _fault_of(self, wheel: Path) -> str | None:
@@ -110,18 +122,29 @@ class _Build:
     def _tried(self) -> str:
         return f"building {self.source.label} with {self.job.interpreter}, {self.toolchain.description}"
 
-    def _failed(self, outcome: str, words: tuple[str, ...] = ()) -> Distribution:
-        return self.found.after(Attempt(self.toolchain.stage, self._tried, False, outcome, words))  # noqa: FBT003
+    def _failed(self, outcome: str, words: tuple[str, ...] = (), reason: Reason | None = None) -> Distribution:
+        return self.found.after(
+            Attempt(self.toolchain.stage, self._tried, succeeded=False, outcome=outcome, words=words, reason=reason)
+        )
 
-    def _after(self, outcome: str, path: Path, origin: str) -> Distribution:
-        wheel = Wheel(path, origin, judge(path, self.job.target))
+    def _after(self, outcome: str, path: Path, origin: str, why_without: str | None) -> Distribution:
+        """`why_without`: the reason if there are no extension modules in it."""
+        is_native = may_have_machine_code(path)
+        wheel = Wheel(
+            *(path, f"{origin}{self.toolchain.made if is_native else ''}", judge(path, self.job.target)),
+            without_extensions=None if is_native else why_without,
+        )
         if not wheel.verdict.compatible:
             outcome = f"an incompatible wheel: {wheel.verdict.reason}"
         return self.found.after(Attempt(self.toolchain.stage, self._tried, wheel.verdict.compatible, outcome), wheel)
 
+    @property
+    def _scratch(self) -> Path:
+        """A directory for this build alone."""
+        return self.job.scratch / f"stage-{self.toolchain.stage}-{type(self.toolchain).__name__}" / self.found.name
+
     def _run(self) -> tuple[Completed, Path | None]:
-        scratch = self.job.scratch / f"stage-{self.toolchain.stage}" / self.found.name
-        scratch.mkdir(parents=True)
+        scratch = self._scratch
         requirements = scratch / "requirements.txt"
         lines = [*self.closure.index_options, self._requirement(scratch)]
         requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -132,7 +155,7 @@ class _Build:
                 self.job,
                 requirements,
                 scratch / "wheels",
-                interpreter=self.job.interpreter.path,
+                interpreter=self.toolchain.interpreter(self.job.interpreter, scratch),
                 environment={**environment, **source_trees.setuptools_aside(scratch)} if tree else environment,
                 subject=self.label,
             )
@@ -143,12 +166,12 @@ class _Build:
         """A line of a requirements file that points to exactly these sources."""
         name, source = self.found.name, self.source
         fragment = f"#subdirectory={source.subdirectory}" if source.subdirectory else ""
+        options = self.toolchain.options(build_system := build_system_of(source), scratch)
         if isinstance(source, Sdist):
-            return f"{name} @ {source.path.as_uri()}{fragment} --hash=sha256:{source.sha256}"
+            return f"{name} @ {source.path.as_uri()}{fragment} --hash=sha256:{source.sha256}{options}"
         if source.folder is None:
             return f"{name} @ {source.url}"  # with its fragment
-        options = _build_options(source.folder / (source.subdirectory or ""), scratch / "build")
-        return f"{name} @ {source.folder.as_uri()}{fragment}{options}"
+        return f"{name} @ {source.folder.as_uri()}{fragment}{options}{_build_options(build_system, scratch / 'build')}"
 
     def _recipe(self) -> str | None:
         """A hash of what the wheel depends on; None if that is not known.
@@ -166,30 +189,21 @@ class _Build:
             return None
         interpreter = self.job.interpreter
         facts = [
-            *(str(self.found), sources, self.source.subdirectory, self.toolchain.stage),
+            *(str(self.found), sources, self.source.subdirectory, *self.toolchain.facts()),
             *(str(self.job.target), process.pip_version(), self.closure.index_options),
             *(os.path.realpath(interpreter.path), interpreter.python, *this_machine()),
             listened_to,
-            # Where one is missing, no path: it would be relative to the current directory.
-            [
-                (path := shutil.which(name)) and os.path.realpath(path)
-                for name in ("cc", "c++", "gfortran", "rustc", "cargo", "go")
-            ],
         ]
         return hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest()
 
 
-def _build_options(project: Path, build_base: Path) -> str:
+def _build_options(build_system: Mapping[str, object], build_base: Path) -> str:
     """Options of a requirement by which setuptools does not build in the project's `build` directory.
 
     With its configuration (see `source_trees.setuptools_aside`), what it requires would be built there, too.
     """
-    try:
-        table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8")).get("build-system", {})
-    except (OSError, ValueError, RecursionError):
-        table = {}
-    backend = str(table.get("build-backend", "setuptools"))  # the default of PEP 517
-    is_wrapped = "backend-path" in table and "setuptools" in str(table.get("requires"))
+    backend = str(build_system.get("build-backend", "setuptools"))  # the default of PEP 517
+    is_wrapped = "backend-path" in build_system and "setuptools" in str(build_system.get("requires"))
     if not (is_wrapped or backend.startswith("setuptools")):
         return ""  # others may refuse options that they do not know
     words = f"build --build-base={shlex.quote(build_base.as_posix())}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
     from packaging.version import Version
 
+    from hatch_lambda.resolve.reasons import Reason
     from hatch_lambda.wheels.compatibility import Verdict
 
 
@@ -59,6 +60,8 @@ class SourceTree:
 
 CACHED = "cached"
 """The origin of a wheel from the store."""
+CROSS_COMPILED = ", cross-compiled"
+"""How the origin of a wheel ends with native code that a cross compiler has made."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Wheel:
     origin: str
     verdict: Verdict
     url: str | None = None
+    without_extensions: str | None = None
+    """Why a build for the target has come out in pure Python, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,8 @@ class Attempt:
     succeeded: bool
     outcome: str
     words: tuple[str, ...] = ()
+    reason: Reason | None = None
+    """Why a build failed."""
 
 
 class IndexFile(NamedTuple):
@@ -142,8 +149,8 @@ class Closure:
     """`name version` of what is missing, with `on-missing = "warn"`."""
     required_by: Mapping[str, str] = field(default_factory=dict)
     """How the project requires each distribution, by its name: `orders -> foo 1.0 -> bar 2.0`."""
-    pure: tuple[str, ...] = ()
-    """`name version` of what was built here without the extension modules that other builds have."""
+    pure: Mapping[str, str | None] = field(default_factory=dict)
+    """Why `name version` was built here without the extension modules that other builds have; None if not known."""
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
@@ -164,7 +171,8 @@ class Closure:
         origins = [found.wheel.origin for found in self.distributions if found.wheel]
         downloaded = sum(origin.startswith("downloaded") for origin in origins)
         built = sum(origin.startswith("built by stage") for origin in origins)
-        return Origins(downloaded, built, len(origins) - downloaded - built)
+        crossed = sum(origin.startswith("built by stage") and origin.endswith(CROSS_COMPILED) for origin in origins)
+        return Origins(downloaded, built, len(origins) - downloaded - built, crossed)
 
     def each(self, step: Callable[[Distribution], Distribution]) -> Closure:
         """The same closure with a step applied to every distribution."""

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-import tarfile
 import zipfile
-import zlib
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from hatch_lambda.resolve.closure import Sdist
-from hatch_lambda.resolve.toolchains import NoCompilers
+from hatch_lambda.resolve.source_files import names_of
+from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.wheels.signatures import may_have_machine_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from hatch_lambda.resolve.closure import Closure, Distribution, Wheel
     from hatch_lambda.wheels.scan import Scan
@@ -28,20 +25,27 @@ _COMPILED = re.compile(r".*\.(?:c|cc|cpp|cxx|pyx|rs|f|f90)")
 _NOT_OF_THE_PACKAGE = frozenset({"test", "tests", "doc", "docs", "example", "examples", "benchmark", "benchmarks"})
 
 
-def built_without_extensions(closure: Closure, scans: Iterable[Scan]) -> tuple[str, ...]:
-    """`name version` of each. `scans`: of all wheels of the closure.
+def built_without_extensions(closure: Closure, scans: Iterable[Scan]) -> dict[str, str | None]:
+    """As `Closure.pure`. `scans`: of all wheels of the closure.
 
     The evidence: an incompatible wheel of the same version that has native code, or a build that succeeded only without
     a compiler; else the platforms of the wheels that the index lists; if it lists none, sources for a compiler that the
     wheel itself does not ship.
     """
     native = {scan.name for scan in scans if scan.machine_code}
-    return tuple(
-        str(found)
+    return {
+        str(found): found.wheel.without_extensions or _why_not_before(found)
         for found in closure.distributions
         if found.wheel and found.source and not found.wheel.url and found.name not in native
         if _has_extensions_elsewhere(found, found.wheel, closure)
-    )
+    }
+
+
+def _why_not_before(found: Distribution) -> str | None:
+    """Why stage 4 has failed, if its outcome says more than that."""
+    stage = HostCompilers.stage
+    outcomes = [attempt.outcome for attempt in found.attempts if attempt.stage == stage and not attempt.succeeded]
+    return next((reason for outcome in reversed(outcomes) if (reason := outcome.partition(": ")[2])), None)
 
 
 def _has_extensions_elsewhere(found: Distribution, own: Wheel, closure: Closure) -> bool:
@@ -61,24 +65,12 @@ def _has_extensions_elsewhere(found: Distribution, own: Wheel, closure: Closure)
         shipped = {PurePosixPath(name).name for name in archive.namelist()}
     return any(
         _COMPILED.fullmatch(name) and PurePosixPath(name).name not in shipped
-        for name in _source_names(found)
+        for name in names_of(found.source)
         if _NOT_OF_THE_PACKAGE.isdisjoint(PurePosixPath(name).parts)
     )
 
 
-def _source_names(found: Distribution) -> Sequence[str]:
-    """The names of an sdist's files; not those of source directories, where objects of any build may be."""
-    if not isinstance(found.source, Sdist):
-        return ()
-    path: Path = found.source.path
-    with suppress(OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error):
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return archive.namelist()
-        with tarfile.open(path) as sources:
-            return sources.getnames()
-    return ()
-
-
-def warning_about(names: Iterable[str]) -> str:
-    return f"built here without extension modules, so in pure Python, which is slower: {', '.join(names)}"
+def warning_about(pure: Mapping[str, str | None]) -> str:
+    """`pure`: as `Closure.pure`."""
+    names = ", ".join(f"{name} ({reason})" if reason else name for name, reason in pure.items())
+    return f"built here without extension modules, so in pure Python, which is slower: {names}"

@@ -27,6 +27,7 @@ from hatch_lambda.config import requirements_files
 from hatch_lambda.config.lock_tools import LOCK_TOOLS
 from hatch_lambda.config.pip_configuration import pip_configuration_files
 from hatch_lambda.config.requirements_files import CONSTRAINT, REQUIREMENT, Unread
+from hatch_lambda.resolve.cross.zig import installed_zig
 from hatch_lambda.resolve.pip.variables import NOT_FOR_US
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def fingerprint(settings: Settings, requirements: Sequence[str], constraints: Se
         "environment": relevant_environment(os.environ),
         # The interpreter itself, not the link to it that an environment has.
         "machine": [*this_machine(), os.path.realpath(sys.executable), sys.version],
-        "versions": [installed_version("hatch-lambda"), installed_version("pip")],
+        "versions": [installed_version("hatch-lambda"), installed_version("pip"), settings.cross and installed_zig()],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8")).hexdigest()
 

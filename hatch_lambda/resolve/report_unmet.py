@@ -12,6 +12,7 @@ from hatch_lambda.common.ui import shortened
 from hatch_lambda.config.lock_tools import LOCK_TOOLS
 from hatch_lambda.resolve.allow import could_be_allowed
 from hatch_lambda.resolve.closure import MissingDependency, MissingDependencyError
+from hatch_lambda.resolve.cross.remedies import cross_remedies
 from hatch_lambda.resolve.curated import BINARY_SIBLINGS, SIBLINGS_WITH_OTHER_MODULES
 from hatch_lambda.resolve.graph import chains_in
 from hatch_lambda.wheels.compatibility import compressed_tags, fits, wheel_tags
@@ -115,6 +116,7 @@ def _remedies(found: Distribution, closure: Closure, job: Job) -> Iterator[str]:
         yield f"it does not support Linux: require it only elsewhere: `{found.name}; sys_platform != 'linux'`"
         return
     yield from _sibling_remedy(found, closure)
+    yield from cross_remedies(found, job)
     if any(file.refused_by_user for file in of_version):
         yield f"remove `--no-binary` or `--only-binary` for {found.name}: it excludes some of its files"
     if lock_file := job.settings.lock_file:

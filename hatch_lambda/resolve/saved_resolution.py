@@ -38,7 +38,7 @@ class Earlier(NamedTuple):
     resolved: date
     required_by: dict[str, str]
     """As `Closure.required_by`."""
-    pure: tuple[str, ...]
+    pure: dict[str, str | None]
     """As `Closure.pure`."""
     audited: bool
     """Whether it has passed the audit with these settings."""
@@ -56,7 +56,8 @@ def recall(folder: Path, key: str, settings: Settings) -> Earlier | None:
         if not all(wheel.is_plain for wheel in wheels):
             return None
         required_by = {name: str(chain) for name, chain in saved["required_by"].items()}
-        pure = tuple(name for wheel in wheels if (name := f"{wheel.name} {wheel.version}") in saved["pure"])
+        names = [name for wheel in wheels if (name := f"{wheel.name} {wheel.version}") in saved["pure"]]
+        pure = {name: reason and str(reason) for name in names for reason in [saved["pure"][name]]}
         return Earlier(
             *(wheels, date.fromisoformat(saved["resolved"]), required_by, pure),
             audited=_audited(folder) == settings.facts("audit"),
@@ -110,7 +111,7 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
         "resolved": datetime.now(tz=timezone.utc).date().isoformat(),
         "folders": {str(source): digest_of(source) for source in sources},
         "required_by": closure.required_by,
-        "pure": closure.pure,
+        "pure": {**closure.pure},
         "compatible": [
             found.name
             for found in closure.distributions

@@ -10,18 +10,18 @@ from hatch_lambda.resolve.allow import allow
 from hatch_lambda.resolve.audit import check_closure
 from hatch_lambda.resolve.build import OtherMetadataError, build
 from hatch_lambda.resolve.closure import SourceTree
+from hatch_lambda.resolve.compile import compile_sources
 from hatch_lambda.resolve.download import download
 from hatch_lambda.resolve.download_wheels import download_wheels
 from hatch_lambda.resolve.provided import leave_out
 from hatch_lambda.resolve.report_unmet import report_unmet
 from hatch_lambda.resolve.sort import sort
-from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
+from hatch_lambda.resolve.toolchains import NoCompilers
 
 if TYPE_CHECKING:
     from hatch_lambda.resolve.closure import Closure
 
 __all__ = [
-    "HostCompilers",
     "NoCompilers",
     "OtherMetadataError",
     "after_check",
@@ -31,6 +31,7 @@ __all__ = [
     "allow",
     "build",
     "check_closure",
+    "compile_sources",
     "download",
     "download_wheels",
     "gain",

@@ -1,45 +1,85 @@
-"""The compilers that a build finds: the host's, or none."""
+"""The compilers that a build finds: the host's, or none. `cross` has the third toolchain."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from hatch_lambda.common.interpreters import Interpreter
 
-class Toolchain(Protocol):
-    """How a build's environment is set up: the only difference between stages 4 and 5."""
 
-    @property
-    def stage(self) -> int: ...
+class Call(NamedTuple):
+    """A call of a compiler, linker or the like. `words`: what it wrote to stderr."""
 
-    @property
-    def description(self) -> str: ...
-
-    def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
-        """The environment to build in; helper files may be written to `scratch`."""
+    tool: str
+    arguments: list[str]
+    exit_code: int
+    words: str
 
 
 @dataclass(frozen=True)
-class HostCompilers:
+class Toolchain:
+    """How a build is set up: the only difference between the builds of stages 4 and 5.
+
+    `made`: what the origin of a wheel with native code adds to the stage. `scratch`, below: a directory for this build
+    alone, which has the name of the distribution.
+    """
+
+    stage: int
+    description: str
+    made: str
+
+    def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
+        """The environment to build in."""
+        del scratch
+        return dict(base)
+
+    def interpreter(self, given: Interpreter, scratch: Path) -> Path:
+        """What runs pip and the build backend."""
+        del scratch
+        return given.path
+
+    def options(self, build_system: Mapping[str, object], scratch: Path) -> str:
+        """Further options of the requirement. `build_system`: the table of PEP 518."""
+        del build_system, scratch
+        return ""
+
+    def facts(self) -> list[object]:
+        """What a wheel depends on, for its recipe."""
+        return [
+            self.stage,
+            # Where one is missing, no path: it would be relative to the current directory.
+            *(
+                (path := shutil.which(name)) and os.path.realpath(path)
+                for name in ("cc", "c++", "gfortran", "rustc", "cargo", "go")
+            ),
+        ]
+
+    def calls(self, scratch: Path) -> tuple[Call, ...] | None:
+        """The calls of compilers and the like that a build made, in order; None if they are not known."""
+        del scratch
+        return None
+
+
+@dataclass(frozen=True)
+class HostCompilers(Toolchain):
     """Compilers of this machine, as a plain `pip wheel` finds them."""
 
     stage: int = 4
     description: str = "with the compilers of this machine"
-
-    def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
-        del scratch
-        return dict(base)
+    made: str = ""
 
 
 @dataclass(frozen=True)
-class NoCompilers:
+class NoCompilers(Toolchain):
     """No compilers: optional extensions fall back to pure Python.
 
     Each compiler is shadowed by a program that fails and says why: build systems look at environment variables first,
@@ -48,6 +88,7 @@ class NoCompilers:
 
     stage: int = 5
     description: str = "without a compiler"
+    made: str = ""
 
     def environment(self, base: Mapping[str, str], scratch: Path) -> dict[str, str]:
         folder = scratch / "no-compilers"

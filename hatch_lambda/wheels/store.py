@@ -43,6 +43,7 @@ _KINDS = {
     "stripped": ("stripped/*.zip", r"stripped/.+\.zip"),
     "clients": ("runtime-clients/**/*", r"runtime-clients/.+"),
     "pips": ("pips/**/*", r"pips/.+"),
+    "compilers": ("compilers/**/*", r"compilers/.+"),
     "begun": ("begun/*", rf"begun/{re.escape(PART)}[^/]+"),
 }
 """A glob and a pattern for the paths of each kind of files."""
@@ -113,10 +114,13 @@ class Store:
         with ThreadPoolExecutor(cores()) as pool:
             return list(pool.map(self.find, wanted))
 
-    def remember_built(self, recipe: str, wheel: StoredWheel) -> None:
-        """Cache which wheel a build made. `recipe`: a hash of everything that the build depends on."""
-        text = json.dumps({"filename": wheel.filename, "sha256": wheel.sha256})
-        self.write(self._json("built", recipe), text.encode("utf-8"))
+    def remember_built(self, recipe: str, wheel: StoredWheel, without_extensions: str | None = None) -> None:
+        """Cache which wheel a build made. `recipe`: a hash of everything that the build depends on.
+
+        `without_extensions`: why it is pure Python, if that is known.
+        """
+        entry = {"filename": wheel.filename, "sha256": wheel.sha256, "without_extensions": without_extensions}
+        self.write(self._json("built", recipe), json.dumps(entry).encode("utf-8"))
 
     def built(self, recipe: str, name: str, version: str) -> StoredWheel | None:
         """The wheel that an earlier build with this recipe made, if it is cached."""
@@ -125,6 +129,14 @@ class Store:
             return self.find(WantedWheel(name, version, entry["filename"], entry["sha256"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def built_without_extensions(self, recipe: str) -> str | None:
+        """Why the wheel of `built` is pure Python, if that is known."""
+        try:
+            reason = json.loads(_read(self._json("built", recipe))).get("without_extensions")
+        except (OSError, ValueError, AttributeError):
+            return None
+        return reason and str(reason)
 
     def keep_note(self, sha256: str, text: str) -> None:
         """Cache the results of scanning a wheel."""
@@ -200,6 +212,9 @@ class Store:
                 _drop(path)
                 with contextlib.suppress(OSError):
                     path.parent.rmdir()
+        for folder in self.root.glob("compilers/*"):
+            if _age(folder) > UNUSED_FOR:
+                tempfiles.remove(folder)
         for path in (
             path for kind in ("built", "notes", "pages", "metadata", "bytecode", "stripped") for path in found[kind]
         ):
@@ -260,6 +275,13 @@ class Store:
     def pips(self) -> Path:
         """Where pip is for Pythons that the installed one does not support."""
         return self.root / "pips"
+
+    def compiler(self, version: str) -> Path:
+        """The directory in which a version of the cross compiler keeps its libraries. Marks it as used."""
+        folder = self._make_room(self.root / "compilers" / f"zig-{version}" / "used").parent
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        return folder
 
     @property
     def begun(self) -> Path:

@@ -414,7 +414,7 @@ class TestUnknownFields:
     def test_every_key_of_the_contract_is_there(self) -> None:
         contract = {
             *("runtime", "architecture", "extras", "dependency-groups", "requirements", "constraints", "lock-file"),
-            *("provided", "compatible", "on-missing", "exclude", "prune", "compile-bytecode", "prefer-binary"),
+            *("provided", "compatible", "on-missing", "exclude", "prune", "compile-bytecode", "prefer-binary", "cross"),
             *("python", "pip-args", "build-directory", "with-wheel", "functions", "layers"),
         }
 

@@ -47,6 +47,7 @@ SAMPLES: dict[str, Any] = {
     "prune": ["tests"],
     "compile-bytecode": True,
     "prefer-binary": False,
+    "cross": False,
     "python": sys.executable,
     "pip-args": ["--pre"],
     "build-directory": "build/lambda",

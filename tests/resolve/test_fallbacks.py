@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle.files import Bundle
     from tests.support.recording_ui import RecordingUI
 
-    Built = Callable[..., tuple[str, ...]]
+    Built = Callable[..., dict[str, str | None]]
 
 WARNING = "built here without extension modules, so in pure Python, which is slower: wrapt 1.0"
 
@@ -54,7 +54,7 @@ def built(tmp_path: Path) -> Built:
         others: Sequence[Path] = (),
         archive: str = "wrapt-1.0.tar.gz",
         **facts: object,
-    ) -> tuple[str, ...]:
+    ) -> dict[str, str | None]:
         wheel = make_wheel(tmp_path, "wrapt", files=files)
         own = Wheel(wheel, "built by stage 4", Verdict(compatible=True, reason="fits"))
         former = [Wheel(path, "built by stage 4", Verdict(compatible=False, reason="no")) for path in others]
@@ -71,41 +71,44 @@ def built(tmp_path: Path) -> Built:
 @pytest.mark.parametrize("source", ["src/wrapt/_wrappers.c", "speedups.pyx", "src/lib.rs", "x/y.cpp", "lib/fit.f90"])
 @pytest.mark.parametrize("archive", ["wrapt-1.0.tar.gz", "wrapt-1.0.zip"])
 def test_sources_for_a_compiler(source: str, archive: str, built: Built) -> None:
-    assert built("setup.py", source, archive=archive) == ("wrapt 1.0",)
+    assert built("setup.py", source, archive=archive) == {"wrapt 1.0": None}
 
 
 def test_pure_sources(built: Built) -> None:
-    assert built("setup.py", "wrapt.py", "tests/data/x.c", "docs/x.cpp", "wrapt/api.h") == ()
-    assert built("wrapt/template.c", files={"wrapt/template.c": ""}) == ()  # data
-    assert built("_x.c", files={"wrapt/_x.so": make_elf()}) == ()
-    assert built("_x.c", source=None) == ()
-    assert built("_x.c", source=SourceTree("file:///src", None)) == ()
+    assert built("setup.py", "wrapt.py", "tests/data/x.c", "docs/x.cpp", "wrapt/api.h") == {}
+    assert built("wrapt/template.c", files={"wrapt/template.c": ""}) == {}  # data
+    assert built("_x.c", files={"wrapt/_x.so": make_elf()}) == {}
+    assert built("_x.c", source=None) == {}
+    assert built("_x.c", source=SourceTree("file:///src", None)) == {}
 
 
 def test_wheels_on_the_index(built: Built) -> None:
-    assert built(offers=["wrapt-1.0-cp313-cp313-manylinux_2_17_x86_64.whl", "wrapt-1.0.tar.gz"]) == ("wrapt 1.0",)
-    assert built(offers=["wrapt-2.0-cp313-cp313-manylinux_2_17_x86_64.whl", "no-wheel.whl"]) == ()
+    native = "wrapt-1.0-cp313-cp313-manylinux_2_17_x86_64.whl"
+    assert built(offers=[native, "wrapt-1.0.tar.gz"]) == {"wrapt 1.0": None}
+    assert built(offers=["wrapt-2.0-cp313-cp313-manylinux_2_17_x86_64.whl", "no-wheel.whl"]) == {}
     # Elsewhere only, so Linux has pure Python everywhere
-    assert built("_x.c", offers=["wrapt-1.0-cp313-cp313-macosx_11_0_arm64.whl", "wrapt-1.0-py3-none-any.whl"]) == ()
+    assert built("_x.c", offers=["wrapt-1.0-cp313-cp313-macosx_11_0_arm64.whl", "wrapt-1.0-py3-none-any.whl"]) == {}
 
 
 def test_a_wheel_with_native_code_that_does_not_fit(built: Built, tmp_path: Path) -> None:
     tag = "cp313-cp313-linux_x86_64"
     native = make_wheel(tmp_path, "wrapt", tag=tag, files={"_x.so": make_elf()})
-    assert built(others=[native]) == ("wrapt 1.0",)
-    assert built(others=[make_wheel(tmp_path / "pure", "wrapt", tag=tag)]) == ()
+    assert built(others=[native]) == {"wrapt 1.0": None}
+    assert built(others=[make_wheel(tmp_path / "pure", "wrapt", tag=tag)]) == {}
 
 
 def test_a_build_that_succeeded_only_without_a_compiler(built: Built) -> None:
     failed, succeeded = Attempt(4, "building", False, "failed"), Attempt(5, "building", True, "fits")  # noqa: FBT003
 
-    assert built(attempts=(failed, succeeded), source=SourceTree("git+https://example.org", None)) == ("wrapt 1.0",)
+    assert built(attempts=(failed, succeeded), source=SourceTree("git+https://example.org", None)) == {
+        "wrapt 1.0": None
+    }
 
 
 def test_a_damaged_archive_is_no_evidence(built: Built, tmp_path: Path) -> None:
     broken = tmp_path / "broken.tar.gz"
     broken.write_bytes(b"\x1f\x8b\x08")
-    assert built("x.c", source=Sdist(broken, "0" * 64, broken.as_uri())) == ()
+    assert built("x.c", source=Sdist(broken, "0" * 64, broken.as_uri())) == {}
 
 
 def test_the_second_build_says_it_too(
@@ -123,3 +126,10 @@ def test_the_second_build_says_it_too(
         build("wrapt", runtime=HERE)
         assert ui.text.count(WARNING) == 1
     assert "Reusing the resolution" in ui.text
+
+
+def test_why_stage_4_has_failed(built: Built) -> None:
+    because = Attempt(4, "building", False, "the build failed: it needs Rust, which is not installed")  # noqa: FBT003
+    succeeded = Attempt(5, "building", True, "a compatible wheel")  # noqa: FBT003
+
+    assert built(attempts=(because, succeeded)) == {"wrapt 1.0": "it needs Rust, which is not installed"}

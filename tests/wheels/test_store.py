@@ -304,6 +304,21 @@ class TestTidying:
         assert store.built("0" * 64, "foo", "1.0")
         assert store.note(kept.sha256) == "sound"
 
+    def test_libraries_of_a_cross_compiler_that_is_used_no_more_are_removed(self, store: Store) -> None:
+        """As a whole: it would not notice that a part is missing."""
+        for version in ("0.16.0", "0.17.1"):
+            store.compiler(version).joinpath("o").mkdir()
+            store.compiler(version).joinpath("o", "libc++.a").touch()
+        for path in store.root.rglob("*"):
+            age(path, 61)
+        store.compiler("0.17.1")
+
+        store.tidy()
+
+        assert [path.name for path in (store.root / "compilers").iterdir()] == ["zig-0.17.1"]
+        assert (store.compiler("0.17.1") / "o" / "libc++.a").is_file()
+        assert len(store.files()["compilers"]) == 1
+
     def test_notes_on_an_unused_wheel_are_removed(self, store: Store, tmp_path: Path) -> None:
         kept = store.keep(make_wheel(tmp_path, "foo"), "foo", "1.0")
         store.remember_built("0" * 64, kept)

@@ -140,6 +140,8 @@ def test_a_single_distribution_is_not_called_the_largest() -> None:
     [
         (Origins(3, 1, 2), "  wheels   3 downloaded, 1 built here, 2 cached"),
         (Origins(cached=5), "  wheels   5 cached"),
+        (Origins(built=3, crossed=2), "  wheels   3 built here, 2 of them cross-compiled"),
+        (Origins(1, 2, 3, crossed=2), "  wheels   1 downloaded, 2 cross-compiled here, 3 cached"),
     ],
 )
 def test_the_origins_of_the_wheels(origins: Origins, expected: str) -> None:
@@ -166,11 +168,13 @@ def test_origins_are_those_of_the_chosen_wheels() -> None:
             found("b", ("downloaded", False), ("downloaded by stage 3", True)),
             found("c", ("downloaded", False), ("built by stage 5", True)),
             found("d", ("built by an earlier build", True)),
+            found("e", ("built by stage 4", False), ("built by stage 4, cross-compiled", True)),
+            found("f", ("built by an earlier build, cross-compiled", True)),
             found("missing", ("downloaded", False)),
         )
     )
 
-    assert closure.origins == Origins(downloaded=2, built=1, cached=1)
+    assert closure.origins == Origins(downloaded=2, built=2, cached=2, crossed=1)
 
 
 def test_what_was_left_out_is_listed_by_set() -> None:
