@@ -114,7 +114,7 @@ CALLS: Mapping[str, str] = {
     "pycurl": "import pycurl; pycurl.Curl().close(); assert pycurl.version",
     "deltalake": "import deltalake; assert deltalake.rust_core_version()",
     "pyzmq": "import zmq; c = zmq.Context(); c.socket(zmq.PUB).close(); c.term()",
-    "selectolax": "from selectolax.parser import HTMLParser as P; assert P('<a>x</a>').css_first('a').text() == 'x'",
+    "selectolax": "from selectolax.lexbor import LexborHTMLParser as P; assert P('<a>x</a>').css_first('a').text() == 'x'",
     "ujson": "import ujson; assert ujson.loads(ujson.dumps([1])) == [1]",
     "soundfile": "import soundfile, io, numpy; soundfile.write(io.BytesIO(), numpy.zeros(9), 8000, format='WAV')",
 }
@@ -167,7 +167,8 @@ def main() -> None:
 def measured(name: str, architecture: str, folder: Path) -> Row:
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     target = ["--target", str(folder), "--python-version", "3.13", "--python-platform", PLATFORMS[architecture]]
-    install = [uv, "pip", "install", "--quiet", "--only-binary", ":all:", *target, name]
+    # Copied, as links would lead into uv's cache.
+    install = [uv, "pip", "install", "--quiet", "--link-mode", "copy", "--only-binary", ":all:", *target, name]
     installed = subprocess.run(install, capture_output=True, text=True, check=False)
     if installed.returncode:
         return Row(
@@ -203,24 +204,18 @@ def measured(name: str, architecture: str, folder: Path) -> Row:
 
 
 @functools.cache
-def python_for(architecture: str) -> Path | None:
-    """None if there is no Python of Debian."""
+def python_for(architecture: str) -> tuple[str, ...]:
+    """The command of a Python; empty if there is none."""
     if architecture == platform.machine():
-        return interpreter_to_build_with(None, (3, 13)).path
+        return (str(interpreter_to_build_with(None, (3, 13)).path),)
     with contextlib.suppress(debian_python.UnavailableError):
-        return debian_python.interpreter("3.13", architecture)
-    return None
+        return (str(debian_python.interpreter("3.13", architecture)),)
+    return ()
 
 
-def run(python: Path, call: str, folder: Path) -> str:
+def run(python: Sequence[str], call: str, folder: Path) -> str:
     """The last line of what the call prints if it fails; empty if it works."""
-    command: Sequence[str | Path] = [
-        python,
-        "-I",
-        "-S",
-        "-c",
-        f"import sys; sys.path.insert(0, {str(folder)!r}); {call}",
-    ]
+    command = [*python, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(folder)!r}); {call}"]
     with tempfile.TemporaryDirectory() as scratch:
         try:
             ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=scratch, timeout=900)

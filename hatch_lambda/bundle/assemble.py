@@ -95,15 +95,8 @@ def with_bytecode(
         key = f"{bundle.key} {digest}" if bundle.key else ""
         files, sources, kept = made.added_to(bundle.files, settings)
         left_out = {**bundle.left_out, "sources": LeftOut(len(sources), sum(file.source.size for file in sources))}
-        known[inputs] = dataclasses.replace(
-            *(bundle,),
-            files=files,
-            sources=sources,
-            left_out=left_out,
-            kept=(*bundle.kept, *kept),
-            key=key,
-            compiled=str(made),
-        )
+        done = dataclasses.replace(bundle, files=files, sources=sources, left_out=left_out, kept=(*bundle.kept, *kept))
+        known[inputs] = dataclasses.replace(done, key=key, compiled=str(made))
     return dataclasses.replace(known[inputs], directory=bundle.directory)
 
 

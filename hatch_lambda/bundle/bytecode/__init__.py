@@ -30,6 +30,7 @@ from hatch_lambda.common.ui import counted
 from hatch_lambda.config.request import TASK_ROOT
 from hatch_lambda.config.settings import COMPRESSION_LEVEL, ONLY
 from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Generated, Member
+from hatch_lambda.wheels.record import hash_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 _FORMAT = 1
 # Increase it when `source_readers` finds others.
 _FORMAT_OF_READERS = 1
-_READER = "reader"
-"""The entry, of a zip in the store, with the path of a module that may read sources."""
+_FACTS = "facts.json"
+"""The entry of a zip in the store with what leaving sources out needs: see `Bytecode`. No module has its name."""
 
 
 class Uncompiled(NamedTuple):
@@ -63,7 +64,8 @@ class Uncompiled(NamedTuple):
 class Bytecode:
     """The compiled modules of a bundle. `reused`: how many of them were cached. `compiler`: `Python 3.13.0`.
 
-    `readers`: by distribution, the module that may read sources, empty if there is none; not of what is not cached.
+    Of what is cached, `readers`: by distribution, the module that may read sources, empty if there is none; `hashes`:
+    by path, as in RECORD, with the sizes. Both only if sources are to be left out.
     """
 
     files: tuple[BundleFile, ...]
@@ -71,6 +73,7 @@ class Bytecode:
     reused: int
     compiler: str
     readers: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """For a line of progress."""
@@ -93,7 +96,7 @@ class Bytecode:
     def added_to(self, files: Sequence[BundleFile], settings: Settings) -> Sourceless:
         """The files with their bytecode, which replaces any bytecode among them, and sources if so set."""
         if settings.compile_bytecode == ONLY:
-            return without_sources(files, self.files, self.readers, settings.target.runtime)
+            return without_sources(files, self, settings.target.runtime)
         by_path = {file.path: file for file in (*files, *self.files)}
         return Sourceless(tuple(by_path[path] for path in sorted(by_path)))
 
@@ -117,16 +120,17 @@ def compile_bundle(
     try:
         with Compilers(interpreter, settings) as compilers:
             remember(interpreter, settings, store)
-            finds_readers = settings.compile_bytecode == ONLY
-            by_key = _by_cache_key(modules, hashes, compilers, root, finds_readers=finds_readers)
-            return _compile(by_key, compilers, store, root, finds_readers=finds_readers)
+            only = settings.compile_bytecode == ONLY
+            return _compile(
+                _by_cache_key(modules, hashes, compilers, root, only=only), compilers, store, root, only=only
+            )
     except LambdaBuildError:
         forget(settings, store)
         raise
 
 
 def _by_cache_key(
-    modules: Iterable[BundleFile], hashes: Mapping[Path, str], compilers: Compilers, root: str, *, finds_readers: bool
+    modules: Iterable[BundleFile], hashes: Mapping[Path, str], compilers: Compilers, root: str, *, only: bool
 ) -> dict[str, list[BundleFile]]:
     """The modules of each wheel by a hash of all that their bytecode depends on; "" for those that are not cached."""
     by_wheel: dict[str, list[BundleFile]] = {}
@@ -136,22 +140,25 @@ def _by_cache_key(
     by_key: dict[str, list[BundleFile]] = {}
     for sha256, of_wheel in by_wheel.items():
         paths = [(module.path, module.source.name) for module in of_wheel if isinstance(module.source, Member)]
-        facts = [_FORMAT, sha256, *compilers.identity, root, paths, *([_FORMAT_OF_READERS] if finds_readers else [])]
+        facts = [_FORMAT, sha256, *compilers.identity, root, paths, *([_FORMAT_OF_READERS] if only else [])]
         by_key[hashlib.sha256(json.dumps(facts).encode("utf-8")).hexdigest() if sha256 else ""] = of_wheel
     return by_key
 
 
 def _compile(
-    by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, store: Store, root: str, *, finds_readers: bool
+    by_key: Mapping[str, Sequence[BundleFile]], compilers: Compilers, store: Store, root: str, *, only: bool
 ) -> Bytecode:
     files: list[BundleFile] = []
     readers: dict[str, str] = {}
+    hashes: dict[str, tuple[str, int]] = {}
     uncompiled: list[Uncompiled] = []
 
     def take(archive: Path, modules: Sequence[BundleFile]) -> None:
         with zipfile.ZipFile(archive) as opened:
-            if finds_readers:
-                readers[modules[0].owner] = opened.read(_READER).decode("utf-8")
+            if only:
+                facts = json.loads(opened.read(_FACTS))
+                readers[modules[0].owner] = facts["reader"]
+                hashes.update((path, (digest, size)) for path, (digest, size) in facts["hashes"].items())
             for module in modules:
                 name = bytecode_path(module.path, compilers.runtime)
                 if entry := opened.NameToInfo.get(name):
@@ -169,8 +176,7 @@ def _compile(
         for key, group in itertools.groupby(zip(orders, results, strict=True), key=lambda pair: pair[0][0]):
             of_wheel = [(module, result) for (_, module), result in group]
             if key:
-                reader = find_reader(by_key[key]) if finds_readers else None
-                packed = _archive(of_wheel, compilers.runtime, reader)
+                packed = _archive(of_wheel, compilers.runtime, only=only)
                 take(store.keep_archive("bytecode", key, packed), by_key[key])
                 continue
             for module, (ok, content) in of_wheel:
@@ -179,16 +185,18 @@ def _compile(
                     files.append(BundleFile(name, FILE_MODE, Generated(content), module.owner))
                 else:
                     uncompiled.append(Uncompiled(module.path, module.owner, content.decode("utf-8")))
-    return Bytecode(tuple(sorted(files)), tuple(sorted(uncompiled)), reused, compilers.name, readers)
+    return Bytecode(tuple(sorted(files)), tuple(sorted(uncompiled)), reused, compilers.name, readers, hashes)
 
 
-def _archive(compiled: Iterable[tuple[BundleFile, Compiled]], runtime: Runtime, reader: str | None) -> bytes:
+def _archive(compiled: Sequence[tuple[BundleFile, Compiled]], runtime: Runtime, *, only: bool) -> bytes:
     """Pack the bytecode of a wheel. Why a module has none stands under the module's own name."""
-    packed = io.BytesIO()
+    packed, hashes = io.BytesIO(), {}
     with zipfile.ZipFile(packed, "w") as archive:
         for module, (ok, content) in compiled:
             path = bytecode_path(module.path, runtime) if ok else module.path
             archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
-        if reader is not None:
-            archive.writestr(_READER, reader)
+            hashes[path] = hash_of(hashlib.sha256(content).digest()), len(content)
+        if only:
+            facts = {"reader": find_reader(module for module, _ in compiled), "hashes": hashes}
+            archive.writestr(zipfile.ZipInfo(_FACTS), json.dumps(facts), zipfile.ZIP_DEFLATED, COMPRESSION_LEVEL)
     return packed.getvalue()

@@ -19,8 +19,9 @@ from hatch_lambda.bundle.records import replace_files
 from hatch_lambda.wheels.members import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
+    from hatch_lambda.bundle.bytecode import Bytecode
     from hatch_lambda.common.target import Runtime
     from hatch_lambda.wheels.members import BundleFile
 
@@ -35,14 +36,9 @@ class Sourceless(NamedTuple):
     kept: tuple[str, ...] = ()
 
 
-def without_sources(
-    files: Sequence[BundleFile], bytecode: Sequence[BundleFile], readers: Mapping[str, str], runtime: Runtime
-) -> Sourceless:
-    """Files with their bytecode, which takes the place of the sources of all distributions that do not read any.
-
-    `readers`: as `Bytecode.readers`.
-    """
-    compiled, paths = {file.path: file for file in bytecode}, {file.path for file in files}
+def without_sources(files: Sequence[BundleFile], bytecode: Bytecode, runtime: Runtime) -> Sourceless:
+    """Files with their bytecode, which takes the place of the sources of all distributions that do not read any."""
+    compiled, paths = {file.path: file for file in bytecode.files}, {file.path for file in files}
     by_owner: defaultdict[str, list[BundleFile]] = defaultdict(list)
     for file in files:
         if bytecode_path(file.path, runtime) in compiled and _is_module(file, paths):
@@ -50,21 +46,24 @@ def without_sources(
     sources: list[BundleFile] = []
     kept: list[str] = []
     for owner, modules in sorted(by_owner.items()):
-        reason = WHOLE.get(canonicalize_name(owner.partition(" ")[0]), "")
-        reader = "" if reason else readers[owner] if owner in readers else find_reader(modules)
-        if reason or reader:
-            kept.append(f"kept sources of {owner}: {reason or f'{reader} may read sources'}")
+        if reason := WHOLE.get(canonicalize_name(owner.partition(" ")[0])):
+            kept.append(f"kept sources of {owner}: {reason}")
+        elif reader := bytecode.readers[owner] if owner in bytecode.readers else find_reader(modules):
+            kept.append(f"kept sources of {owner}: {reader} may read sources")
         else:
             sources += [file for file in modules if not _is_shared(file)]
     changed: dict[str, BundleFile | None] = {}
+    hashes: dict[str, tuple[str, int]] = {}
     for file in sources:
-        place = bytecode_path(file.path, runtime)
-        changed[place] = None
-        changed[file.path] = compiled[place]._replace(path=f"{file.path}c")
+        cached, alone = bytecode_path(file.path, runtime), f"{file.path}c"
+        changed[cached] = None
+        changed[file.path] = compiled[cached]._replace(path=alone)
+        if cached in bytecode.hashes:
+            hashes[alone] = bytecode.hashes[cached]
     for path in paths:  # bytecode for other Pythons
         if (match := _CACHED.fullmatch(path)) and f"{match['folder']}{match['module']}.py" in changed:
             changed[path] = None
-    return Sourceless(replace_files(files, changed, bytecode), tuple(sources), tuple(kept))
+    return Sourceless(replace_files(files, changed, bytecode.files, hashes), tuple(sources), tuple(kept))
 
 
 def _is_module(file: BundleFile, paths: Collection[str]) -> bool:
