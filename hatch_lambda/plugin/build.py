@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -32,7 +32,8 @@ from hatch_lambda.config.settings import (
     missing_table_message,
 )
 from hatch_lambda.config.validators import listed
-from hatch_lambda.plugin import HOOK, made_zips, project_wheel, reports, selection, unused_patterns
+from hatch_lambda.plugin import HOOK, made_zips, project_wheel, selection, unused_patterns
+from hatch_lambda.plugin.archive import write
 from hatch_lambda.plugin.common import Common
 from hatch_lambda.plugin.contents import contents_of
 from hatch_lambda.plugin.display import HatchUI
@@ -42,7 +43,6 @@ from hatch_lambda.resolve.layers import Layer
 from hatch_lambda.resolve.origins import Origins
 from hatch_lambda.wheels import locks
 from hatch_lambda.zip import layer_files, root_names, size, summary, variants, writer
-from hatch_lambda.zip.unpacked import replacing_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,40 +205,24 @@ class Build:
             size.check_size(
                 *(version, (*own.files, *placed), dependencies, settings, bundle.wheels, self._common.store, everything)
             )
-            path, zips = Path(directory, self._zip_name(version)), self.tables.zip
-            with made_zips.note(
-                settings.build_directory,
-                Path(self.builder.root).resolve(),
-                (path, *reports.paths(path, zips)),
-                version=version,
-                target=str(settings.target),
-                key=writer.key_of(
-                    *((*own.files, *placed), bundle.key, version, self._owner),
-                    *(settings.facts("zip"), zips.facts("zip"), reports.facts(zips)),
-                ),
-                unpacked=zips.unpacked,
-            ) as moment:
-                if moment is None:
-                    archive = writer.Archive.of(path, files)
-                else:
-                    level, wheels = zips.compression_level, {kept.path for kept in bundle.wheels}
-                    place = made_zips.directory_of(path)
-                    with replacing_directory(place, files) if zips.unpacked else nullcontext():
-                        with reporter.at_work("writing the zip"):
-                            archive = writer.write(
-                                path, files, level=level, wheels=wheels, when_read=stack.close, modified=moment
-                            )
-                        reports.write(path, zips, prepared)
+            path = Path(directory, self._zip_name(version))
+            archive, unchanged = write(
+                *(path, files, prepared, contents, self.tables.zip),
+                root=Path(self.builder.root),
+                owner=self._owner,
+                when_read=stack.close,
+            )
         made = summary.Made(
             archive,
             files,
-            unchanged=moment is None,
+            unchanged=unchanged,
             distributions=None if version == CODE else len(bundle.wheels),
             origins=Origins() if version == CODE else bundle.origins,
             own_files=sum(".dist-info/" not in path for path in own.selected)
             if has_project(version, settings)
             else None,
             placed=len(placed),
+            is_layer=is_layer(version, settings),
             layers={name: layer.size for name, layer in layers.items()},
             left_out={} if version == CODE else bundle.left_out,
             target=settings.target,

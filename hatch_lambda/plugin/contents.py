@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_lambda.plugin.own_files import Own, own_files
 from hatch_lambda.plugin.prepared import has_project
-from hatch_lambda.zip import layer_files
+from hatch_lambda.zip import layer_files, secrets
 from hatch_lambda.zip.variants import LAYER_FOLDER
 
 if TYPE_CHECKING:
@@ -73,4 +73,6 @@ def contents_of(  # noqa: PLR0913 - all that it takes to build the project's whe
     placed = layer_files.placed(prepared.settings)
     if placed and not quiet:
         layer_files.check(prepared.settings, prepared.bundle.wheels, common.store)
+        for warning in secrets.warnings(placed):
+            prepared.reporter.warn(warning)
     return Contents(own, dependencies, placed, sources)

@@ -153,8 +153,8 @@ def own_files(  # noqa: PLR0913 - a build's facts
     secrets.refuse_credentials_in_metadata(files)
     if all(".dist-info/" in file.path for file in files):
         warn("no files of the project itself are selected; the zip has only its metadata")
-    if likely := secrets.likely_secrets(files):
-        warn(f"these files often hold secrets, and anyone with the zip can read them: {', '.join(likely)}")
+    for warning in secrets.warnings(files):
+        warn(warning)
     selected = tuple(file.path for file in files)
     unfiltered = tuple(file.path for file in layout.files()) if settings.variant else selected
     warning = f"these links lead out of the project, and what they lead to is packaged: {', '.join(wheel.links_out)}"

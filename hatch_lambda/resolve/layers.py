@@ -47,7 +47,7 @@ def without_layers(
                     f"The layer `{layer.settings.variant}`", wheel, function, needed[wheel.name], settings
                 )
         number = counted(len(needed.keys() & {wheel.name for wheel in layer.wheels}), "distribution")
-        reporter.line(f"  The layer `{layer.settings.variant}` brings {number} of them")
+        reporter.line(f"  {number} of these in the layer `{layer.settings.variant}`")
     return tuple(wheel for wheel in wheels if wheel.name not in brought)
 
 

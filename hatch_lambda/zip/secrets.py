@@ -12,7 +12,7 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from hatch_lambda.wheels.members import BundleFile
 
@@ -28,6 +28,11 @@ _UNLIKELY = re.compile(r".*\.py[ic]?|[^/]+\.dist-info/(?:METADATA|WHEEL|RECORD|e
 # Files that may contain the URL of an index with its password.
 _MAY_HAVE_URLS = re.compile(r"(?:requirements|constraints).*\.(?:txt|in)|uv\.lock|poetry\.lock|Pipfile(?:\.lock)?")
 _MOST_READ = 1024 * 1024
+
+
+def warnings(files: Iterable[BundleFile]) -> Iterator[str]:
+    if likely := likely_secrets(files):
+        yield f"these files often hold secrets, and anyone with the zip can read them: {', '.join(likely)}"
 
 
 def likely_secrets(files: Iterable[BundleFile]) -> tuple[str, ...]:

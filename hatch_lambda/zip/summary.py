@@ -53,6 +53,7 @@ class Made(NamedTuple):
     origins: Origins = Origins()
     own_files: int | None = None
     placed: int = 0
+    is_layer: bool = False
     layers: Mapping[str, int] = MappingProxyType({})
     left_out: Mapping[str, LeftOut] = MappingProxyType({})
     target: Target | None = None
@@ -72,8 +73,9 @@ def lines(made: Made, screen: Screen, warnings: Iterable[str] = ()) -> list[str]
     told = [wrapped(f"{printable(made.archive.path.name)}: {holds}{unchanged}", screen)]
     if any(made.origins):
         told.append(wrapped(f"  {'wheels':<{_LABELS - 2}}{made.origins}", screen, _LABELS))
+    counted_too = "function" if made.is_layer else "layers"
     told += _size("zipped", made.archive.zipped, DIRECT_UPLOAD_LIMIT, " for a direct upload", screen)
-    told += _size("unzipped", made.archive.unzipped, UNZIPPED_LIMIT, ", layers included", screen)
+    told += _size("unzipped", made.archive.unzipped, UNZIPPED_LIMIT, f", {counted_too} included", screen)
     if made.layers:
         told += _table("layers", [f"{megabytes(size):>9} {name}" for name, size in made.layers.items()])
         total = made.archive.unzipped + sum(made.layers.values())

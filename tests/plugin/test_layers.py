@@ -345,6 +345,17 @@ def set_files(project: Project, files: Mapping[str, str]) -> None:
     path.write_text(path.read_text().replace(line, f"files = {{ {pairs} }}"))
 
 
+def test_files_that_often_hold_secrets_are_named(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project.root.joinpath("native/deploy.pem").touch()
+
+    build(project, "common")
+
+    assert (
+        "these files often hold secrets, and anyone with the zip can read them: lib/deploy.pem"
+        in capsys.readouterr().err
+    )
+
+
 class TestFaults:
     @pytest.mark.parametrize(
         ("files", "words"),
