@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -225,7 +224,7 @@ def _check(request: Request, store: Store, reporter: Reporter) -> None:
     settings, runtime = request.settings, request.settings.target.runtime
     if runtime.deprecated is None:
         reporter.line(f"  Note: {runtime.name} is a public preview at AWS, which is not for production.")
-    elif runtime.deprecated <= datetime.now(tz=timezone.utc).date():
+    elif runtime.is_deprecated:
         reporter.warn(f"{runtime.name} reaches end of support on {runtime.deprecated} (AWS); consider a newer runtime.")
     if not settings.lock_file:
         for warning in request.ignored:

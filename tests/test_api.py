@@ -138,6 +138,28 @@ class TestBuilding:
 
         assert [name for name in contents(artifacts) if name.startswith("for_")] == ["for_aarch64.py"]
 
+    @pytest.mark.parametrize(
+        ("runtime", "said"),
+        [
+            ("python3.8", "Warning: python3.8 reaches end of support on 2024-10-14 (AWS); consider a newer runtime."),
+            ("python3.9", "Warning: python3.9 reaches end of support on 2025-12-15 (AWS); consider a newer runtime."),
+            ("python3.13", ""),
+            ("python3.15", "Note: python3.15 is a public preview at AWS, which is not for production."),
+        ],
+    )
+    def test_deprecated_runtimes_are_a_warning_and_previews_a_note(
+        self, runtime: str, said: str, index: Path, *, artifacts: Path, requirements: Path, ui: RecordingUI
+    ) -> None:
+        tag = runtime.replace("python", "cp").replace(".", "")
+        make_wheel(index, "orders", tag=f"{tag}-{tag}-manylinux_2_17_x86_64")
+
+        build(artifacts, requirements, runtime, ui=ui)
+
+        assert "orders.py" in contents(artifacts)
+        assert [line.strip() for line in ui.text.splitlines() if "Warning" in line or "Note" in line] == (
+            [said] if said else []
+        )
+
     def test_the_environment_of_the_hook_has_no_say(
         self, index: Path, artifacts: Path, requirements: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

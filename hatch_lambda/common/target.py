@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timezone
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,6 +44,10 @@ class Runtime(NamedTuple):
     def python(self) -> tuple[int, int]:
         major, minor = self.name.removeprefix("python").split(".")
         return int(major), int(minor)
+
+    @property
+    def is_deprecated(self) -> bool:
+        return self.deprecated is not None and self.deprecated <= datetime.now(tz=timezone.utc).date()
 
     @property
     def cache_tag(self) -> str:
@@ -128,8 +132,8 @@ BUILT_IN_MODULES = frozenset(
     time
     """.split()  # noqa: SIM905 - a list of its own would be a screen long
 )
-# What the interpreter's start and awslambdaric 4.2.2 import on every Python from 3.10 on, seen in `sys.modules`. The
-# runtime puts the bundle on `sys.path` only then.
+# What the interpreter's start and awslambdaric import under every runtime; a test looks at `sys.modules`. The runtime
+# puts the bundle on `sys.path` only then.
 LOADED_MODULES = frozenset(
     """
     __main__ abc awslambdaric codecs collections copyreg decimal encodings enum functools genericpath importlib io

@@ -157,7 +157,9 @@ def _other_version(name: str, fitting: list[Version], current: Version | None) -
 
 def _other_targets(files: tuple[IndexFile, ...], target: Target) -> Iterator[str]:
     others = [other for other in all_targets() if other != target and any(_fits(file, other) for file in files)]
-    runtimes = [other.runtime.name for other in others if other.architecture == target.architecture]
+    # Nobody should move to one that is deprecated or a preview.
+    current = [other for other in others if other.runtime.deprecated and not other.runtime.is_deprecated]
+    runtimes = [other.runtime.name for other in current if other.architecture == target.architecture]
     if runtimes:
         yield f"use another runtime: it has wheels for {', '.join(f'`{name}`' for name in runtimes)}"
     if any(other.runtime == target.runtime for other in others):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from hatch_lambda.common.target import LOADED_MODULES
 from tests.support.functions import zipped
 from tests.support.lambda_runtime import RUNTIMES, Invocation, invoke, python_of, pythons_at_hand
 
@@ -103,6 +104,15 @@ def test_a_function_runs_on_arm64(version: str, tmp_path: Path, tmp_path_factory
 
     assert outcome.error is None, outcome
     assert (facts(outcome.response)["python"], facts(outcome.response)["machine"]) == (version, "aarch64")
+
+
+def test_modules_that_handlers_cannot_be_in_are_loaded_before_them(run: Run, tmp_path: Path) -> None:
+    loaded = "import sys\nLOADED = sorted(sys.modules)\ndef handler(*_): return LOADED"
+
+    outcome = run(zipped(tmp_path / "function.zip", {"app.py": loaded}), "app.handler")
+
+    assert isinstance(outcome.response, list), outcome
+    assert set(outcome.response) >= LOADED_MODULES
 
 
 def test_a_handler_that_raises(run: Run, tmp_path: Path) -> None:

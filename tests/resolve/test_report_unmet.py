@@ -115,3 +115,13 @@ def test_find_links_is_no_advice_for_a_direct_reference(tmp_path: Path, bundle_o
 
     assert "build a wheel of foo 1.0 on the target's platform, and require that by its path" in found
     assert not [remedy for remedy in found if "find-links" in remedy]
+
+
+def test_no_deprecated_runtime_and_no_preview_is_recommended(index: Path, bundle_of: BundleOf) -> None:
+    make_sdist(index, "native", build="broken")
+    for tag in ("cp38", "cp39", "cp314", "cp315"):
+        make_wheel(index, "native", tag=f"{tag}-{tag}-manylinux_2_17_x86_64")
+
+    found = remedies("native", bundle_of, runtime="python3.13")
+
+    assert "use another runtime: it has wheels for `python3.14`" in found
