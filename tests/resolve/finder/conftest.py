@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -58,13 +60,15 @@ def faulty(folder: Path, plainly_configured: None, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def silent(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """No thread shows a traceback, and none stays."""
+    before = {*threading.enumerate()}
     yield
     assert not capfd.readouterr().err
     assert not [record for record in caplog.records if record.name.startswith("concurrent")]
-    ours = [thread for thread in threading.enumerate() if "_work" in thread.name]
+    ours = [thread for thread in {*threading.enumerate()} - before if "_work" in thread.name]
     for thread in ours:
-        thread.join(1)
-    assert not any(thread.is_alive() for thread in ours)
+        thread.join(5)
+    stacks = sys._current_frames()
+    assert [traceback.format_stack(stacks[thread.ident]) for thread in ours if thread.ident in stacks] == []
 
 
 @pytest.fixture
