@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -114,6 +116,18 @@ def zig(tmp_path: Path) -> None:
     shared = user_cache_path("hatch-lambda-tests", appauthor=False) / "compilers"
     shared.mkdir(parents=True, exist_ok=True)
     _folder(tmp_path / "lambda-cache").joinpath("compilers").symlink_to(shared)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays() -> Iterator[None]:
+    """Of those that fetch from an index in this process."""
+    before = {*threading.enumerate()}
+    yield
+    ours = [thread for thread in {*threading.enumerate()} - before if "_work" in thread.name]
+    for thread in ours:
+        thread.join(5)
+    stacks = sys._current_frames()
+    assert [traceback.format_stack(stacks[thread.ident]) for thread in ours if thread.ident in stacks] == []
 
 
 @pytest.fixture

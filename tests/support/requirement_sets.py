@@ -340,7 +340,7 @@ PAGES = (
     need("metadata by its former name", "a",
          Offer("a", requires=("b",), beside=None, entry=(("dist-info-metadata", True),)), "b", chosen="a 1.0, b 1.0"),
     need("size unknown", "a", Offer("a", entry=(("size", None),)), chosen="a 1.0"),
-    need("requires-python unknown", "a", Offer("a", requires_python=">=3.10", on_page=""), chosen="a 1.0"),
+    need("requires-python unknown", "a", Offer("a", requires_python=">=3.8", on_page=""), chosen="a 1.0"),
     need("the same file twice", "a", "a 1.0 1.0", chosen="a 1.0"),
     need("URL of another directory", "a", Offer("a", entry=(("url", "/files/0/elsewhere/../{}"),)), chosen="a 1.0"),
     need("folded headers in METADATA", "a",
@@ -378,7 +378,9 @@ def _for_both(offer: str) -> tuple[str, ...]:
     return tuple(offer.replace("MACHINE", machine) for machine in ("x86_64", "aarch64"))
 
 
-def _for_all(offer: str, pythons: Sequence[str] = ("310", "311", "312", "313", "314")) -> tuple[str, ...]:
+def _for_all(
+    offer: str, pythons: Sequence[str] = ("38", "39", "310", "311", "312", "313", "314", "315")
+) -> tuple[str, ...]:
     return tuple(each for python in pythons for each in _for_both(offer.replace("XY", python)))
 
 
@@ -392,8 +394,8 @@ TAGS = (
          "a", chosen="a 1.0"),
     need("newest for musl only", "a", *_for_all("a 2.0 cpXY-cpXY-musllinux_1_2_MACHINE"), "a", chosen="a 1.0"),
     need("abi3 of an old Python", "a", *_for_both(f"a cp38-abi3-{_OLD}"), chosen="a 1.0"),
-    need("abi3 of a newer Python", "a", *_for_both(f"a 2.0 cp313-abi3-{_OLD}"), *_for_both(f"a cp310-abi3-{_OLD}")),
-    need("abi3 beside one for this Python", "a", *_for_both(f"a cp310-abi3-{_OLD}"),
+    need("abi3 of a newer Python", "a", *_for_both(f"a 2.0 cp313-abi3-{_OLD}"), *_for_both(f"a cp38-abi3-{_OLD}")),
+    need("abi3 beside one for this Python", "a", *_for_both(f"a cp38-abi3-{_OLD}"),
          *_for_both(f"a cp312-cp312-{_OLD}"), chosen="a 1.0"),
     need("two of abi3", "a", *_for_both(f"a cp38-abi3-{_OLD}"), *_for_both(f"a cp311-abi3-{_OLD}"), chosen="a 1.0"),
     need("free-threaded", "a", *_for_all(f"a 2.0 cpXY-cpXYt-{_OLD}"), "a", chosen="a 1.0"),
@@ -427,7 +429,7 @@ TAGS = (
     need("several platforms in one name", "a",
          *_for_both("a cp312-abi3-manylinux_2_17_MACHINE.manylinux_2_5_MACHINE.linux_MACHINE"),
          *_for_both("a cp312-abi3-manylinux_2_28_MACHINE.linux_MACHINE"), "a 0.9"),
-    need("several Pythons in one name", "a", *_for_both(f"a cp310.cp312.cp314-abi3-{_OLD}"), "a 0.9", chosen="a 1.0"),
+    need("several Pythons in one name", "a", *_for_both(f"a cp38.cp312.cp314-abi3-{_OLD}"), "a 0.9", chosen="a 1.0"),
     need("malformed tag", "a", "a", Offer("a", version="2.0", filename="a-2.0-py36+-none-any.whl"), chosen="a 1.0"),
     need("malformed name", "a", "a", Offer("a", version="2.0", filename="a-2.0-none-any.whl"), chosen="a 1.0"),
     need("malformed version", "a", "a", Offer("a", version="2.0", filename="a-two-py3-none-any.whl"), chosen="a 1.0"),
@@ -471,7 +473,7 @@ CONFLICTS = (
          "b -> c<2", "c 1.0 2.0", chosen="a 1.0, b 1.0, c 1.0"),
     need("conflict behind two steps", "a & b", "a 2.0 -> c", "a", "c -> d>=2", "b -> e", "e -> d<2", "d 1.0 2.0"),
     need("conflict with Requires-Python in METADATA", "a & b",
-         Offer("a", version="2.0", requires=("c",), requires_python=">=3.10", on_page=""), "a",
+         Offer("a", version="2.0", requires=("c",), requires_python=">=3.8", on_page=""), "a",
          Offer("c", requires_python=">=3.15", on_page=""), Offer("b", requires_python=">=3.9", on_page=""),
          chosen="a 1.0, b 1.0"),
     need("Requires-Python in METADATA, which drags others along", "a & z",
