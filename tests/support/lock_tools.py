@@ -21,7 +21,7 @@ _PROGRAM = """\
 echo "{name} $*" >> "{folder}/calls"
 case "$1" in
 --version) echo "{name} (version {version})";;
-{failing}) cat "{folder}/{name}.words" >&2; exit 1;;
+{failing}) cat "{folder}/{name}.words" >&2; exit {code};;
 export|requirements) cat "{folder}/{name}.exported";;
 esac
 """
@@ -48,13 +48,20 @@ class StandIns:
         return cls(folder)
 
     def put(
-        self, name: str, exported: str = "", *, version: str = "9999.0", failing: str = "nothing", words: str = ""
+        self,
+        name: str,
+        exported: str = "",
+        *,
+        version: str = "9999.0",
+        failing: str = "nothing",
+        words: str = "",
+        code: int = 1,
     ) -> None:
-        """`exported`: what it exports. `failing`: the command that fails with `words`."""
+        """`exported`: what it exports. `failing`: the command that fails with `words` and the exit code."""
         self.folder.joinpath(f"{name}.exported").write_text(exported, encoding="utf-8")
         self.folder.joinpath(f"{name}.words").write_text(words, encoding="utf-8")
         program = self.folder / name
-        text = _PROGRAM.format(name=name, folder=self.folder, version=version, failing=failing)
+        text = _PROGRAM.format(name=name, folder=self.folder, version=version, failing=failing, code=code)
         program.write_text(text, encoding="utf-8")
         program.chmod(0o755)
 

@@ -186,7 +186,10 @@ def _source(package: Package, lock: LockFile) -> Source:
     target = lock.settings.target
     if not any((package.vcs, package.directory, package.archive, package.sdist, package.wheels)):
         if package.version is None:
-            raise LockFileError(f"{package.name} has no version: nothing requires it where Pipenv locked")
+            raise LockFileError(
+                f"{package.name} has no version, since the machine on which Pipenv locked does not need it: lock on "
+                "one like the target or, if that does not need it either, give it `markers` in the Pipfile"
+            )
         return AnyFile(_own_table(package)["hashes"])
     # Its marker is known to match; only the whole lock file declares the extras and groups that it may depend on.
     alone = Pylock(

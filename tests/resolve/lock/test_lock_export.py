@@ -220,7 +220,7 @@ class TestOfAPipfile:
         stand_ins.put("pipenv", f"{unpinned}; platform_machine == 'aarch64'\n")
         assert distributions(bundle_of(lock_file="Pipfile.lock")) == set()
         message = refuse(bundle_of, lock_file="Pipfile.lock", architecture="arm64")
-        assert "\n- foo has no version: nothing requires it where Pipenv locked\n" in message
+        assert "\n- foo has no version, since the machine on which Pipenv locked does not need it: " in message
 
     def test_names_and_markers_that_the_export_lacks(
         self, bundle_of: BundleOf, project_root: Path, stand_ins: StandIns
@@ -268,6 +268,18 @@ class TestOfUv:
             "uv lock --check --offline",
             "uv export --format pylock.toml --frozen --offline --no-default-groups --extra api",
         ]
+
+    def test_what_it_cannot_check_offline(
+        self, bundle_of: BundleOf, project_root: Path, wheels: Path, stand_ins: StandIns, ui: RecordingUI
+    ) -> None:
+        packages = [package(make_wheel(wheels, "foo"), root=project_root)]
+        lock = tomli_w.dumps({"lock-version": "1.0", "created-by": "uv", "packages": packages})
+        (project_root / "uv.lock").touch()
+        stand_ins.put("uv", lock, failing="lock", words="error: No interpreter found for Python >=3.19", code=2)
+        assert distributions(bundle_of("foo", lock_file="uv.lock")) == {"foo 1.0"}
+        assert (
+            "Warning: uv.lock: uv cannot check offline whether it is up to date: No interpreter found for Python >=3.19"
+        ) in ui.text
 
 
 class TestTools:
