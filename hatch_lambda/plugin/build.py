@@ -202,9 +202,11 @@ class Build:
             variants.check_with_layers(contents.modules, modules, settings.table)
             union(layer.placed for layer in layers.values())
             everything = {name: layer.everything for name, layer in layers.items()}
-            size.check_size(
-                *(version, (*own.files, *placed), dependencies, settings, bundle.wheels, self._common.store, everything)
-            )
+            with reporter.at_work("checking the size"):  # which takes a while if it is too large
+                size.check_size(
+                    *(version, (*own.files, *placed), dependencies, settings),
+                    *(bundle.wheels, self._common.store, everything),
+                )
             path = Path(directory, self._zip_name(version))
             archive, unchanged = write(
                 *(path, files, prepared, contents, self.tables.zip),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hatch_lambda.wheels.machine_code import read_machine_code
 from hatch_lambda.wheels.strip import NotStrippableError, find_difference, strip
@@ -116,3 +118,20 @@ def test_what_a_compiler_makes_runs_afterwards(options: tuple[str, ...], tmp_pat
     assert subprocess.run([stripped], capture_output=True, check=True).stdout == b"42"
     assert stripped.stat().st_size < len(before) * 0.97
     assert not any(name.startswith(".debug") or name == ".symtab" for name in sections(stripped.read_bytes()))
+
+
+@settings(max_examples=300, deadline=None)
+@given(place=st.integers(0, 2000), value=st.binary(min_size=1, max_size=8), at_end=st.booleans())
+def test_a_damaged_file_is_stripped_without_a_difference_or_not_at_all(
+    place: int, value: bytes, *, at_end: bool
+) -> None:
+    whole = make_elf(debug=b"#" * 500, moved=b"moved", **FACTS)
+    start = len(whole) - place - len(value) if at_end else place
+    damaged = whole[: max(start, 0)] + value + whole[max(start, 0) + len(value) :]
+
+    try:
+        after = strip(damaged)
+    except ValueError:
+        return
+
+    assert after == damaged or not find_difference(damaged, after)

@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
 # Distributions that read sources in ways that the rule below does not see. Each reason names the module.
 WHOLE = {
-    "alembic": "alembic/util/pyfiles.py runs env.py and migrations by their paths, and ignores `.pyc` by default",
     "ansible-core": "ansible/executor/module_common.py sends its modules to other hosts as sources",
     "numba": "numba/core/caching.py keys what it caches by the time of a source",
     "pip": "pip/_internal/build_env.py runs pip's own sources in other interpreters",
-    "pyspark": "pyspark/daemon.py and worker.py are run by the JVM as scripts",
     "torch": "torch/_sources.py parses the sources of scripted functions, torch/_inductor/codecache.py hashes its own",
     "transformers": "transformers/utils/import_utils.py finds what its modules define in their sources",
     "virtualenv": "virtualenv/create/via_global_ref/_virtualenv.py is copied into environments",

@@ -69,12 +69,17 @@ def without_sources(files: Sequence[BundleFile], bytecode: Bytecode, runtime: Ru
 def _is_module(file: BundleFile, paths: Collection[str]) -> bool:
     """Whether a source is surely found by its name: not by its path, as plugins and migrations are, and no data.
 
-    All directories are packages, below namespace packages (PEP 420).
+    It lies at the root, or in a regular package, which may be in namespace packages (PEP 420).
     """
     *folders, stem = file.path.removesuffix(".py").split("/")
     are_regular = [f"{'/'.join(folders[: depth + 1])}/__init__.py" in paths for depth in range(len(folders))]
     is_data = isinstance(file.source, Member) and ".data/data/" in file.source.name
-    return all(map(str.isidentifier, (*folders, stem))) and are_regular == sorted(are_regular) and not is_data
+    return (
+        all(map(str.isidentifier, (*folders, stem)))
+        and are_regular[-1:] != [False]
+        and are_regular == sorted(are_regular)
+        and not is_data
+    )
 
 
 def _is_shared(file: BundleFile) -> bool:
