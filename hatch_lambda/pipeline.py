@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.assemble import assemble, with_bytecode
 from hatch_lambda.bundle.strip import with_stripped
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hatch_lambda.bundle.assemble import FileList
     from hatch_lambda.bundle.files import Bundle
     from hatch_lambda.config.request import Request
+    from hatch_lambda.resolve.agree import Agreed
     from hatch_lambda.resolve.closure import Closure
     from hatch_lambda.resolve.layers import Layer
     from hatch_lambda.wheels.store import Store, StoredWheel
@@ -45,7 +46,7 @@ class Shared:
         self.store = store
         self.lists: dict[str, FileList] = {}
         self.compiled: dict[object, Bundle] = {}
-        self.agreed: dict[object, tuple[str, ...]] = {}
+        self.agreed: dict[object, Agreed] = {}
         self._fingerprints: dict[object, str | None] = {}
 
     def key(self, request: Request, together: Sequence[Request] = ()) -> str | None:
@@ -68,7 +69,7 @@ class Shared:
             self._fingerprints[inputs] = fingerprint(settings, requirements, constraints)
         return self._fingerprints[inputs]
 
-    def agree(self, together: Sequence[Request], scratch: Path, reporter: Reporter) -> tuple[str, ...]:
+    def agree(self, together: Sequence[Request], scratch: Path, reporter: Reporter) -> Agreed:
         """As `agreed_versions`, once for all layers that agree. Raises `ResolutionError`."""
         from hatch_lambda.resolve import stages as do
 
@@ -79,6 +80,14 @@ class Shared:
             with reporter.at_work("resolving together"):
                 self.agreed[inputs] = do.agreed_versions(together, Job(together[0], scratch, reporter), self.store)
         return self.agreed[inputs]
+
+
+class _Resolved(NamedTuple):
+    """The wheels of a bundle. `required_by`: as `Closure.required_by`. `users`: those in functions that use a layer."""
+
+    wheels: tuple[StoredWheel, ...]
+    required_by: Mapping[str, str]
+    users: tuple[StoredWheel, ...]
 
 
 def run(request: Request, reporter: Reporter) -> Bundle:
@@ -114,16 +123,15 @@ def make_bundle(
             tempfiles.sweep(state, tempfiles.PART)
         key = shared.key(request, together) if state else None
         if state and key and (reused := _reuse(request, state, key, store, reporter, layers=layers)):
-            return replace(_lay_out(*reused, request, shared, reporter), origins=Origins(cached=len(reused[0])))
+            return replace(_lay_out(reused, request, shared, reporter), origins=Origins(cached=len(reused.wheels)))
         if state:
             saved_resolution.forget(state)
         with scratch_folder(reporter) as scratch:
             from hatch_lambda.resolve.audit import audit
 
-            if together:
-                request = request._replace(
-                    constraints=(*request.constraints, *shared.agree(together, scratch, reporter))
-                )
+            agreed = shared.agree(together, scratch, reporter) if together else None
+            if agreed:
+                request = request._replace(constraints=(*request.constraints, *agreed.constraints))
             try:
                 closure = resolve(Job(request, scratch, reporter), store)
             except ResolutionError as error:
@@ -133,15 +141,19 @@ def make_bundle(
                 for found in closure.distributions
                 if found.wheel
             )
+            names = {wheel.name for wheel in wheels}
+            users = tuple(wheel for wheel in agreed.wheels if wheel.name not in names) if agreed else ()
             if state and key and not (closure.left_out or closure.unreachable):  # else the next build is to warn again
-                saved_resolution.keep(state, key, closure, wheels, settings)
+                saved_resolution.keep(state, key, closure, wheels, settings, users=users)
             if layers:
                 wheels = without_layers(wheels, layers, settings, reporter)
                 closure = replace(closure, distributions=closure.of({wheel.name for wheel in wheels}))
             audit(wheels, closure.required_by, request, store, reporter, layers=layers)
             if state and not layers:
                 saved_resolution.note_audit(state, request)
-            return replace(_lay_out(wheels, closure.required_by, request, shared, reporter), origins=closure.origins)
+            resolved = _Resolved(wheels, closure.required_by, users)
+            bundle = _lay_out(resolved, request, shared, reporter)
+            return replace(bundle, origins=closure.origins)
 
 
 def resolve(job: Job, store: Store) -> Closure:
@@ -176,18 +188,13 @@ def resolve(job: Job, store: Store) -> Closure:
     )
 
 
-def _lay_out(
-    wheels: tuple[StoredWheel, ...],
-    required_by: Mapping[str, str],
-    request: Request,
-    shared: Shared,
-    reporter: Reporter,
-) -> Bundle:
-    """Stage 8. `required_by`: as `Closure.required_by`."""
+def _lay_out(resolved: _Resolved, request: Request, shared: Shared, reporter: Reporter) -> Bundle:
+    """Stage 8."""
 
     def work() -> Bundle:
+        wheels, required_by, users = resolved
         with naming_requirers(required_by):
-            bundle = assemble(wheels, request.settings, request.directory, request.state, shared.lists)
+            bundle = assemble(wheels, request.settings, request.directory, request.state, shared.lists, users=users)
         if "debug" in request.settings.prune:
             bundle = with_stripped(bundle, shared.store, shared.compiled)
         if request.settings.compile_bytecode:
@@ -246,19 +253,21 @@ def _check(request: Request, store: Store, reporter: Reporter) -> None:
 
 def _reuse(  # noqa: PLR0913 - a build's facts
     request: Request, state: Path, key: str, store: Store, reporter: Reporter, *, layers: Sequence[Layer]
-) -> tuple[tuple[StoredWheel, ...], Mapping[str, str]] | None:
-    """The wheels that an earlier build resolved and who requires them, if nothing that it depended on has changed."""
+) -> _Resolved | None:
+    """What an earlier build resolved, if nothing that it depended on has changed."""
     settings = request.settings
     earlier = saved_resolution.recall(state, key, settings) or saved_resolution.borrow(
         state, key, settings, request.neighbours
     )
     if earlier is None:
         return None
-    found = store.find_all(earlier.wheels)
-    if lost := [wanted.filename for wanted, wheel in zip(earlier.wheels, found, strict=True) if not wheel]:
+    wanted = (*earlier.wheels, *earlier.users)
+    found = store.find_all(wanted)
+    if lost := [each.filename for each, wheel in zip(wanted, found, strict=True) if not wheel]:
         reporter.warn(f"Cached wheels missing or modified; downloading again: {', '.join(lost)}")
         return None
-    wheels = tuple(wheel for wheel in found if wheel)
+    kept = tuple(wheel for wheel in found if wheel)
+    wheels, users = kept[: len(earlier.wheels)], kept[len(earlier.wheels) :]
     reporter.line(f"  Reusing the resolution from {earlier.resolved} (run with -c to resolve again)")
     wheels = without_layers(wheels, layers, settings, reporter) if layers else wheels
     if layers or not earlier.audited:
@@ -271,4 +280,4 @@ def _reuse(  # noqa: PLR0913 - a build's facts
         from hatch_lambda.resolve.fallbacks import warning_about
 
         reporter.warn(warning_about(earlier.pure))
-    return wheels, earlier.required_by
+    return _Resolved(wheels, earlier.required_by, users)

@@ -6,6 +6,7 @@ is cached next to the bundle, with a hash of everything that it depends on.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -15,14 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.bundle.files import Bundle, LeftOut, union
 from hatch_lambda.common import source_trees
+from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.files import read_regular, regular, write_cache
 from hatch_lambda.config.patterns import unmatched
 from hatch_lambda.resolve.fingerprint import installed_version
 from hatch_lambda.wheels.layout import Layout
-from hatch_lambda.wheels.members import BundleFile, Generated, Member
+from hatch_lambda.wheels.members import BundleFile, Generated, Member, OpenWheels
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Iterable, Iterator, MutableMapping
     from pathlib import Path
 
     from hatch_lambda.config.settings import Settings
@@ -52,24 +54,29 @@ class FileList(NamedTuple):
     key: str = ""
 
 
-def assemble(
+def assemble(  # noqa: PLR0913 - the wheels, and who decides what stays of them
     wheels: tuple[StoredWheel, ...],
     settings: Settings,
     directory: Path,
     state: Path | None = None,
     known: MutableMapping[str, FileList] | None = None,
+    *,
+    users: tuple[StoredWheel, ...] = (),
 ) -> Bundle:
     """List the files of a bundle. `directory`: where it will be unpacked. `state`: where the list is cached.
 
-    `known`: the lists of this build's other bundles. Raises `BrokenWheelError` or `ConflictingFilesError`.
+    `known`: the lists of this build's other bundles. `users`: wheels in functions that use this layer: what they name
+    is not pruned, either. Raises `BrokenWheelError` or `ConflictingFilesError`.
     """
     sources = own_sources(settings) if state and settings.prune - _INDEPENDENT_SETS else ()
     if not state:
         return Bundle(directory, wheels=wheels, **_list_files(wheels, settings, sources)._asdict())
-    key, path, known = key_of(wheels, settings, sources), state / FILES_NAME, {} if known is None else known
+    users = users if settings.prune - _INDEPENDENT_SETS else ()
+    key, path, known = key_of(wheels, settings, sources, users), state / FILES_NAME, {} if known is None else known
     listed = known.get(key) or _read_list(path, key, wheels)
     if listed is None or _first_line(path) != listed.key:
-        listed = _write_list(path, key, listed or _list_files(wheels, settings, sources), wheels)
+        listed = listed or _list_files(wheels, settings, (*sources, *_sources_in(users, settings)))
+        listed = _write_list(path, key, listed, wheels)
     known[key] = listed
     return Bundle(directory, wheels=wheels, **listed._asdict())
 
@@ -139,10 +146,25 @@ def own_sources(settings: Settings) -> tuple[bytes, ...]:
     return tuple(source for source in found if _TELLING_WORDS.search(source))
 
 
-def key_of(wheels: tuple[StoredWheel, ...], settings: Settings, sources: tuple[bytes, ...]) -> str:
+def _sources_in(wheels: Iterable[StoredWheel], settings: Settings) -> Iterator[bytes]:
+    """As `own_sources`, of wheels. Those that cannot be read are reported with their function."""
+    with OpenWheels() as opened:
+        for wheel in wheels:
+            with contextlib.suppress(BrokenWheelError):
+                for file in Layout(wheel.path, settings.target).files():
+                    if file.path.endswith(".py") and _TELLING_WORDS.search(source := opened.read(file.source)):
+                        yield source
+
+
+def key_of(
+    wheels: tuple[StoredWheel, ...],
+    settings: Settings,
+    sources: tuple[bytes, ...],
+    users: tuple[StoredWheel, ...] = (),
+) -> str:
     """A hash of everything that the files of a bundle depend on."""
     facts = [
-        [(wheel.filename, wheel.sha256) for wheel in wheels],
+        [[(wheel.filename, wheel.sha256) for wheel in each] for each in (wheels, users)],
         settings.facts("bundle"),
         [hashlib.sha256(source).hexdigest() for source in sources],
         installed_version("hatch-lambda"),

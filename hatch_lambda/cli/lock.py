@@ -226,7 +226,7 @@ def _resolve_with(
         try:
             if together:
                 members = [each._replace(constraints=(*each.constraints, *pinned)) for each in together]
-                agreed = agreed_versions(members, Job(request, scratch, job.reporter), store)
+                agreed = agreed_versions(members, Job(request, scratch, job.reporter), store).constraints
                 request = request._replace(constraints=(*request.constraints, *agreed))
             return pipeline.resolve(Job(request, scratch, job.reporter), store)
         except ResolutionError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatch_lambda.common.errors import ResolutionError
 from hatch_lambda.resolve.download import download
@@ -14,11 +14,18 @@ if TYPE_CHECKING:
 
     from hatch_lambda.config.request import Request
     from hatch_lambda.resolve.job import Job
-    from hatch_lambda.wheels.store import Store
+    from hatch_lambda.wheels.store import Store, StoredWheel
 
 
-def agreed_versions(together: Sequence[Request], job: Job, store: Store) -> tuple[str, ...]:
-    """Constraints for layers, from stage 1. `together`: the requests of layers and of all functions that use them.
+class Agreed(NamedTuple):
+    """`constraints`: the versions of all. `wheels`: of those that stage 1 found wheels of."""
+
+    constraints: tuple[str, ...]
+    wheels: tuple[StoredWheel, ...]
+
+
+def agreed_versions(together: Sequence[Request], job: Job, store: Store) -> Agreed:
+    """Resolve by stage 1 alone. `together`: the requests of layers and of all functions that use them.
 
     If the functions are in conflict with each other, they do not count, and each has to do with what its layers bring.
     Raises `ResolutionError` if the layers are in conflict.
@@ -35,7 +42,14 @@ def agreed_versions(together: Sequence[Request], job: Job, store: Store) -> tupl
             job.reporter.detail("The functions and their layers are in conflict; resolving the layers without them")
             continue
         break
-    return tuple(f"{found.name}=={found.version}" for found in closure.distributions)
+    return Agreed(
+        tuple(f"{found.name}=={found.version}" for found in closure.distributions),
+        tuple(
+            store.keep(found.wheels[0].path, found.name, str(found.version), scratch=job.scratch)
+            for found in closure.distributions
+            if found.wheels
+        ),
+    )
 
 
 def _joint(members: Sequence[Request]) -> Request:

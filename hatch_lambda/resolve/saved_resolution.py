@@ -40,6 +40,8 @@ class Earlier(NamedTuple):
     """As `Closure.required_by`."""
     pure: dict[str, str | None]
     """As `Closure.pure`."""
+    users: tuple[WantedWheel, ...]
+    """For a layer, what else the functions have that use it."""
     audited: bool
     """Whether it has passed the audit with these settings."""
 
@@ -52,14 +54,14 @@ def recall(folder: Path, key: str, settings: Settings) -> Earlier | None:
             return None
         if not settings.compatible.issuperset(saved["compatible"]):
             return None
-        wheels = tuple(WantedWheel(**entry) for entry in saved["wheels"])
-        if not all(wheel.is_plain for wheel in wheels):
+        wheels, users = (tuple(WantedWheel(**entry) for entry in saved[kind]) for kind in ("wheels", "users"))
+        if not all(wheel.is_plain for wheel in (*wheels, *users)):
             return None
         required_by = {name: str(chain) for name, chain in saved["required_by"].items()}
         names = [name for wheel in wheels if (name := f"{wheel.name} {wheel.version}") in saved["pure"]]
         pure = {name: reason and str(reason) for name in names for reason in [saved["pure"][name]]}
         return Earlier(
-            *(wheels, date.fromisoformat(saved["resolved"]), required_by, pure),
+            *(wheels, date.fromisoformat(saved["resolved"]), required_by, pure, users),
             audited=_audited(folder) == settings.facts("audit"),
         )
     except _INVALID:
@@ -96,8 +98,19 @@ def _audited(folder: Path) -> object:
         return None
 
 
-def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ...], settings: Settings) -> None:
-    """Save what was resolved: the wheels by their hashes, and the digests of source folders."""
+def keep(  # noqa: PLR0913 - what is saved
+    folder: Path,
+    key: str,
+    closure: Closure,
+    wheels: tuple[StoredWheel, ...],
+    settings: Settings,
+    *,
+    users: tuple[StoredWheel, ...] = (),
+) -> None:
+    """Save what was resolved: the wheels by their hashes, and the digests of source folders.
+
+    `users`: as in `Earlier`.
+    """
     from hatch_lambda.resolve.closure import SourceTree  # builds that reuse a resolution need neither
     from hatch_lambda.wheels.compatibility import judge
 
@@ -106,7 +119,7 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
         for found in closure.distributions
         if isinstance(found.source, SourceTree) and found.source.folder
     ]
-    saved = {
+    saved: dict[str, object] = {
         "key": key,
         "resolved": datetime.now(tz=timezone.utc).date().isoformat(),
         "folders": {str(source): digest_of(source) for source in sources},
@@ -118,9 +131,12 @@ def keep(folder: Path, key: str, closure: Closure, wheels: tuple[StoredWheel, ..
             if found.wheel and found.name in settings.compatible
             if not judge(found.wheel.path, settings.target).compatible  # stage 6 has let it in
         ],
-        "wheels": [
-            {"name": wheel.name, "version": wheel.version, "filename": wheel.filename, "sha256": wheel.sha256}
-            for wheel in wheels
-        ],
+        **{
+            kind: [
+                {"name": wheel.name, "version": wheel.version, "filename": wheel.filename, "sha256": wheel.sha256}
+                for wheel in kept
+            ]
+            for kind, kept in (("wheels", wheels), ("users", users))
+        },
     }
     write_cache(folder / _RESOLUTION, json.dumps(saved, indent=1).encode("utf-8"))

@@ -128,6 +128,21 @@ class TestSeveralLayers:
         }
 
 
+@pytest.mark.parametrize("needed", [True, False])
+def test_what_a_function_names_is_not_pruned_from_its_layer(
+    new_project: NewProject, index: Path, *, needed: bool
+) -> None:
+    files = {"foo/__init__.py": "", "foo/tests/__init__.py": "", "foo/tests/test_data.py": "def test_data(): ...\n"}
+    make_wheel(index, "foo", files=files)
+    make_wheel(index, "bar", files={"bar.py": "from foo.tests import test_data\n" if needed else ""}, requires=["foo"])
+    project = new_project(TABLES.replace(HOOK, f"{HOOK}prune = ['tests']\n"), project=groups(common="foo", api="bar"))
+
+    for _ in range(2):
+        held(project.root, "common")
+        with ZipFile(project.dist / "orders-1.0-common-python3.13-x86_64.zip") as archive:
+            assert ("python/foo/tests/test_data.py" in archive.namelist()) is needed
+
+
 class TestLocks:
     """Layers first, functions to the same versions."""
 
