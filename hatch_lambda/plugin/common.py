@@ -10,6 +10,7 @@ from hatch_lambda import pipeline
 from hatch_lambda.config.settings import FUNCTION
 from hatch_lambda.config.workspace import Workspace
 from hatch_lambda.plugin import HOOK
+from hatch_lambda.plugin.own_extensions import cross_compiler_for
 from hatch_lambda.plugin.own_files import OwnWheel, own_wheel
 from hatch_lambda.wheels.store import user_store
 
@@ -51,10 +52,14 @@ class Common:
     def wheel(self, build_data: dict[str, Any], settings: Settings, its_own: ExitStack) -> OwnWheel:
         """The project's wheel. `its_own`: closes one that is for this zip alone. Raises `LambdaBuildError`."""
         if self._may_change or not self.has_several:
-            return its_own.enter_context(own_wheel(self.builder, build_data, settings, is_shared=False))
-        key = settings.sources, settings.force_include
+            return its_own.enter_context(own_wheel(self.builder, build_data, settings, self.store, is_shared=False))
+        # With the cross compiler, hooks of the wheel do know the target.
+        target = settings.target if cross_compiler_for(self.builder, settings) else None
+        key = settings.sources, settings.force_include, target
         if key not in self._wheels:
-            self._wheels[key] = self._held.enter_context(own_wheel(self.builder, build_data, settings, is_shared=True))
+            self._wheels[key] = self._held.enter_context(
+                own_wheel(self.builder, build_data, settings, self.store, is_shared=True)
+            )
         return self._wheels[key]
 
     def close(self) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hatch_lambda.bundle.files import parents
 from hatch_lambda.common import tempfiles
 from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT
-from hatch_lambda.plugin.project_wheel import build_wheel, check_tags
+from hatch_lambda.plugin.own_extensions import build_for_target
+from hatch_lambda.plugin.project_wheel import check_tags
 from hatch_lambda.wheels.layout import Layout
 from hatch_lambda.wheels.signatures import may_have_machine_code
 from hatch_lambda.zip import secrets
@@ -96,12 +97,17 @@ class OwnWheel:
 
 @contextmanager
 def own_wheel(
-    builder: BuilderInterface[Any, Any], build_data: dict[str, Any], settings: Settings, *, is_shared: bool
+    builder: BuilderInterface[Any, Any],
+    build_data: dict[str, Any],
+    settings: Settings,
+    store: Store,
+    *,
+    is_shared: bool,
 ) -> Iterator[OwnWheel]:
     """Build the project's wheel, which is there within the context. Raises `LambdaBuildError`."""
     tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
     with tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)) as scratch:
-        built = build_wheel(builder, Path(scratch), build_data, settings)
+        built = build_for_target(builder, Path(scratch), build_data, settings, store)
         yield OwnWheel(built, Path(builder.root), is_shared=is_shared)
 
 

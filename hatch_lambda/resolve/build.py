@@ -21,6 +21,7 @@ from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.words import error_lines
 from hatch_lambda.resolve.reasons import last_failure, reason_of, why_without_extensions
 from hatch_lambda.resolve.source_files import build_system_of
+from hatch_lambda.resolve.toolchains import NoCompilers
 from hatch_lambda.wheels.compatibility import judge
 from hatch_lambda.wheels.metadata import metadata_of
 from hatch_lambda.wheels.signatures import may_have_machine_code
@@ -86,7 +87,8 @@ class _Build:
         completed, path = self._run()
         calls = self.toolchain.calls(self._scratch)
         if path is None:
-            reason = reason_of(completed.output, calls or (), self.job.target)
+            is_last = self.toolchain.stage == NoCompilers.stage
+            reason = None if is_last else reason_of(completed.output, calls or (), self.job.target)
             outcome = f"the build failed: {reason.text}" if reason and calls is not None else "the build failed"
             return self._failed(outcome, error_lines(completed.output), reason)
         if fault := self._fault_of(path):

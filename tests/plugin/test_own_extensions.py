@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import platform
+import shutil
+import sysconfig
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from hatch_lambda.common.errors import LambdaBuildError
-from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
+from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, target_named
 from hatch_lambda.plugin.project_wheel import check_tags
+from hatch_lambda.resolve.cross.zig import installed_zig
+from hatch_lambda.wheels.machine_code import read_machine_code
 from tests.support.elf import make_elf
 from tests.support.projects import HOOK, PACKAGE, NewProject
+from tests.support.situation import HERE
 
 TARGET = Target(RUNTIMES["python3.13"], ARCHITECTURES["x86_64"])
 TAGGING = """
@@ -93,3 +101,80 @@ def test_an_extension_of_another_python_in_a_wheel_for_any(new_project: NewProje
 
     assert f"orders 1.0\n  {path}\n    needs a Python that imports `*.cpython-311-x86_64-linux-gnu.so`" in shown
     assert "build with the runtime's Python (`python3.13 -m hatchling build -t lambda`)" in shown
+
+
+BY_SYSCONFIG = """
+import shlex, subprocess, sysconfig
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+class CustomBuildHook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        path = "orders/_fast" + sysconfig.get_config_var("EXT_SUFFIX")
+        command = shlex.split(sysconfig.get_config_var("LDSHARED") + " -fPIC -I" + sysconfig.get_path("include"))
+        subprocess.run([*command, "fast.c", "-o", path], check=True)
+        build_data.update(pure_python=False, infer_tag=True)
+        build_data["artifacts"].append(path)
+"""
+BY_SETUPTOOLS = """
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from setuptools import Distribution, Extension
+
+class CustomBuildHook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        distribution = Distribution({"name": "orders", "ext_modules": [Extension("orders._fast", ["fast.c"])]})
+        command = distribution.get_command_obj("build_ext")
+        command.inplace = True
+        command.ensure_finalized()
+        command.run()
+        build_data.update(pure_python=False, infer_tag=True)
+        build_data["artifacts"].append("orders/" + command.get_ext_filename("_fast"))
+"""
+FAST = "#include <Python.h>\nPyMODINIT_FUNC PyInit__fast(void) { return NULL; }\n"
+THIS, OTHER = ("x86_64", "arm64") if platform.machine() == "x86_64" else ("arm64", "x86_64")
+
+
+@pytest.mark.skipif(installed_zig() is None, reason="no cross compiler (ziglang) at hand")
+@pytest.mark.skipif(RUNTIMES.get(HERE) is None, reason="no runtime has the running version")
+@pytest.mark.usefixtures("zig")
+@pytest.mark.real_processes  # in a fork, setuptools does not find its own distutils
+class TestCrossCompiling:
+    @pytest.mark.parametrize("hook", [BY_SYSCONFIG, BY_SETUPTOOLS], ids=["by sysconfig", "by setuptools"])
+    @pytest.mark.parametrize("architectures", [(OTHER,), (OTHER, THIS)], ids=["one target", "two targets"])
+    def test_a_hook_compiles_for_the_target(
+        self, hook: str, architectures: tuple[str, ...], new_project: NewProject
+    ) -> None:
+        """In one process, for one target after the other; what it leaves in the project is for one each."""
+        if THIS in architectures and not (
+            shutil.which("cc") and Path(sysconfig.get_path("include"), "Python.h").exists()
+        ):
+            pytest.skip("no C compiler, or no headers of this Python at hand")
+        functions = "".join(
+            f'[tool.hatch.build.hooks.lambda.functions.{name}]\narchitecture = "{name}"\n' for name in architectures
+        )
+        project = new_project(
+            f'[tool.hatch.build.hooks.lambda]\nruntime = "{HERE}"\n{functions}'
+            "[tool.hatch.build.targets.wheel.hooks.custom]\n",
+            files={**PACKAGE, "hatch_build.py": hook, "fast.c": FAST, ".gitignore": "*.so\nbuild\n"},
+        )
+
+        project.build("-t", f"lambda:{','.join(architectures)}")
+
+        for name in architectures:
+            target = target_named(HERE, name)
+            with ZipFile(project.dist / f"orders-1.0-{name}-{target}.zip") as archive:
+                (path,) = (path for path in archive.namelist() if path.endswith(".so"))
+                code = read_machine_code(path, BytesIO(archive.read(path)))
+            assert path == f"orders/_fast{target.extension_suffixes[0]}"
+            assert code
+            assert code.architecture == target.architecture.machine
+
+    def test_the_setting_leaves_it_to_this_machine(self, new_project: NewProject) -> None:
+        table = f'[tool.hatch.build.hooks.lambda]\nruntime = "{HERE}"\narchitecture = "{OTHER}"\ncross = false\n'
+        hook = f"import sysconfig\nfrom hatchling.builders.hooks.plugin.interface import BuildHookInterface\n{TAGGING}"
+        hook = hook.replace('"{tag}"', '"py3-none-" + sysconfig.get_platform().replace("-", "_")')
+        project = new_project(
+            f"{table}[tool.hatch.build.targets.wheel.hooks.custom]\n", files={**PACKAGE, "hatch_build.py": hook}
+        )
+
+        tag = "py3-none-" + sysconfig.get_platform().replace("-", "_")
+        assert f"The project's wheel is tagged {tag}, which" in project.fail()

@@ -93,7 +93,7 @@ def facts(  # noqa: PLR0913, PLR0917 - all that a build depends on
             **{name: _flags(given, name, _FLAGS) for name in ("CFLAGS", "CXXFLAGS")},
             **_compilers(tools),
             **_general(target, tools, cache),
-            **_for_cargo(target, tools),
+            **_for_cargo(target, tools, python),
             "CMAKE_TOOLCHAIN_FILE": str(_cmake_toolchain(target, tools, include, python)),
         },
         "unset": ["CMAKE_C_COMPILER", "CMAKE_CXX_COMPILER", "ARCHFLAGS", "MACOSX_DEPLOYMENT_TARGET", "RUSTC_WRAPPER"],
@@ -140,7 +140,7 @@ def _general(target: Target, tools: Tools, cache: Path) -> dict[str, str]:
     return variables
 
 
-def _for_cargo(target: Target, tools: Tools) -> dict[str, str]:
+def _for_cargo(target: Target, tools: Tools, interpreter: Path) -> dict[str, str]:
     """For maturin and setuptools-rust. Build scripts and macros are still compiled and linked for this machine."""
     triple, python = f"{target.architecture.machine}-unknown-linux-gnu", "{}.{}".format(*target.runtime.python)
     here = f"{platform.machine()}-unknown-linux-gnu"
@@ -158,7 +158,7 @@ def _for_cargo(target: Target, tools: Tools) -> dict[str, str]:
         "PYO3_CROSS": "1",
         "PYO3_CROSS_PYTHON_VERSION": python,
         "PYO3_CROSS_PYTHON_IMPLEMENTATION": "CPython",
-        "MATURIN_PEP517_ARGS": f"--target {triple} --compatibility linux --interpreter python{python}",
+        "MATURIN_PEP517_ARGS": f"--target {triple} --compatibility linux --interpreter {interpreter}",
     }
 
 

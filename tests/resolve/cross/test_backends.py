@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.common.target import RUNTIMES
+from hatch_lambda.common.target import RUNTIMES, target_named
 from hatch_lambda.resolve.closure import MissingDependencyError
 from hatch_lambda.resolve.cross.zig import installed_zig
 from hatch_lambda.wheels.machine_code import read_machine_code
@@ -84,7 +84,7 @@ BACKENDS: Mapping[str, Mapping[str, str]] = {
         "meson.build": MESON,
     },
     "setuptools with Cython": {
-        **C,
+        **{name: text for name, text in C.items() if name != "_wrapt.c"},
         "pyproject.toml": C["pyproject.toml"].replace('["setuptools"]', '["setuptools", "cython"]'),
         "setup.py": CYTHON_SETUP,
         "_wrapt.pyx": "def answer():\n    return 42\n",
@@ -112,7 +112,8 @@ def test_a_backend(backend: str, tmp_path: Path, bundle_of: BundleOf) -> None:
     (path,) = bundle.directory.glob("_wrapt*.so")
     with path.open("rb") as file:
         code = read_machine_code(path.name, file)
-    assert path.name == f"_wrapt.{RUNTIMES[HERE].cache_tag}-{MACHINE}-linux-gnu.so"
+    # In a cross build, CMake's FindPython knows no tag for `WITH_SOABI`.
+    assert path.name in {f"_wrapt{suffix}" for suffix in target_named(HERE, OTHER).extension_suffixes}
     assert code
     assert code.architecture == MACHINE
     assert str(bundle.origins) == "1 cross-compiled here"
