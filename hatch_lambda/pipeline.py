@@ -232,7 +232,7 @@ def _check(request: Request, store: Store, reporter: Reporter) -> None:
     if runtime.deprecated is None:
         reporter.line(f"  Note: {runtime.name} is a public preview at AWS, which is not for production.")
     elif runtime.is_deprecated:
-        reporter.warn(f"{runtime.name} reaches end of support on {runtime.deprecated} (AWS); consider a newer runtime.")
+        reporter.warn(f"{runtime.name} reached end of support on {runtime.deprecated} (AWS); consider a newer runtime.")
     if not settings.lock_file:
         for warning in request.ignored:
             reporter.warn(warning)

@@ -141,8 +141,8 @@ class TestBuilding:
     @pytest.mark.parametrize(
         ("runtime", "said"),
         [
-            ("python3.8", "Warning: python3.8 reaches end of support on 2024-10-14 (AWS); consider a newer runtime."),
-            ("python3.9", "Warning: python3.9 reaches end of support on 2025-12-15 (AWS); consider a newer runtime."),
+            ("python3.8", "Warning: python3.8 reached end of support on 2024-10-14 (AWS); consider a newer runtime."),
+            ("python3.9", "Warning: python3.9 reached end of support on 2025-12-15 (AWS); consider a newer runtime."),
             ("python3.13", ""),
             ("python3.15", "Note: python3.15 is a public preview at AWS, which is not for production."),
         ],
