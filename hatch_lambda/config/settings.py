@@ -76,7 +76,7 @@ class Settings(Facts):
         "list of gitignore patterns", validators.patterns, default=(), affects={"audit", "bundle", "zip"}
     )
     prune: frozenset[str] = setting(
-        "list", validators.some_of(PRUNABLE), default=frozenset({"bytecode"}), affects={"bundle"}
+        "list", validators.some_of(PRUNABLE), default=frozenset({"bytecode"}), affects={"audit", "bundle"}
     )
     compile_bytecode: bool | str = setting(
         f'boolean or `"{ONLY}"`', validators.boolean_or(ONLY), default=False, affects={"bundle", "zip"}

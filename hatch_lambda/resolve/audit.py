@@ -11,7 +11,7 @@ from hatch_lambda.resolve.fallbacks import built_without_extensions, warning_abo
 from hatch_lambda.resolve.graph import naming_requirers, required_by_in
 from hatch_lambda.resolve.requirements import check_requirements
 from hatch_lambda.wheels.extension_modules import path_in_bundle
-from hatch_lambda.wheels.loadable import check_loadable
+from hatch_lambda.wheels.loadable import check_loadable, without_idle_extensions
 from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, read_machine_code
 from hatch_lambda.wheels.scan import Scan, check_and_scan
 
@@ -113,9 +113,13 @@ def _libraries_for(scans: Sequence[Scan], request: Request) -> list[Scan]:
 
 
 def scans_of(wheels: Sequence[StoredWheel], settings: Settings, store: Store) -> list[Scan]:
-    """Scans of wheels without the excluded files."""
-    scans = check_and_scan([(wheel.name, wheel.version, wheel.path) for wheel in wheels], store)
-    return [without(scan, settings.is_excluded) for scan in scans] if settings.exclude else [*scans]
+    """Scans of wheels without the excluded files, and without extension modules that are pruned."""
+    scans = [*check_and_scan([(wheel.name, wheel.version, wheel.path) for wheel in wheels], store)]
+    if settings.exclude:
+        scans = [without(scan, settings.is_excluded) for scan in scans]
+    if "other-pythons" in settings.prune:
+        scans = [without_idle_extensions(scan, settings.target) for scan in scans]
+    return scans
 
 
 def without(scan: Scan, is_left_out: Callable[[str], bool]) -> Scan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -84,6 +84,17 @@ def find_faults(
     """
     loader = _Loader(tuple(scans), target, trusted, project, tuple(layers))
     return tuple(fault for scan in loader.scans for fault in loader.faults_of(scan))
+
+
+def without_idle_extensions(scan: Scan, target: Target) -> Scan:
+    """A scan without the extension modules that the runtime never imports, as it imports other files for them."""
+    loader = _Loader((scan,), target, frozenset())
+    idle = {
+        code.path
+        for code in scan.machine_code
+        if is_never_imported(code.path, target) and loader.replacement(code.path, scan)
+    }
+    return replace(scan, machine_code=tuple(code for code in scan.machine_code if code.path not in idle))
 
 
 def fault_report(faults: Sequence[Fault], target: Target) -> str:
@@ -186,7 +197,7 @@ class _Loader:
                     _SUFFIXES_ELSEWHERE.search(code.path) or _SYSTEMS_ELSEWHERE.search(code.path)
                 )
             else:
-                is_harmless = self._replacement(code.path, scan) not in {None, code.path}
+                is_harmless = self.replacement(code.path, scan) not in {None, code.path}
             if is_harmless:
                 return None
         needs = f"{SYSTEM_OF[code.kind]} on {code.architecture}"
@@ -195,7 +206,7 @@ class _Loader:
 
     def _other_python(self, code: MachineCode, scan: Scan) -> _Reason | None:
         """Extension modules for another Python are ignored, which is a fault if the module has no other file."""
-        if not is_never_imported(code.path, self.target) or self._replacement(code.path, scan):
+        if not is_never_imported(code.path, self.target) or self.replacement(code.path, scan):
             return None
         tag = posixpath.basename(code.path).removeprefix(f"{importable_module(code.path)}")
         suffixes = ", ".join(f"`*{suffix}`" for suffix in self.target.extension_suffixes)
@@ -206,7 +217,7 @@ class _Loader:
         advice = f"{advice}, or {_excluding(code.path)}"
         return f"a Python that imports `*{tag}`", f"the runtime imports {suffixes}", advice
 
-    def _replacement(self, path: str, scan: Scan) -> str | None:
+    def replacement(self, path: str, scan: Scan) -> str | None:
         """The file that the runtime imports for the module that `path` is; the project's sources do not count."""
         folder, slash, _ = path.rpartition("/")
         stem = f"{folder}{slash}{importable_module(path)}"
