@@ -13,8 +13,11 @@ from zipfile import ZipFile
 
 import pytest
 
+from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.plugin.builder import LambdaBuilder
 from tests.support.elf import make_elf
+from tests.support.functions import answer
+from tests.support.handlers import RUNNING
 from tests.support.packages import make_wheel
 from tests.support.projects import DIST_INFO, FOO, HOOK, PACKAGE, NewProject, Project
 
@@ -282,6 +285,43 @@ packages = ["orders", "shared"]
         assert names(project, "api") == {*DIST_INFO}
         path.write_text(path.read_text().replace("orders.app.handler", "orders.app.handle"))
         assert "Did you mean `orders.app.handler`" in failure(project, capsys, "api")
+
+
+@pytest.mark.skipif(sys.platform != "linux" or RUNNING not in RUNTIMES, reason="no runtime has this interpreter")
+@pytest.mark.parametrize("compiled", ["false", "true", '"only"'])
+def test_the_runtime_client_runs_function_and_layer(new_project: NewProject, index: Path, compiled: str) -> None:
+    make_wheel(index, "foo")
+    make_wheel(index, "bar", requires=["foo"], files={"bar.py": "from foo import VERSION\n"})
+    tables = f"""{HOOK}compile-bytecode = {compiled}
+[{HOOKS}.layers.shared]
+project = true
+include = ["/shared/"]
+dependency-groups = ["shared"]
+[{HOOKS}.functions.api]
+layers = ["shared"]
+dependency-groups = ["api"]
+handler = "orders.app.handler"
+[tool.hatch.build.targets.wheel]
+packages = ["orders", "shared"]
+"""
+    app = "import bar\nfrom shared.words import said\n\ndef handler(event, context):\n    return said(bar.VERSION)\n"
+    words = "def said(text):\n    return [text, said.__code__.co_filename]\n"
+    files = {**PACKAGE, "orders/app.py": app, "shared/__init__.py": "", "shared/words.py": words}
+    groups = '[dependency-groups]\nshared = ["foo"]\napi = ["bar"]\n'
+    project = new_project(tables.replace("python3.13", RUNNING), project=groups, files=files)
+
+    layer, function = map(Path, LambdaBuilder(str(project.root)).build())
+
+    found = [
+        sorted(name for name in ZipFile(path).namelist() if name.endswith((".py", ".pyc")))
+        for path in (layer, function)
+    ]
+    assert all(name.startswith(("python/shared/", "python/foo.", "python/__pycache__/foo")) for name in found[0])
+    assert all(name.startswith(("orders/", "bar.", "__pycache__/bar")) for name in found[1])
+    text, path = answer(function, "orders.app.handler", None, "--layer", layer)
+    assert text == "1.0"
+    assert path.endswith("/opt/python/shared/words.py")
+    assert path.startswith("/opt/") is (compiled == '"only"')  # where there is a source, Python says where it is
 
 
 class TestNamespaces:
