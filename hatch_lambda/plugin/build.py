@@ -199,6 +199,8 @@ class Build:
             files = variants.compose(version, own.files, dependencies, own_sources=own.sources, sources=sources)
             if settings.is_layer:
                 files = layer_files.with_placed(variants.in_layer(files), placed, settings)
+            if not files:
+                reporter.warn("the zip is empty, and Lambda accepts no empty layer")
             variants.check_with_layers(contents.modules, modules, settings.table)
             union(layer.placed for layer in layers.values())
             everything = {name: layer.everything for name, layer in layers.items()}

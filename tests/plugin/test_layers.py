@@ -396,6 +396,12 @@ def test_files_that_often_hold_secrets_are_named(project: Project, capsys: pytes
     )
 
 
+def test_an_empty_layer_is_named(new_project: NewProject, capsys: pytest.CaptureFixture[str]) -> None:
+    build(new_project(f"{HOOK}[{HOOKS}.layers.common]\n"))
+
+    assert "the zip is empty, and Lambda accepts no empty layer" in capsys.readouterr().err
+
+
 class TestFaults:
     @pytest.mark.parametrize(
         ("files", "words"),
