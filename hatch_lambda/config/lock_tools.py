@@ -29,7 +29,7 @@ LOCK_TOOLS: Mapping[str, LockTool] = {
     "poetry.lock": LockTool(
         *("poetry", "pyproject.toml", ("poetry", "poetry-plugin-export"), "2.0", "poetry lock", "poetry update --lock")
     ),
-    "pdm.lock": LockTool("pdm", "pyproject.toml", ("pdm",), "2.14", "pdm lock", "pdm update --no-sync"),
+    "pdm.lock": LockTool("pdm", "pyproject.toml", ("pdm",), "2.20", "pdm lock", "pdm update --no-sync"),
     "Pipfile.lock": LockTool("pipenv", "Pipfile", ("pipenv",), "2024.1", "pipenv lock", "pipenv upgrade"),
 }
 """By the names of their lock files."""

@@ -135,6 +135,9 @@ class TestExamples:
         assert selection(example("The project's files", number)) == selected
         shown = selection(str(stopped.value).partition("\n\n")[2])
         assert shown == selection(example("The project's files", suggested))
+        modules = re.findall(r"`(include = .+?)` instead", HOW_TO)
+        at_the_root = [name for name in files if name.endswith(".py") and "/" not in name]
+        assert selection(f"[tool.hatch.build.targets.lambda]\n{modules[0]}\n") == at_the_root
 
     def test_extras_and_dependency_groups(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("Extras and dependency groups"))

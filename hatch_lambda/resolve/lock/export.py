@@ -81,7 +81,7 @@ def _of_uv(path: Path, settings: Settings) -> list[str]:
     if path.parent.resolve() != settings.root.resolve():  # one member of a workspace
         project = tomllib.loads(read_regular(settings.root / "pyproject.toml").decode("utf-8"))["project"]["name"]
         named += ["--package", project]
-    return ["export", "--format", "pylock.toml", "--frozen", "--offline", "--no-default-groups", *named]
+    return ["export", "--format", "pylock.toml", "--frozen", "--offline", "--no-default-groups", "--quiet", *named]
 
 
 def _of_poetry(_path: Path, settings: Settings) -> list[str]:
@@ -122,7 +122,7 @@ _EXPORTS: Mapping[str, Callable[[Path, Settings], list[str]]] = {
     "pipenv": _of_pipenv,
 }
 # What fails if the lock file is outdated.
-_CHECKS = {"uv": ["lock", "--check", "--offline"], "pdm": ["lock", "--check"], "pipenv": ["verify"]}
+_CHECKS = {"uv": ["lock", "--check", "--offline", "--quiet"], "pdm": ["lock", "--check"], "pipenv": ["verify"]}
 # Its exit code for errors, such as no interpreter for the project's `requires-python`, or no network for what a backend
 # requires that has to say what the project requires.
 _UV_HAS_FAILED = 2
@@ -165,9 +165,11 @@ class _Tool:
         ended = self._run(*command) if command else None
         if not ended or not ended.returncode:
             return ()
-        if self.tool.name == "uv" and ended.returncode == _UV_HAS_FAILED:
-            words = _words_of(ended).partition("\n")[0]
-            return (f"uv cannot check offline whether it is up to date: {words.removeprefix('error: ')}",)
+        words = _words_of(ended)
+        # Of older uv, also the exit code for an outdated lock file
+        if self.tool.name == "uv" and ended.returncode == _UV_HAS_FAILED and "needs to be updated" not in words:
+            reason = words.partition("\n")[0].removeprefix("error: ")
+            return (f"uv cannot check offline whether it is up to date: {reason}",)
         raise self._error("is outdated", ended, f"To lock again:\n  {self.tool.lock}")
 
     def export(self) -> str:

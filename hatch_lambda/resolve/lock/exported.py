@@ -39,8 +39,9 @@ def lock_of_requirements(exported: str, content: str, path: Path, settings: Sett
     known = _known(content, path)
     packages: dict[str, Package] = {}
     options: list[str] = []
-    # That something is editable has no meaning here, and would have pip ignore its marker.
-    for line in lines_of(re.sub(r"(?m)^(?:-e|--editable)[ =]", "", exported)):
+    # That something is editable has no meaning here, and would have pip ignore its marker. `==*` is what older Pipenv
+    # writes for what it has not locked.
+    for line in lines_of(re.sub(r"(?m)^(?:-e|--editable)[ =]|==\*", "", exported)):
         if line.requirement:
             package = _package(line, known)
             key = repr(dataclasses.replace(package, marker=None))

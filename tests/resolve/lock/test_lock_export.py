@@ -212,7 +212,7 @@ class TestOfAPipfile:
         stand_ins.put("pipenv", "foo==1.0\n")
         assert "foo 1.0 has no hash" in refuse(bundle_of, lock_file="Pipfile.lock")
 
-    @pytest.mark.parametrize("unpinned", ["foo", "foo>=1"])
+    @pytest.mark.parametrize("unpinned", ["foo", "foo==*", "foo>=1"])
     def test_what_pipenv_has_not_locked(
         self, bundle_of: BundleOf, project_root: Path, stand_ins: StandIns, unpinned: str
     ) -> None:
@@ -265,8 +265,8 @@ class TestOfUv:
         assert distributions(bundle_of("foo", lock_file="uv.lock", extras=["api"])) == {"foo 1.0"}
         assert stand_ins.calls() == [
             "uv --version",
-            "uv lock --check --offline",
-            "uv export --format pylock.toml --frozen --offline --no-default-groups --extra api",
+            "uv lock --check --offline --quiet",
+            "uv export --format pylock.toml --frozen --offline --no-default-groups --quiet --extra api",
         ]
 
     def test_what_it_cannot_check_offline(
