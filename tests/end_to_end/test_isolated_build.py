@@ -208,7 +208,7 @@ def local_index(tmp_path: Path) -> Path:
 
 
 def test_every_python_at_hand_builds_the_same_zip(own_wheel: Path, local_index: Path, tmp_path: Path) -> None:
-    pythons = pythons_at_hand()
+    pythons = {version: python for version, python in pythons_at_hand().items() if version not in {"3.8", "3.9"}}
     if len(pythons) < 2:
         pytest.skip(
             f"only Python {', '.join(pythons) or 'of no version of Lambda'} is installed; this compares several"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from hatch_lambda.common.target import RUNTIMES
 from tests.support.package_index import Offer
 
 if TYPE_CHECKING:
@@ -378,9 +379,8 @@ def _for_both(offer: str) -> tuple[str, ...]:
     return tuple(offer.replace("MACHINE", machine) for machine in ("x86_64", "aarch64"))
 
 
-def _for_all(
-    offer: str, pythons: Sequence[str] = ("38", "39", "310", "311", "312", "313", "314", "315")
-) -> tuple[str, ...]:
+def _for_all(offer: str, pythons: Sequence[str] = ()) -> tuple[str, ...]:
+    pythons = pythons or [name.removeprefix("python").replace(".", "") for name in RUNTIMES]
     return tuple(each for python in pythons for each in _for_both(offer.replace("XY", python)))
 
 
@@ -398,6 +398,8 @@ TAGS = (
     need("abi3 beside one for this Python", "a", *_for_both(f"a cp38-abi3-{_OLD}"),
          *_for_both(f"a cp312-cp312-{_OLD}"), chosen="a 1.0"),
     need("two of abi3", "a", *_for_both(f"a cp38-abi3-{_OLD}"), *_for_both(f"a cp311-abi3-{_OLD}"), chosen="a 1.0"),
+    need("abi3t", "a", *_for_both(f"a 2.0 cp38-abi3t-{_OLD}"), "a", chosen="a 1.0"),
+    need("abi3.abi3t", "a", *_for_both(f"a 2.0 cp38-abi3.abi3t-{_OLD}"), "a", chosen="a 2.0"),
     need("free-threaded", "a", *_for_all(f"a 2.0 cpXY-cpXYt-{_OLD}"), "a", chosen="a 1.0"),
     need("abi none", "a", *_for_both(f"a cp312-none-{_OLD}"), "a", chosen="a 1.0"),
     need("py3, py2.py3 and py3x", "a", "a py2.py3-none-any", "a py312-none-any", "a", chosen="a 1.0"),
