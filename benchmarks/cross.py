@@ -5,6 +5,7 @@
 
 Each distribution is built from its sdist (`--no-binary`), imported and called under an interpreter of the target: on
 another processor one of Debian's, under qemu-user. *works*: built with native code, audited, imported and called.
+This machine's compilers build nothing, not even for its own processor.
 Where a library of the system, Fortran or OpenMP is needed, an error that says so is what is expected.
 """
 
@@ -23,6 +24,7 @@ from typing import NamedTuple
 
 from hatch_lambda import PythonPipDependencyBuilder
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.resolve import compile as stage_4
 from hatch_lambda.resolve.closure import MissingDependencyError
 from tests.support.debian_python import UnavailableError, interpreter
 from tests.support.lambda_runtime import pythons_at_hand
@@ -71,7 +73,7 @@ CASES = {
     "propcache": Case(OTHER, "import propcache._helpers_c"),
     "aiohttp": Case(SETUPTOOLS, "import aiohttp._http_parser, aiohttp._http_writer"),
     "pyyaml": Case(SETUPTOOLS, "import yaml; assert yaml.safe_load('a: 1') == {'a': 1}", "pure without libyaml"),
-    "sqlalchemy": Case(SETUPTOOLS, "import sqlalchemy.util as u, sqlalchemy; assert sqlalchemy.select(1)"),
+    "sqlalchemy": Case(SETUPTOOLS, "from sqlalchemy.util import OrderedSet; assert 1 in OrderedSet([1])"),
     "immutables": Case(SETUPTOOLS, "import immutables._map, immutables; assert immutables.Map(a=1)['a'] == 1"),
     "tornado": Case(SETUPTOOLS, "import tornado.speedups; assert tornado.speedups.websocket_mask(b'abcd', b'x')"),
     "websockets": Case(SETUPTOOLS, "import websockets.speedups as s; assert s.apply_mask(b'a', b'abcd') == b'\\0'"),
@@ -124,6 +126,7 @@ class Progress:
 
 
 def main() -> None:
+    vars(stage_4)["host_may_serve"] = lambda *_: False
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[*CASES], choices=CASES, metavar="NAME")
     parser.add_argument("--targets", nargs="+", default=TARGETS)

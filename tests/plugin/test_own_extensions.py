@@ -129,6 +129,24 @@ class CustomBuildHook(BuildHookInterface):
         build_data.update(pure_python=False, infer_tag=True)
         build_data["artifacts"].append("orders/" + command.get_ext_filename("_fast"))
 """
+BY_A_CHILD = """
+import subprocess, sys
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+COMPILING = '''
+import shlex, subprocess, sysconfig
+path = "orders/_fast" + sysconfig.get_config_var("EXT_SUFFIX")
+command = shlex.split(sysconfig.get_config_var("LDSHARED") + " -fPIC -I" + sysconfig.get_path("include"))
+subprocess.run([*command, "fast.c", "-o", path], check=True)
+print(path)
+'''
+
+class CustomBuildHook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        ended = subprocess.run([sys.executable, "-c", COMPILING], stdout=subprocess.PIPE, text=True, check=True)
+        build_data.update(pure_python=False, infer_tag=True)
+        build_data["artifacts"].append(ended.stdout.strip())
+"""
 FAST = "#include <Python.h>\nPyMODINIT_FUNC PyInit__fast(void) { return NULL; }\n"
 THIS, OTHER = ("x86_64", "arm64") if platform.machine() == "x86_64" else ("arm64", "x86_64")
 
@@ -138,7 +156,9 @@ THIS, OTHER = ("x86_64", "arm64") if platform.machine() == "x86_64" else ("arm64
 @pytest.mark.usefixtures("zig")
 @pytest.mark.real_processes  # in a fork, setuptools does not find its own distutils
 class TestCrossCompiling:
-    @pytest.mark.parametrize("hook", [BY_SYSCONFIG, BY_SETUPTOOLS], ids=["by sysconfig", "by setuptools"])
+    @pytest.mark.parametrize(
+        "hook", [BY_SYSCONFIG, BY_SETUPTOOLS, BY_A_CHILD], ids=["by sysconfig", "by setuptools", "by a child"]
+    )
     @pytest.mark.parametrize("architectures", [(OTHER,), (OTHER, THIS)], ids=["one target", "two targets"])
     def test_a_hook_compiles_for_the_target(
         self, hook: str, architectures: tuple[str, ...], new_project: NewProject

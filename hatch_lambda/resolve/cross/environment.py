@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hatch_lambda.resolve.cross import compiler
+from hatch_lambda.resolve.cross import compiler, in_backend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,6 +99,13 @@ def facts(  # noqa: PLR0913, PLR0917 - all that a build depends on
         "unset": ["CMAKE_C_COMPILER", "CMAKE_CXX_COMPILER", "ARCHFLAGS", "MACOSX_DEPLOYMENT_TARGET", "RUSTC_WRAPPER"],
         "not_for_meson": [*_compilers(tools), "CFLAGS", "CXXFLAGS"],
     }
+
+
+def write_starter(folder: Path, name: str, described: Mapping[str, object]) -> None:
+    """Have `in_backend` start with each Python that reads a directory: by a `.pth`, or by a `sitecustomize.py`."""
+    shutil.copyfile(in_backend.__file__, folder / "hatch_lambda_cross.py")
+    (folder / "hatch_lambda_cross.json").write_text(json.dumps(described), encoding="utf-8")
+    (folder / name).write_text("import hatch_lambda_cross; hatch_lambda_cross.begin()\n", encoding="utf-8")
 
 
 def _flags(given: Mapping[str, str], name: str, ours: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.resolve.cross import in_backend
-from hatch_lambda.resolve.cross.environment import Tools, facts
+from hatch_lambda.resolve.cross.environment import Tools, facts, write_starter
 from hatch_lambda.resolve.cross.headers import unpack_headers
 
 if TYPE_CHECKING:
@@ -33,6 +33,13 @@ def for_target(target: Target, zig: Zig, cache: Path, scratch: Path) -> Iterator
     try:
         in_backend.set_variables(described, "hatchling.build")
         in_backend.act(described, former)
+        # Some plugins start setuptools as a program (hatch-mypyc).
+        site = scratch / "site"
+        site.mkdir()
+        write_starter(site, "sitecustomize.py", described)
+        paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ |= {"PYTHONPATH": os.pathsep.join(paths), in_backend.BACKENDS[0]: "hatchling.build"}
+        os.environ[in_backend.DECIDED] = "1"
         yield
     finally:
         for owner, name, value in reversed(former):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.resolve.cross import in_backend
-from hatch_lambda.resolve.cross.environment import MESON_FILE, Tools, facts, meson_cross_file
+from hatch_lambda.resolve.cross.environment import MESON_FILE, Tools, facts, meson_cross_file, write_starter
 from hatch_lambda.resolve.cross.headers import PACK, unpack_headers
 from hatch_lambda.resolve.toolchains import Call, Toolchain
 
@@ -64,13 +63,8 @@ class CrossCompiler(Toolchain):
         tools = Tools.written(self.target, self.zig.program, include, scratch, Path(base["TMPDIR"]))
         meson_cross_file(self.target, tools, python)
         (packages,) = python.parent.parent.glob("lib/*/site-packages")
-        started = packages / "hatch_lambda_cross.py"
-        shutil.copyfile(in_backend.__file__, started)
-        started.with_suffix(".json").write_text(
-            json.dumps(facts(self.target, tools, include, python, self.cache, base)), encoding="utf-8"
-        )
-        line = f"import {started.stem}; {started.stem}.begin()\n"
-        started.with_suffix(".pth").write_text(line, encoding="utf-8")
+        described = facts(self.target, tools, include, python, self.cache, base)
+        write_starter(packages, "hatch_lambda_cross.pth", described)
         # A front end that builds this project may have left these there, but pip is not the backend.
         return {name: value for name, value in base.items() if name not in {*in_backend.BACKENDS, in_backend.DECIDED}}
 
