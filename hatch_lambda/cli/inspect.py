@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from hatch_lambda.inspect.sources import Portion
     from hatch_lambda.wheels.loadable import Fault
 
-# https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
-_MAX_LAYERS = 5
 _SHOWN_HANDLERS = 8
 
 
@@ -60,8 +58,8 @@ def inspect(
     executed. With --runtime, also check it against the architecture, glibc and libraries of Lambda and its limits.
     """
     target = target_of(runtime, architecture)
-    if len(layer_paths) > _MAX_LAYERS:
-        raise click.UsageError(f"A function can have {_MAX_LAYERS} layers, not {len(layer_paths)}.")
+    if len(layer_paths) > limits.MOST_LAYERS:
+        raise click.UsageError(f"A function can have {limits.MOST_LAYERS} layers, not {len(layer_paths)}.")
     contents, layers = read(path), tuple(map(read, layer_paths))
     # Reads everything, so that errors come before any output.
     inspection = _Inspection(contents, layers, target, faults_by_target(contents, layers))
