@@ -58,13 +58,17 @@ def _in_target_table(builder: ProjectWheelBuilder, hook: Settings, dependencies:
 
 
 def _in_hook_table(settings: Settings, unused: Collection[str], own: Collection[str]) -> Iterator[str]:
-    """Of the hook's table, or a function's. `unused`: those of `exclude` that match no file of the dependencies.
+    """Of the table of the hook, a function or a layer. `unused`: those of `exclude` that match no file of dependencies.
 
     `own`: the paths in the zip of all files of the project.
     """
     where = f"`{settings.table}.exclude`"
     if settings.variant:
-        for pattern in unmatched(settings.include, own):
+        without_project = settings.is_layer and not settings.project
+        selecting = {"include": settings.include, **settings.selection}
+        for key in (key for key, value in selecting.items() if value and without_project):
+            yield f"`{settings.table}.{key}` has no effect without `project = true`"
+        for pattern in () if without_project else unmatched(settings.include, own):
             yield f"`{pattern}` in `{settings.table}.include` matches no file of the project by its path in the zip"
         for pattern in unmatched(unused, own):
             yield f"`{pattern}` in {where} matches no file of the project or its dependencies by its path in the zip"

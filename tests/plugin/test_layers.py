@@ -264,6 +264,20 @@ packages = ["orders", "shared"]
         with ZipFile(zip_of(project, "api")) as archive:
             assert "shared" not in archive.read("orders-1.0.dist-info/RECORD").decode()
 
+    def test_without_project_what_selects_its_files_is_named(
+        self, new_project: NewProject, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        project = self.write(new_project, layer='force-include = { "orders/app.py" = "app.py" }\nexclude = ["*.md"]')
+        path = project.root / "pyproject.toml"
+        path.write_text(path.read_text().replace("project = true", ""))
+
+        build(project, "shared")
+
+        shown = capsys.readouterr().err
+        for key in ("include", "force-include"):
+            assert f"`{HOOKS}.layers.shared.{key}` has no effect without `project = true`" in shown
+        assert f"`*.md` in `{HOOKS}.layers.shared.exclude` matches no file" in shown
+
     def test_a_package_over_both_stops(self, new_project: NewProject, capsys: pytest.CaptureFixture[str]) -> None:
         project = self.write(new_project, layer='exclude = ["/shared/words.py"]')
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
@@ -160,6 +162,7 @@ class TestLocks:
             checked = project.python("-m", "hatch_lambda", "lock", "--check", "-f", "common", "-f", "api")
             assert checked.returncode == 0, checked.stderr
 
+        shutil.rmtree(os.environ["HATCH_LAMBDA_CACHE_DIR"])  # so that pip downloads them
         assert held(project.root) == {"common": {"foo-1.0"}, "api": {"bar-1.0"}}
 
     def test_locks_that_differ_stop_the_build(
