@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.bundle.assemble import FileList
     from hatch_lambda.bundle.files import Bundle
+    from hatch_lambda.common.target import Runtime
     from hatch_lambda.config.request import Request
     from hatch_lambda.resolve.agree import Agreed
     from hatch_lambda.resolve.closure import Closure
@@ -47,6 +48,8 @@ class Shared:
         self.lists: dict[str, FileList] = {}
         self.compiled: dict[object, Bundle] = {}
         self.agreed: dict[object, Agreed] = {}
+        self.runtimes: set[Runtime] = set()
+        """Those of which the user was warned, if there was a reason."""
         self._fingerprints: dict[object, str | None] = {}
 
     def key(self, request: Request, together: Sequence[Request] = ()) -> str | None:
@@ -117,7 +120,7 @@ def make_bundle(
         constraints=(*request.constraints, *dict.fromkeys(each for layer in layers for each in layer.constraints))
     )
     with reporter.group(f"Bundle{subject} for {settings.target.description}"):
-        _check(request, store, reporter)
+        _check(request, shared, reporter)
         store.tidy()
         if state:
             tempfiles.sweep(state, tempfiles.PART)
@@ -226,13 +229,16 @@ def scratch_folder(reporter: Reporter) -> Iterator[Path]:
     )
 
 
-def _check(request: Request, store: Store, reporter: Reporter) -> None:
+def _check(request: Request, shared: Shared, reporter: Reporter) -> None:
     """Report what can be known before anything is downloaded. Raises `LambdaBuildError`."""
     settings, runtime = request.settings, request.settings.target.runtime
-    if runtime.deprecated is None:
+    if runtime in shared.runtimes:
+        pass  # said already for another function
+    elif runtime.deprecated is None:
         reporter.line(f"  Note: {runtime.name} is a public preview at AWS, which is not for production.")
     elif runtime.is_deprecated:
         reporter.warn(f"{runtime.name} reached end of support on {runtime.deprecated} (AWS); consider a newer runtime.")
+    shared.runtimes.add(runtime)
     if not settings.lock_file:
         for warning in request.ignored:
             reporter.warn(warning)
@@ -248,7 +254,7 @@ def _check(request: Request, store: Store, reporter: Reporter) -> None:
     if settings.compile_bytecode:
         from hatch_lambda.bundle.bytecode.interpreter import interpreter_to_compile_with
 
-        interpreter_to_compile_with(settings, store)
+        interpreter_to_compile_with(settings, shared.store)
 
 
 def _reuse(  # noqa: PLR0913 - a build's facts

@@ -46,8 +46,8 @@ def without_layers(
                 raise _difference(
                     f"The layer `{layer.settings.variant}`", wheel, function, needed[wheel.name], settings
                 )
-        number = counted(len(needed.keys() & {wheel.name for wheel in layer.wheels}), "distribution")
-        reporter.line(f"  {number} of these in the layer `{layer.settings.variant}`")
+        if shared := needed.keys() & {wheel.name for wheel in layer.wheels}:
+            reporter.line(f"  {counted(len(shared), 'distribution')} of these in the layer `{layer.settings.variant}`")
     return tuple(wheel for wheel in wheels if wheel.name not in brought)
 
 

@@ -416,6 +416,14 @@ def test_an_empty_layer_is_named(new_project: NewProject, capsys: pytest.Capture
     assert "the zip is empty, and Lambda accepts no empty layer" in capsys.readouterr().err
 
 
+def test_an_old_runtime_is_named_once(new_project: NewProject, capsys: pytest.CaptureFixture[str]) -> None:
+    tables = "".join(f"[{HOOKS}.functions.{name}]\n" for name in ("api", "worker"))
+    build(new_project(HOOK.replace("python3.13", "python3.9") + tables))
+
+    # and once more at the end, as all warnings
+    assert capsys.readouterr().err.count("Warning: python3.9 reached end of support") == 2
+
+
 class TestFaults:
     @pytest.mark.parametrize(
         ("files", "words"),

@@ -71,7 +71,9 @@ def check_coverage(
         f"{redact(file.name)} is not checked: the build does not download it" for file in unread if not file.reason
     ]
     wanted = [need for need in _wanted_by_project(request, files) if applies(need.requirement, target)]
-    wanted += [_Need("Pipfile", Requirement(name), by_project=True) for name in sorted(lock.direct & members.keys())]
+    wanted += [
+        _Need(lock.declares, Requirement(name), by_project=True) for name in sorted(lock.direct & members.keys())
+    ]
     start = [pair for need in wanted for pair in name_and_extras(need.requirement)]
     requires = {name: member.requires or () for name, member in members.items()}
     inherited = (

@@ -70,8 +70,8 @@ def load(path: Path, settings: Settings) -> LockFile:
         lock = lock_of_requirements(exported, content.decode("utf-8"), path, settings)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:  # of markers, versions, JSON, TOML
         raise LockFileError(f"What {tool.name} exports from {run.shown} cannot be used: {redact(str(error))}") from None
-    categories = _pipfile(path, settings).values() if tool.name == "pipenv" else ()
-    direct = frozenset(canonicalize_name(name) for category in categories for name in category)
+    declared = _DECLARED[tool.name](path, settings) if tool.name in _DECLARED else {}
+    direct = frozenset(canonicalize_name(name) for table in declared.values() for name in table)
     return dataclasses.replace(lock, direct=direct)
 
 
@@ -115,11 +115,28 @@ def _pipfile(path: Path, settings: Settings) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
+def _poetry_tables(path: Path, settings: Settings) -> Mapping[str, Mapping[str, Any]]:
+    """What is declared in Poetry's own tables, in place of `[project]` or beside it."""
+    table = tomllib.loads(read_regular(path.with_name("pyproject.toml")).decode("utf-8")).get("tool", {})
+    table = table.get("poetry", {})
+    groups = {
+        name: group.get("dependencies", {})
+        for name, group in table.get("group", {}).items()
+        if canonicalize_name(name) in settings.dependency_groups
+    }
+    return {"": table.get("dependencies", {}), **groups}
+
+
 _EXPORTS: Mapping[str, Callable[[Path, Settings], list[str]]] = {
     "uv": _of_uv,
     "poetry": _of_poetry,
     "pdm": _of_pdm,
     "pipenv": _of_pipenv,
+}
+# What they require besides `[project]`, by groups.
+_DECLARED: Mapping[str, Callable[[Path, Settings], Mapping[str, Mapping[str, Any]]]] = {
+    "poetry": _poetry_tables,
+    "pipenv": _pipfile,
 }
 # What fails if the lock file is outdated.
 _CHECKS = {"uv": ["lock", "--check", "--offline", "--quiet"], "pdm": ["lock", "--check"], "pipenv": ["verify"]}

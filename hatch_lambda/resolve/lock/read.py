@@ -42,7 +42,7 @@ class LockFile:
     """A lock file that is read for a bundle with these settings.
 
     Of other formats, `content` is what their tool exports from it; `options`: lines of a requirements file with the
-    indexes that it names; `direct`: what its own declarations (a Pipfile) require in addition to the project's;
+    indexes that it names; `direct`: what its tool's own declarations (a Pipfile) require in addition to `[project]`;
     `doubts`: what could not be checked.
     """
 
@@ -56,6 +56,11 @@ class LockFile:
     @property
     def label(self) -> str:
         return label(self.path, self.settings)
+
+    @property
+    def declares(self) -> str:
+        """The file that `direct` is declared in."""
+        return LOCK_TOOLS[self.path.name].declares
 
     def place(self, path: str) -> Path:
         """Where one of its paths leads; in one written on Windows, they may contain backslashes."""

@@ -254,6 +254,21 @@ class TestOfAPipfile:
         assert "nothing that is packaged requires it" not in ui.text
 
 
+def test_what_poetrys_own_tables_require_is_required(
+    bundle_of: BundleOf, project_root: Path, index: Path, stand_ins: StandIns, ui: RecordingUI
+) -> None:
+    made = [make_wheel(index, "foo", requires=["bar"]), make_wheel(index, "bar"), make_wheel(index, "baz")]
+    write_poetry_lock(project_root, *made)
+    tables = '[tool.poetry.dependencies]\nfoo = "*"\n[tool.poetry.group.jobs.dependencies]\nbaz = "*"\n'
+    (project_root / "pyproject.toml").write_text(tables, encoding="utf-8")
+    stand_ins.put("poetry", "foo==1.0\nbar==1.0\nbaz==1.0\n")
+
+    bundle = bundle_of(lock_file="poetry.lock", dependency_groups=["jobs"])
+
+    assert distributions(bundle) == {"foo 1.0", "bar 1.0", "baz 1.0"}
+    assert "nothing that is packaged requires it" not in ui.text
+
+
 class TestOfUv:
     def test_it_is_a_file_of_pep_751(
         self, bundle_of: BundleOf, project_root: Path, wheels: Path, stand_ins: StandIns
