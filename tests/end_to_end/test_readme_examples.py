@@ -11,7 +11,7 @@ import pytest
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.plugin.project_wheel import ProjectWheelBuilder, check_selection
-from tests.end_to_end.test_readme import README
+from tests.end_to_end.test_readme import README, ROOT
 from tests.support.elf import make_elf
 from tests.support.packages import make_source_tree, make_wheel
 from tests.support.projects import HOOK, Project, write_project
@@ -198,6 +198,24 @@ class TestExamples:
         names = files_of(project, ZIP)
         assert {"orders/__pycache__/app.cpython-313.pyc", "pandas/__pycache__/__init__.cpython-313.pyc"} <= names
 
+    @pytest.mark.usefixtures("python_of_the_runtime")
+    def test_bytecode_without_sources(self, project_of: Callable[[str], Project]) -> None:
+        from tests.support.lambda_runtime import pythons_at_hand
+
+        if "3.13" not in pythons_at_hand():
+            pytest.skip("no CPython 3.13 at hand")
+        project = project_of(example("Bytecode without sources"))
+
+        project.build()
+
+        assert {"orders/app.pyc", "pandas/__init__.pyc"} <= files_of(project, ZIP)
+        assert "orders/app.py" not in files_of(project, ZIP)
+
+    def test_native_code_from_sdists(self) -> None:
+        (required,) = re.findall(r"hatch-lambda\[(.+?)\]", example("Native code from sdists"))
+        extras = re.findall(r"^([\w-]+) = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+        assert required in extras
+
     def test_a_layer_and_the_code(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("A layer and the code"))
 
@@ -294,4 +312,4 @@ class TestExamples:
 
     def test_each_section_is_tried_here(self) -> None:
         tried = {name.removeprefix("test_").replace("_", " ") for name in vars(TestExamples)}
-        assert {title.lower() for title in SECTIONS} <= tried
+        assert {title.lower().replace("'", "") for title in SECTIONS} <= tried
