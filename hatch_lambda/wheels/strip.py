@@ -4,9 +4,10 @@ Whatever is loaded keeps its content and its address. Where something is removed
 patchelf leaves it there, the later ones move within the file, by multiples of their alignment. The headers of removed
 sections stay, empty, so that the numbers of the others do not change (System V gABI, chapter 4).
 
-No tool does this to the files in wheels, most of which patchelf has rewritten: binutils' and LLVM's `strip` change the
-headers or the alignment of their segments (https://github.com/pypa/auditwheel/issues/716), LIEF writes files of the
-same size, `zig objcopy` writes no ELF since 0.15, and there are no wheels of the first two for all hosts.
+No tool was found that does this to the files in wheels, most of which patchelf has rewritten. After `strip` of binutils
+2.40 or LLVM 14, numpy's OpenBLAS does not load any more (https://github.com/pypa/auditwheel/issues/716); LIEF 1.0
+writes files of the same size, with other segments; `zig objcopy` writes no ELF since 0.15. Nor does a wheel have the
+first two for all hosts.
 """
 
 from __future__ import annotations
@@ -65,9 +66,10 @@ def strip(content: bytes) -> bytes:
         place = header["e_phoff"] + number * header["e_phentsize"]
         made[place : place + header["e_phentsize"]] = layouts["Elf_Phdr"].build(segment)
     made[: header["e_ehsize"]] = layouts["Elf_Ehdr"].build(header)
-    if difference := find_difference(content, bytes(made)):
+    stripped = bytes(made)
+    if difference := find_difference(content, stripped):
         raise NotStrippableError(difference)
-    return min(bytes(made), content, key=len)
+    return min(content, stripped, key=len)
 
 
 def find_difference(before: bytes, after: bytes) -> str:
