@@ -56,13 +56,9 @@ class Shared:
         """A hash of all that a request's resolution depends on; None if a part of it is unknown."""
         keys = [self._fingerprint(each) for each in (request, *together)]
         known = [key for key in keys if key]
-        return (
-            None
-            if len(known) < len(keys)
-            else hashlib.sha256("".join(known).encode()).hexdigest()
-            if together
-            else known[0]
-        )
+        if len(known) < len(keys):
+            return None
+        return hashlib.sha256("".join(known).encode()).hexdigest() if together else known[0]
 
     def _fingerprint(self, request: Request) -> str | None:
         """As `resolve.fingerprint`; the same for all functions with the same inputs, though files may change."""
@@ -232,13 +228,13 @@ def scratch_folder(reporter: Reporter) -> Iterator[Path]:
 def _check(request: Request, shared: Shared, reporter: Reporter) -> None:
     """Report what can be known before anything is downloaded. Raises `LambdaBuildError`."""
     settings, runtime = request.settings, request.settings.target.runtime
-    if runtime in shared.runtimes:
-        pass  # said already for another function
-    elif runtime.deprecated is None:
-        reporter.line(f"  Note: {runtime.name} is a public preview at AWS, which is not for production.")
-    elif runtime.is_deprecated:
-        reporter.warn(f"{runtime.name} reached end of support on {runtime.deprecated} (AWS); consider a newer runtime.")
-    shared.runtimes.add(runtime)
+    if runtime not in shared.runtimes:
+        shared.runtimes.add(runtime)
+        if runtime.deprecated is None:
+            reporter.line(f"  Note: {runtime.name} is a public preview at AWS, which is not for production.")
+        elif runtime.is_deprecated:
+            ended = f"{runtime.name} reached end of support on {runtime.deprecated} (AWS)"
+            reporter.warn(f"{ended}; consider a newer runtime.")
     if not settings.lock_file:
         for warning in request.ignored:
             reporter.warn(warning)
