@@ -35,10 +35,9 @@ SOURCES = {
     "#sha256=8dfb8f426fcd226657f9e2bd5f1e96e53264965176fa17d32658e873591aeb21",
     "3.13.0": "https://www.python.org/ftp/python/3.13.0/Python-3.13.0.tar.xz"
     "#sha256=086de5882e3cb310d4dca48457522e2e48018ecd43da9cdf827f6a0759efb07d",
-    # Debian's `orig.tar.xz`, and its packages `python3.x` and `libpython3.x-dev`
-    "3.14.10": "https://www.python.org/ftp/python/3.14.10/Python-3.14.10.tar.xz"
+    "3.14.10": "Debian's source package python3.14 3.14.10-1: python3.14_3.14.10.orig.tar.xz"
     "#sha256=de414a57119abef52784d8993e341d53aed635fc2b05c2607d9f98a2c5b72032",
-    "3.15.2": "https://www.python.org/ftp/python/3.15.2/Python-3.15.2.tar.xz"
+    "3.15.2": "Debian's source package python3.15 3.15.2-1: python3.15_3.15.2.orig.tar.xz"
     "#sha256=8b5536d280142ecf6cdfe15d12a21ba1c65e300bbf7b28a8d0cdb849575797de",
 }
 
@@ -90,7 +89,7 @@ def main(interpreters: list[str]) -> None:
     PACK.write_bytes(archive(packed))
     origins = [url for version, url in SOURCES.items() if f'"{version}"'.encode() in _patch_level(packed, version)]
     LICENCE.write_text(
-        "headers.tar.xz has C headers of CPython, unchanged, as these sources install them on x86_64 Linux:\n\n"
+        "headers.tar.xz has the C headers that CPython installs on x86_64 Linux, built from these sources:\n\n"
         + "".join(f"- {origin}\n" for origin in origins)
         + f"\nTheir licence:\n\n{packed['LICENSE.txt'].decode('utf-8')}",
         encoding="utf-8",

@@ -26,7 +26,7 @@ SUITES = {"3.11": "bookworm", "3.13": "trixie", "3.14": "sid", "3.15": "sid"}
 """The suites of Debian by the Pythons that they have."""
 
 _CACHE = user_cache_path("hatch-lambda-tests", appauthor=False) / "debian"
-_FORMAT = 2  # increase it when the same packages become other directories
+_FORMAT = 3  # increase it when the same packages become other directories
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -94,6 +94,9 @@ def _unpacked(name: str, suite: str, architecture: _Architecture, whole: list[st
                 (made / folder).symlink_to(f"usr/{folder}")
             for package in _download(Path(scratch), suite, architecture, whole, lone):
                 _run("dpkg-deb", "-x", str(package), str(made))
+            for pyconfig in (made / "usr/include").glob("*-linux-gnu/python3.*/pyconfig.h"):
+                # In its place is one that includes it, from below `/usr/include`.
+                shutil.copyfile(pyconfig, made / "usr/include" / pyconfig.parent.name / pyconfig.name)
             for program in (made / "usr/bin").glob("python3.*[0-9]"):
                 _wrap(program, root, architecture)
             made.rename(root)

@@ -91,7 +91,7 @@ def test_the_licence_names_the_origin_of_each() -> None:
 
     with tarfile.open(PACK, "r:xz") as opened:
         minors = {member.name.partition("/")[0].removeprefix("python") for member in opened} - {"LICENSE.txt"}
-    assert {f"{url.rpartition('.')[0]}" for url in re.findall(r"/ftp/python/(3\.\d+\.\d+)/", text)} == minors
+    assert {f"{url.rpartition('.')[0]}" for url in re.findall(r"[-_](3\.\d+\.\d+)\.(?:orig\.)?tar", text)} == minors
     assert "PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2" in text
 
 
