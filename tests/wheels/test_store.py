@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hatch_lambda.common import exchange
 from hatch_lambda.common.errors import BrokenWheelError
 from hatch_lambda.common.hashing import is_hashed
 from hatch_lambda.common.tempfiles import PART, marked
@@ -354,7 +355,7 @@ class TestTidying:
         situation.wheels, situation.requirements = [make_wheel(situation.tmp / "wheels", "foo", "2.0")], ["foo>=2"]
         with monkeypatch.context() as killed:
             killed.setattr(shutil, "rmtree", lambda *_, **__: None)  # it has no time to clean up
-            killed.setattr(Path, "rename", raising(KeyboardInterrupt()))
+            killed.setattr(exchange, "exchange", raising(KeyboardInterrupt()))
             with pytest.raises(KeyboardInterrupt):
                 situation.build()
         assert {path.name for path in situation.state.iterdir()} - expected, "nothing is left, so nothing is tested"
