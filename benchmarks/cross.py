@@ -22,6 +22,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from hatch_lambda import PythonPipDependencyBuilder
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.resolve import compile as stage_4
@@ -175,7 +177,7 @@ def outcome_of(name: str, target: str, scratch: Path) -> str:
         return "refused: " + " ".join(str(error).split())[:160]
     if pure := next((line for line in progress.lines if "in pure Python" in line), None):
         return pure.partition("slower: ")[2] + ", pure"
-    if not any("built" in line and name.replace("_", "-") in line.lower() for line in progress.lines):
+    if not any("built" in line and canonicalize_name(name) in line for line in progress.lines):
         return "not built"
     try:
         python = python_of(runtime.removeprefix("python"), architecture)

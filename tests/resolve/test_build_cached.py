@@ -13,9 +13,12 @@ import pytest
 
 from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.process import Completed
+from hatch_lambda.common.target import target_named
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.resolve.build import build
 from hatch_lambda.resolve.closure import Closure, Sdist
+from hatch_lambda.resolve.cross.toolchain import CrossCompiler
+from hatch_lambda.resolve.cross.zig import Zig
 from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hatch_lambda.bundle.files import Bundle
+    from hatch_lambda.resolve.toolchains import Toolchain
     from tests.support.recording_ui import RecordingUI
 
     BundleOf = Callable[..., Bundle]
@@ -50,7 +54,7 @@ class Workshop:
         make_wheel(destination, "foo", tag=self.tag, files={"foo.py": f"NUMBER = {self.built}\n"})
         return Completed(0, "")
 
-    def build(self, toolchain: HostCompilers | NoCompilers | None = None) -> Path:
+    def build(self, toolchain: Toolchain | None = None) -> Path:
         """For a project of its own each time."""
         self.projects += 1
         root, scratch = self.tmp / f"project-{self.projects}", self.tmp / f"scratch-{self.projects}"
@@ -210,6 +214,31 @@ class TestWheelsBuiltFromSdists:
         assert with_compilers.read_bytes() != without.read_bytes()
         assert workshop.build(NoCompilers()).read_bytes() == without.read_bytes()
         assert workshop.built == 2
+
+    def test_another_release_of_the_cross_compiler_is_another_build(
+        self, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And so are other headers; where it is installed does not matter."""
+
+        def cross(version: str, place: str = "/opt/zig") -> CrossCompiler:
+            python = Interpreter(Path(sys.executable), sys.version_info[:2])
+            zig = Zig(place, version)
+            return CrossCompiler.of(target_named(HERE, "x86_64"), zig, python, workshop.tmp)
+
+        for toolchain in (
+            HostCompilers(),
+            cross("0.16.0"),
+            cross("0.16.0", "/usr/zig"),
+            cross("0.17.1"),
+            cross("0.16.0"),
+        ):
+            workshop.build(toolchain)
+        assert workshop.built == 3
+
+        monkeypatch.setattr("hatch_lambda.resolve.cross.toolchain.PACK", workshop.sdist)
+        workshop.build(cross("0.16.0"))
+
+        assert workshop.built == 4
 
     @pytest.mark.parametrize("how", DAMAGES.values(), ids=DAMAGES)
     def test_one_that_is_not_as_it_was_is_built_again(self, how: Callable[[Path], object], workshop: Workshop) -> None:
