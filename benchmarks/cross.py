@@ -84,7 +84,7 @@ CASES = {
     "murmurhash": Case(SETUPTOOLS, "import murmurhash.mrmr; assert murmurhash.mrmr.hash('a')"),
     "pybase64": Case(SETUPTOOLS, "import pybase64._pybase64, pybase64; assert pybase64.b64encode(b'a') == b'YQ=='"),
     "ruamel.yaml.clib": Case(SETUPTOOLS, "import _ruamel_yaml; assert _ruamel_yaml.get_version()"),
-    "cbor2": Case(OTHER, "import _cbor2; assert _cbor2.loads(_cbor2.dumps([1])) == [1]"),
+    "cbor2": Case(RUST, "import cbor2; assert cbor2.loads(cbor2.dumps([1])) == [1]", "crates.io, and Rust's target"),
     "asyncpg": Case(SETUPTOOLS, "import asyncpg.protocol.protocol, asyncpg.pgproto.pgproto"),
     "fastavro": Case(SETUPTOOLS, "import fastavro._write, fastavro._read"),
     "ephem": Case(SETUPTOOLS, "import ephem; assert ephem.Moon('2026/1/1').phase"),

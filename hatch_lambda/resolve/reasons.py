@@ -24,8 +24,8 @@ def reason_of(output: str, calls: Sequence[Call], target: Target) -> Reason | No
     """Why a build failed, if it is known. `calls`: of compilers. `output`: of pip; not all builds show the former."""
     decisive = last_failure(calls)
     texts = [*([decisive.words] if decisive else []), output]
-    for text in texts:
-        for pattern, words, remedy in _REASONS:
+    for pattern, words, remedy in _REASONS:
+        for text in texts:
             if match := pattern.search(text):
                 named = next((group for group in match.groups() if group), "")
                 helpless = remedy is None and named != "Python.h"
@@ -62,6 +62,12 @@ _PROBE = re.compile(r"conftest|CMakeScratch|CMakeTmp|CompilerId|meson-private|^-
 _LIBRARY = "it needs a library of the system, which a cross build does not have: {} is missing"
 # Patterns with what they name, what that means, and what helps; None where a cross compiler cannot.
 _REASONS: tuple[tuple[re.Pattern[str], str, str | None], ...] = (
+    # A `setup.py` that looks for libraries itself knows better than its compiler, which is often asked in vain.
+    (
+        re.compile(r"header.* could not be found for (\w+)|make sure the (.+?) development packages are installed"),
+        "it needs libraries of the system, which a cross build does not have: {}",
+        None,
+    ),
     (
         re.compile(r"fatal error: '(.+?)' file not found|fatal error: (\S+): No such file or directory"),
         _LIBRARY.format("the header `{}`"),

@@ -25,6 +25,14 @@ def call(words: str = "", *arguments: str, tool: str = "cc", exit_code: int = 1)
             "error: unable to find dynamic system library 'pq' using strategy 'paths_first'. searched paths: none",
             f"{LIBRARY}`pq` is missing",
         ),
+        (
+            "fatal error: 'xcb/xcb.h' file not found\nThe headers or library files could not be found for jpeg,",
+            "it needs libraries of the system, which a cross build does not have: jpeg",
+        ),
+        (
+            "Error: Please make sure the libxml2 and libxslt development packages are installed.",
+            "it needs libraries of the system, which a cross build does not have: libxml2 and libxslt",
+        ),
         ("ld.lld: error: unable to find library -lxml2", f"{LIBRARY}`xml2` is missing"),
         ("/usr/bin/ld: cannot find -lpq: No such file or directory", f"{LIBRARY}`pq` is missing"),
         (
