@@ -33,31 +33,23 @@ def without_layers(
     wheels: tuple[StoredWheel, ...], layers: Sequence[Layer], settings: Settings, reporter: Reporter
 ) -> tuple[StoredWheel, ...]:
     """The wheels of a function that no layer brings. Raises `LambdaBuildError` where the versions differ."""
-    brought: dict[str, tuple[StoredWheel, Layer]] = {}
-    needed = {wheel.name: wheel for wheel in wheels}
+    seen = {wheel.name: (f"the function `{settings.variant}` needs", wheel) for wheel in wheels}
+    brought: set[str] = set()
     for layer in layers:
+        label = f"the layer `{layer.settings.variant}` brings"
         for wheel in layer.wheels:
-            other = brought.setdefault(wheel.name, (wheel, layer))[0]
+            who, other = seen.setdefault(wheel.name, (label, wheel))
             if other.version != wheel.version:
-                first = f"The layer `{brought[wheel.name][1].settings.variant}`"
-                raise _difference(first, other, f"the layer `{layer.settings.variant}`", wheel, settings)
-            if wheel.name in needed and needed[wheel.name].version != wheel.version:
-                function = f"the function `{settings.variant}`"
-                raise _difference(
-                    f"The layer `{layer.settings.variant}`", wheel, function, needed[wheel.name], settings
+                raise LambdaBuildError(
+                    f"{label.capitalize()} {wheel.distribution}, but {who} {other.distribution}.\n"
+                    "Python would import one of the two for both.\n"
+                    "What you can do: lock both to the same version, or leave the layer out of "
+                    f"`{settings.table}.layers`."
                 )
-        if shared := needed.keys() & {wheel.name for wheel in layer.wheels}:
-            reporter.line(f"  {counted(len(shared), 'distribution')} of these in the layer `{layer.settings.variant}`")
+            brought.add(wheel.name)
+        number = len({wheel.name for wheel in wheels} & {wheel.name for wheel in layer.wheels})
+        reporter.line(f"  {counted(number, 'distribution')} of these in the layer `{layer.settings.variant}`")
     return tuple(wheel for wheel in wheels if wheel.name not in brought)
-
-
-def _difference(one: str, has: StoredWheel, other: str, instead: StoredWheel, settings: Settings) -> LambdaBuildError:
-    return LambdaBuildError(
-        f"{one} brings {has.distribution}, but {other} needs {instead.distribution}.\n"
-        "Python would import one of the two for both.\n"
-        "What you can do: lock both to the same version, or leave the layer out of "
-        f"`{settings.table}.layers`."
-    )
 
 
 def conflict(error: ResolutionError, layers: Sequence[Layer], settings: Settings) -> ResolutionError:

@@ -11,12 +11,17 @@ from zipfile import ZipFile
 
 import pytest
 
+from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.ui import Reporter, SilentUI
+from hatch_lambda.config.settings import load_project
 from hatch_lambda.plugin.builder import LambdaBuilder
+from hatch_lambda.resolve.layers import Layer, without_layers
+from hatch_lambda.wheels.store import StoredWheel
 from tests.support.packages import make_source_tree, make_wheel
 from tests.support.projects import HOOK, PACKAGE, NewProject, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tests.support.simple_index import SimpleIndex
 
@@ -183,3 +188,36 @@ class TestLocks:
 
         shown = capsys.readouterr().err
         assert f"one of `{HOOKS}.functions.api.layers` only allows `foo==1.0`: the lock file has foo 2.0" in shown
+
+
+def kept(name: str, version: str) -> StoredWheel:
+    return StoredWheel(name, version, f"{name}-{version}-py3-none-any.whl", "0" * 64, Path("/nowhere"))
+
+
+class TestWithoutLayers:
+    """Versions that no resolution has brought together: each has its own lock file, say."""
+
+    def left(self, root: Path, wheels: Sequence[StoredWheel], *layers: StoredWheel) -> list[str]:
+        names = ["one", "two"][: len(layers)]
+        tables = {"layers": {name: {} for name in names}, "functions": {"api": {"layers": names}}}
+        settings = load_project({"runtime": "python3.13", **tables}, {}, root, environ={}).versions
+        brought = [Layer(settings[name], (wheel,)) for name, wheel in zip(names, layers, strict=True)]
+        left = without_layers(tuple(wheels), brought, settings["api"], Reporter(SilentUI()))
+        return [wheel.distribution for wheel in left]
+
+    def test_what_a_layer_brings_is_left_out(self, tmp_path: Path) -> None:
+        assert self.left(tmp_path, [kept("bar", "1"), kept("foo", "1")], kept("foo", "1")) == ["bar 1"]
+
+    def test_another_version_in_the_layer(self, tmp_path: Path) -> None:
+        with pytest.raises(LambdaBuildError) as raised:
+            self.left(tmp_path, [kept("foo", "2")], kept("foo", "1"))
+
+        assert str(raised.value).startswith(
+            "The layer `one` brings foo 1, but the function `api` needs foo 2.\n"
+            "Python would import one of the two for both."
+        )
+        assert f"`{HOOKS}.functions.api.layers`" in str(raised.value)
+
+    def test_two_layers_with_two_versions(self, tmp_path: Path) -> None:
+        with pytest.raises(LambdaBuildError, match="The layer `two` brings foo 2, but the layer `one` brings foo 1"):
+            self.left(tmp_path, [], kept("foo", "1"), kept("foo", "2"))
