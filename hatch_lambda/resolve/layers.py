@@ -41,7 +41,7 @@ def without_layers(
             who, other = seen.setdefault(wheel.name, (label, wheel))
             if other.version != wheel.version:
                 raise LambdaBuildError(
-                    f"{label.capitalize()} {wheel.distribution}, but {who} {other.distribution}.\n"
+                    f"T{label[1:]} {wheel.distribution}, but {who} {other.distribution}.\n"
                     "Python would import one of the two for both.\n"
                     "What you can do: lock both to the same version, or leave the layer out of "
                     f"`{settings.table}.layers`."

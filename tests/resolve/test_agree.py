@@ -198,7 +198,7 @@ class TestWithoutLayers:
     """Versions that no resolution has brought together: each has its own lock file, say."""
 
     def left(self, root: Path, wheels: Sequence[StoredWheel], *layers: StoredWheel) -> list[str]:
-        names = ["one", "two"][: len(layers)]
+        names = ["One", "two"][: len(layers)]
         tables = {"layers": {name: {} for name in names}, "functions": {"api": {"layers": names}}}
         settings = load_project({"runtime": "python3.13", **tables}, {}, root, environ={}).versions
         brought = [Layer(settings[name], (wheel,)) for name, wheel in zip(names, layers, strict=True)]
@@ -213,11 +213,11 @@ class TestWithoutLayers:
             self.left(tmp_path, [kept("foo", "2")], kept("foo", "1"))
 
         assert str(raised.value).startswith(
-            "The layer `one` brings foo 1, but the function `api` needs foo 2.\n"
+            "The layer `One` brings foo 1, but the function `api` needs foo 2.\n"
             "Python would import one of the two for both."
         )
         assert f"`{HOOKS}.functions.api.layers`" in str(raised.value)
 
     def test_two_layers_with_two_versions(self, tmp_path: Path) -> None:
-        with pytest.raises(LambdaBuildError, match="The layer `two` brings foo 2, but the layer `one` brings foo 1"):
+        with pytest.raises(LambdaBuildError, match="The layer `two` brings foo 2, but the layer `One` brings foo 1"):
             self.left(tmp_path, [], kept("foo", "1"), kept("foo", "2"))
