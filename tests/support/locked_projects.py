@@ -116,10 +116,7 @@ class LockedProject:
         return "Pipfile.lock" if self.tool == "pipenv" else f"{self.tool}.lock"
 
     def write(self) -> None:
-        repository = make_source_tree(self.root.parent / "gitlib", "gitlib")
-        commit(repository)
         make_source_tree(self.root / "libs/pathlib1", "pathlib1")
-        _serve_repository(self.index, repository)
         places = {"index": self.index.urls[0], "git": self.index.urls[0].replace("/0/simple", "/git/gitlib")}
         others = f"{FORK}, 'pathlib1', 'gitlib'"
         if self.tool == "pdm":
@@ -157,8 +154,10 @@ class LockedProject:
         return ended.stdout
 
 
-def _serve_repository(index: PackageIndex, repository: Path) -> None:
-    """By git's dumb protocol, which needs files only."""
+def serve_repository(index: PackageIndex, folder: Path) -> None:
+    """One of `gitlib`, by git's dumb protocol, which needs files only."""
+    repository = make_source_tree(folder / "gitlib", "gitlib")
+    commit(repository)
     subprocess.run(["git", "update-server-info"], cwd=repository, check=True)
     for path in _files(repository / ".git"):
         content = ("application/octet-stream", path.read_bytes())

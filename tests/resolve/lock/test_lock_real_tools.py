@@ -19,7 +19,7 @@ from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.resolve.lock.export import load
 from hatch_lambda.resolve.lock.read import LockFileError
 from hatch_lambda.resolve.lock.select import select
-from tests.support.locked_projects import OFFERS, LockedProject
+from tests.support.locked_projects import OFFERS, LockedProject, serve_repository
 from tests.support.locks import distributions
 from tests.support.package_index import PackageIndex
 from tests.support.situation import HERE, files_in
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tests.support.recording_ui import RecordingUI
 
     Find = Callable[[str], Path]
-    OnlyIndex = Callable[..., None]
 
 # What to install. Poetry, PDM and Pipenv are too many distributions for the environment of the tests.
 TOOLS = {
@@ -40,11 +39,12 @@ TOOLS = {
     "pipenv": ["pipenv"],
 }
 LOCK = {
-    "uv": [["lock"]],
-    "poetry": [["lock", "--no-interaction"]],
-    "pdm": [["lock", "--group=:all"]],
-    "pipenv": [["lock"]],
+    "uv": ["lock"],
+    "poetry": ["lock", "--no-interaction"],
+    "pdm": ["lock", "--group=:all"],
+    "pipenv": ["lock"],
 }
+TWO_TARGETS = [[*LOCK["pdm"], "--python=>=3.10,<3.12"], [*LOCK["pdm"], "--append", "--python=>=3.12,<4"]]
 ALWAYS = {"plain 1.0", "leaf 1.0", "native 1.0", "pathlib1", "gitlib"}
 
 
@@ -69,15 +69,26 @@ def tool_of(tmp_path_factory: pytest.TempPathFactory) -> Find:
     return find
 
 
-@pytest.fixture
-def served() -> Iterator[PackageIndex]:
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PackageIndex]:
     with PackageIndex(OFFERS) as index:
+        serve_repository(index, tmp_path_factory.mktemp("repository"))
         yield index
+
+
+@pytest.fixture(scope="session")
+def written() -> dict[object, bytes]:
+    """The locks that the tools have written in this session."""
+    return {}
 
 
 @pytest.fixture
 def project(
-    request: pytest.FixtureRequest, tool_of: Find, project_root: Path, served: PackageIndex, only_index: OnlyIndex
+    request: pytest.FixtureRequest,
+    tool_of: Find,
+    project_root: Path,
+    served: PackageIndex,
+    written: dict[object, bytes],
 ) -> LockedProject:
     """A project that a tool has locked, which is on PATH."""
     name, targets = getattr(request, "param", ("uv", False))
@@ -85,16 +96,19 @@ def project(
     monkeypatch = request.getfixturevalue("monkeypatch")
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("UV_CACHE_DIR", str(project_root.parent / "uv-cache"))
-    only_index(served.urls[0])
+    request.getfixturevalue("only_index")(served.urls[0])
     made = LockedProject(project_root, name, str(program), served, targets)
     made.write()
-    for command in LOCK[name] if not targets else [["lock", "--group=:all", "--python=>=3.10,<3.12"]]:
+    lock = project_root / made.lock_file
+    if (name, targets) in written:
+        lock.write_bytes(written[name, targets])
+        return made
+    for command in TWO_TARGETS if targets else [LOCK[name]]:
         made.run(*command)
-    if targets:
-        made.run("lock", "--group=:all", "--append", "--python=>=3.12,<4")
     for left in (".pdm-python", "__pypackages__", ".venv"):  # by locking
         shutil.rmtree(project_root / left, ignore_errors=True)
         (project_root / left).unlink(missing_ok=True)
+    written[name, targets] = lock.read_bytes()
     return made
 
 
