@@ -80,7 +80,7 @@ def test_faults_under_the_target_have_their_own_path(new_project: NewProject) ->
         (f'{HOOK}architectur = "arm64"\n', ("Unknown field", "hooks.lambda.architectur`", "`architecture`")),
         (f"{HOOK}prefer_binary = true\n", ("Unknown field", "hooks.lambda.prefer_binary`", "`prefer-binary`")),
         (f"{HOOK}zzz = 1\n", ("Unknown field", "hooks.lambda.zzz`", "`runtime`", "`architecture`")),
-        (f'{HOOK}lock-file = "poetry.lock"\n', ("hooks.lambda.lock-file`", "`pylock.NAME.toml`", "'poetry.lock'")),
+        (f'{HOOK}lock-file = "conda.lock"\n', ("hooks.lambda.lock-file`", "`pylock.NAME.toml`", "'conda.lock'")),
         (
             f"{HOOK}[tool.hatch.build.hooks.lambda.functions.api]\nextra = 1\n",
             ("Unknown field", "hooks.lambda.functions.api.extra`", "`extras`"),

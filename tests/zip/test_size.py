@@ -120,7 +120,7 @@ def test_what_leaving_sources_out_would_save_is_told(refused: Callable[..., list
         line for line in refused(wheels=wheels, runtime=RUNNING, compile_bytecode=compiled, prune=[]) if "only" in line
     ]
 
-    assert line.startswith(f'- set `compile-bytecode = "only"`, which saves {58 if compiled else 49}.')
+    assert line.startswith(f'- set `compile-bytecode = "only"`, which saves {56 if compiled else 47}.')
 
 
 def test_what_the_runtime_provides_is_told(refused: Callable[..., list[str]]) -> None:
