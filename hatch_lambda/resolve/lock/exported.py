@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,6 +23,7 @@ from hatch_lambda.resolve.lock.select import AnyFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from packaging.utils import NormalizedName
 
@@ -138,7 +138,7 @@ def _direct(reference: str, hashes: Sequence[str], known: _Known) -> dict[str, A
         repository, _, commit = repository.rpartition("@")
         return {"vcs": PackageVcs(type=kind, url=repository, commit_id=commit, subdirectory=subdirectory)}
     where = _place(place, known.folder)
-    if Path(where).is_dir():
+    if "://" not in where and not where.endswith((".whl", ".gz", ".zip", ".bz2")):  # which need not exist
         return {"directory": PackageDirectory(path=where, subdirectory=subdirectory)}
     url, path = (where, None) if "://" in where else (None, where)
     archive = PackageArchive(url=url, path=path, hashes=_by_algorithm(hashes), subdirectory=subdirectory)

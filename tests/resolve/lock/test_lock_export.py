@@ -123,6 +123,12 @@ class TestOfRequirements:
 
         assert distributions(bundle) == {"local 1.0", "bar 1.0", "remote 1.0"}
 
+    def test_a_missing_directory(self, bundle_of: BundleOf, project_root: Path, stand_ins: StandIns) -> None:
+        write_poetry_lock(project_root, local={"source": {"type": "directory", "url": "../local"}})
+        stand_ins.put("poetry", f"local @ {(project_root.parent / 'local').as_uri()}\n")
+        message = refuse(bundle_of, "local", lock_file="poetry.lock")
+        assert f"local is the directory {project_root.parent / 'local'}, which does not exist" in message
+
     def test_the_indexes_that_it_names(
         self,
         bundle_of: BundleOf,
