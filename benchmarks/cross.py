@@ -83,7 +83,6 @@ CASES = {
     "ciso8601": Case(SETUPTOOLS, "import ciso8601; assert ciso8601.parse_datetime('2026-01-02').day == 2"),
     "murmurhash": Case(SETUPTOOLS, "import murmurhash.mrmr; assert murmurhash.mrmr.hash('a')"),
     "pybase64": Case(SETUPTOOLS, "import pybase64._pybase64, pybase64; assert pybase64.b64encode(b'a') == b'YQ=='"),
-    "ruamel.yaml.clib": Case(SETUPTOOLS, "import _ruamel_yaml; assert _ruamel_yaml.get_version()"),
     "cbor2": Case(RUST, "import cbor2; assert cbor2.loads(cbor2.dumps([1])) == [1]", "crates.io, and Rust's target"),
     "asyncpg": Case(SETUPTOOLS, "import asyncpg.protocol.protocol, asyncpg.pgproto.pgproto"),
     "fastavro": Case(SETUPTOOLS, "import fastavro._write, fastavro._read"),
@@ -166,7 +165,7 @@ def outcome_of(name: str, target: str, scratch: Path) -> str:
             str(scratch / "requirements.txt"),
             runtime,
             ui=progress,
-            config={"architecture": architecture, "pip-args": [f"--no-binary={name}"], "prefer-binary": False},
+            config={"architecture": architecture, "pip-args": [f"--no-binary={name}"]},
         )
     except MissingDependencyError as error:
         (attempts,) = [found.attempts for found in error.missing if found.name == name] or [()]
