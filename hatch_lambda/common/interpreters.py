@@ -72,8 +72,7 @@ def _installed(wanted: tuple[int, int]) -> Iterator[Path]:
 
 def _candidates() -> Iterator[PythonVersion]:
     """Executables that look like Python: on PATH, from pyenv, uv, asdf, rye and the like, and from Hatch."""
-    from findpython.providers import ALL_PROVIDERS
-    from findpython.providers.base import BaseProvider
+    from findpython.providers import ALL_PROVIDERS, base
     from platformdirs import user_data_path
 
     for provider_class in ALL_PROVIDERS.values():
@@ -83,7 +82,7 @@ def _candidates() -> Iterator[PythonVersion]:
     data = Path(os.environ.get("HATCH_DATA_DIR") or user_data_path("hatch", appauthor=False))
     for root in (data / "pythons", data / "env" / "virtual" / ".pythons"):
         for folder in (*sorted(root.glob("*/python/bin")), *sorted(root.glob("*/python"))):
-            yield from BaseProvider.find_pythons_from_path(folder, as_interpreter=True)
+            yield from base.BaseProvider.find_pythons_from_path(folder, as_interpreter=True)
 
 
 def _is(candidate: PythonVersion, wanted: tuple[int, int]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +53,6 @@ class LambdaBuildHook(BuildHookInterface[Any]):
 
     def _record_local_projects(self, build_data: dict[str, Any]) -> None:
         """Tell builds from the sdist which requirements are local projects, which an index may have others of."""
-        import tempfile
-
         from hatch_lambda.common import tempfiles
         from hatch_lambda.config.workspace import RECORD, Workspace
 

@@ -72,7 +72,9 @@ def contents_of(  # noqa: PLR0913 - all that it takes to build the project's whe
         own = own_files(common.builder, prepared, wheel, common.store, elsewhere, quiet=quiet)
     placed = layer_files.placed(prepared.settings)
     if placed and not quiet:
-        layer_files.check(prepared.settings, prepared.bundle.wheels, common.store)
+        from hatch_lambda.plugin.native_code import check_placed  # for few layers
+
+        check_placed(prepared.settings, prepared.bundle.wheels, common.store)
         for warning in secrets.warnings(placed):
             prepared.reporter.warn(warning)
     return Contents(own, dependencies, placed, sources)

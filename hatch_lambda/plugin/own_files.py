@@ -139,20 +139,9 @@ def own_files(  # noqa: PLR0913 - a build's facts
 
     code_left_out = False  # a function may leave out all of it
     if wheel.may_have_machine_code:  # few projects do, and these imports take their time
-        from hatch_lambda.resolve.audit import scans_of, without
-        from hatch_lambda.wheels.loadable import check_loadable
-        from hatch_lambda.wheels.scan import scan_unchecked
-        from hatch_lambda.zip import layer_files
+        from hatch_lambda.plugin.native_code import check_own
 
-        # The project's libraries may depend on those of its dependencies, and the other way round.
-        scan = scan_unchecked(builder.metadata.core.name, builder.metadata.version, wheel.path)
-        own = without(scan, is_left_out)
-        others = scans_of(prepared.bundle.wheels, settings, store)
-        with_files = [each.settings for each in (prepared, *prepared.layers)]
-        beside = [layer_files.scan_of(layer_files.libraries(each), each) for each in with_files]
-        beside += [scan for each in prepared.layers for scan in scans_of(each.bundle.wheels, each.settings, store)]
-        check_loadable([own, *others], settings.target, trusted=settings.compatible, project=own, layers=beside)
-        code_left_out = bool(scan.machine_code and not own.machine_code)
+        code_left_out = check_own(builder, prepared, wheel.path, store, is_left_out)
     if not code_left_out:
         check_tags(wheel.path, settings.target)
     files = layout.files(is_left_out)

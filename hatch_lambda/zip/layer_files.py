@@ -10,20 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.bundle.files import folders_of
-from hatch_lambda.common.errors import ConfigurationError, ConflictingFilesError, LambdaBuildError
+from hatch_lambda.common.errors import ConfigurationError, ConflictingFilesError
 from hatch_lambda.common.files import walk
 from hatch_lambda.common.system_libraries import SEARCHED
-from hatch_lambda.resolve.audit import scans_of
-from hatch_lambda.wheels.loadable import check_loadable
-from hatch_lambda.wheels.machine_code import BrokenMachineCodeError, read_machine_code
 from hatch_lambda.wheels.members import EXECUTABLE_MODE, FILE_MODE, BundleFile, Generated
-from hatch_lambda.wheels.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from hatch_lambda.config.settings import Settings
-    from hatch_lambda.wheels.store import Store, StoredWheel
 
 
 _LITTER = frozenset({"__pycache__", ".DS_Store"})
@@ -115,27 +110,6 @@ def libraries(settings: Settings) -> dict[str, Path]:
         for place, path in sources(settings).items()
         if place.startswith("lib/") and SEARCHED.fullmatch(place)
     }
-
-
-def check(settings: Settings, wheels: Sequence[StoredWheel], store: Store) -> None:
-    """Check that the target can load their machine code. `wheels`: the layer's. Raises `LambdaBuildError`."""
-    scan = scan_of(sources(settings), settings)
-    if scan.machine_code:
-        others = scans_of(wheels, settings, store)
-        check_loadable([scan], settings.target, trusted=settings.compatible, layers=others)
-
-
-def scan_of(files: Mapping[str, Path], settings: Settings) -> Scan:
-    """The machine code of files, by their paths in the layer. Raises `LambdaBuildError` for what cannot be read."""
-    found = []
-    for place, path in files.items():
-        with path.open("rb") as file:
-            try:
-                found.append(read_machine_code(place, file))
-            except BrokenMachineCodeError as error:
-                raise LambdaBuildError(f"In `{settings.table}.files`, {error}") from None
-    codes = tuple(code for code in found if code)
-    return Scan(f"files-of-{settings.variant}", "", codes, frozenset(files))
 
 
 def with_placed(files: Sequence[BundleFile], more: Sequence[BundleFile], settings: Settings) -> tuple[BundleFile, ...]:
