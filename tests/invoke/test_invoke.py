@@ -234,6 +234,7 @@ Warning: the init took more than 1 seconds, so it was retried [^\n]* pass --init
             assert "Phase: invoke" not in result.stderr
         assert "Init Duration: " not in result.stderr.rpartition("\nREPORT ")[2]
 
+    @pytest.mark.slow
     def test_there_is_more_time_for_an_init_on_a_slow_machine(self, tmp_path: Path) -> None:
         code = zipped(tmp_path / "app.zip", {"app.py": "import time; time.sleep(1.5)\ndef handler(*_): return 1\n"})
 
@@ -331,7 +332,9 @@ def hangs(event, context):
 
 
 class TestChildren:
-    @pytest.mark.parametrize("how", ["returns", "fails", "quits", "dies", "hangs"])
+    @pytest.mark.parametrize(
+        "how", ["returns", *(pytest.param(how, marks=pytest.mark.slow) for how in ("fails", "quits", "dies", "hangs"))]
+    )
     def test_all_that_a_function_leaves_is_killed(self, how: str, tmp_path: Path) -> None:
         code = zipped(tmp_path / "app.zip", {"app.py": LEAVES})
 

@@ -81,6 +81,7 @@ def _compare(version: str, python: Path, tmp_path: Path) -> None:
     assert differing & set(re.findall(r"\w+", public)) <= WITHOUT_EFFECT
 
 
+@pytest.mark.slow
 def test_the_same_headers_give_the_same_bytes() -> None:
     assert archive(dict(reversed(unpacked().items()))) == archive(unpacked())
     assert unpacked().keys() - {"LICENSE.txt"} == {name for name in unpacked() if name.startswith("python3.")}

@@ -75,6 +75,7 @@ WORLDS = st.tuples(*(offers(name) for name in "abcdef")).map(lambda every: [offe
     deadline=None,
     suppress_health_check=[*HealthCheck],
 )
+@pytest.mark.slow
 @given(
     world=WORLDS,
     requirements=st.lists(REQUIREMENTS, min_size=1, max_size=3),

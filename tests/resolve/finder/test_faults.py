@@ -33,6 +33,7 @@ def _each(key: str, *values: object) -> list[tuple[str, object]]:
 class TestWhatPasses:
     """What is retried, or waited for."""
 
+    @pytest.mark.slow
     @EACH
     @pytest.mark.parametrize(
         "fault",
@@ -109,6 +110,7 @@ class _Moved:
 
 
 class TestWhatIsLeftToPip:
+    @pytest.mark.slow
     @EACH
     @pytest.mark.parametrize(
         ("fault", "reason"),

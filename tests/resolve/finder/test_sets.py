@@ -94,13 +94,20 @@ def test_tags_are_preferred_as_pip_prefers_them(target: Target) -> None:
     assert {*target.tags_as_pip_prefers_them} == target.tag_set
 
 
-@pytest.mark.parametrize(("runtime", "architecture"), TARGETS)
+@pytest.mark.parametrize(
+    ("runtime", "architecture"),
+    [
+        pytest.param(*target, marks=() if target == ("python3.13", "arm64") else pytest.mark.slow, id="-".join(target))
+        for target in TARGETS
+    ],
+)
 def test_what_depends_on_the_target(only_index: OnlyIndex, tmp_path: Path, runtime: str, architecture: str) -> None:
     with serving(OF_TARGETS) as index:
         only_index(*index.urls)
         compare(OF_TARGETS, tmp_path, runtime=runtime, architecture=architecture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("runtime", "architecture"), [TARGETS[0], TARGETS[-1]])
 def test_what_is_the_same_for_all_targets(
     only_index: OnlyIndex, tmp_path: Path, runtime: str, architecture: str
