@@ -161,6 +161,9 @@ class TestExamples:
     def test_a_lock_file_of_uv(self, project_of: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> None:
         project = project_of(example("Lock files", 2).replace(BUILD_SYSTEM.replace("]\nbuild", ', "uv"]\nbuild'), ""))
         monkeypatch.setenv("UV_CACHE_DIR", str(project.root.parent / "uv-cache"))
+        pyproject = project.root / "pyproject.toml"  # else uv locks for the running Python and newer ones
+        text = pyproject.read_text(encoding="utf-8").replace("[project]\n", '[project]\nrequires-python = ">=3.10"\n')
+        pyproject.write_text(text, encoding="utf-8")
         find_links = f"--find-links={os.environ['PIP_FIND_LINKS']}"
         locked = project.python("-m", "uv", "lock", "--no-index", find_links)
         assert locked.returncode == 0, locked.stderr
