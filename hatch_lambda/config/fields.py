@@ -22,7 +22,7 @@ TABLES = ("hook", "function", "layer")
 
 
 class Field(NamedTuple):
-    """A setting: a key of a table, an environment variable, or both. `type` is for the README."""
+    """A setting: a key of a table, an environment variable, or both. `type` is for the documentation."""
 
     key: str
     type: str
