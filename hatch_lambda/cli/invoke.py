@@ -20,6 +20,7 @@ from hatch_lambda.common.signals import handled
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.invoke import Invocation
 from hatch_lambda.invoke import invoke as invoke_function
+from hatch_lambda.invoke.example_events import SOURCES, AssignmentError, example_event, parsed, with_assignments
 from hatch_lambda.invoke.invocation import DEFAULT_MEMORY, DEFAULT_TIMEOUT, INIT_TIMEOUT, MAX_TIMEOUT, RESERVED
 from hatch_lambda.resolve.curated import AWS_SDK_MODULES
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _ZIP = click.Path(exists=True, path_type=Path)
 
 _HELP = """Run a function of ZIP (or a directory) locally as Lambda would, with AWS's runtime client (awslambdaric).
+
+The event is JSON, a file, or an example of an AWS service's, with the fields that --set gives other values.
+--show-event prints it instead of running anything, to keep it in a file.
 
 The response goes to stdout unchanged, or the error as Lambda returns it; the log goes to stderr, with Lambda's REPORT
 line. The exit code is 1 if the function fails at any point.
@@ -51,6 +55,9 @@ Examples:
     --handler orders.app.handler --event event.json
   hatch-lambda invoke code.zip --layer layer.zip --handler app.handler \\
     --event '{"id": 7}' --env TABLE=orders --env AWS_PROFILE
+  hatch-lambda invoke code.zip --handler app.handler \\
+    --example sqs --set 'Records[0].body={"id": 7}'
+  hatch-lambda invoke --example apigw-v2 --set body=@order.json --show-event
 """
 
 
@@ -61,9 +68,24 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
 
 
 @click.command(help=_HELP, short_help="Run a function locally as Lambda would")
-@click.argument("code", metavar="ZIP", type=_ZIP)
-@click.option("--handler", required=True, metavar="MODULE.NAME", help="The handler, for example `orders.app.handler`.")
-@click.option("--event", default="{}", show_default=True, metavar="FILE|JSON|-", help="The event; `-` reads stdin.")
+@click.argument("code", metavar="ZIP", type=_ZIP, required=False)
+@click.option("--handler", metavar="MODULE.NAME", help="The handler, for example `orders.app.handler`.  [required]")
+@click.option("--event", metavar="FILE|JSON|-", help="The event; `-` reads stdin.  [default: {}]")
+@click.option(
+    "--example",
+    type=click.Choice(list(SOURCES)),
+    metavar="SOURCE",
+    help=f"An event as this service sends it: {', '.join(SOURCES)}.",
+)
+@click.option(
+    "--set",
+    "assigned",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Set a field of the event (repeatable), as in `Records[0].body=hello` or `headers.accept=text/html`. VALUE is "
+    "JSON, text or @FILE. What depends on it, such as a checksum, follows. The field must exist; +PATH=VALUE adds one.",
+)
+@click.option("--show-event", is_flag=True, help="Print the event and run nothing; ZIP and --handler are not needed.")
 @click.option(
     "--layer", "layers", multiple=True, metavar="ZIP", type=_ZIP, help="A layer (repeatable; they merge in order)."
 )
@@ -102,14 +124,36 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
     "--runtime", type=click.Choice(list(RUNTIMES)), help="Default: detected from the zip's name or its files."
 )
 @click.option("--python", metavar="PATH", help="The interpreter, if none of the runtime's version is found.")
-def invoke(*, event: str, variables: tuple[str, ...], memory: int | None, python: str | None, **options: Any) -> None:
+def invoke(  # noqa: PLR0913 - click passes each option
+    *,
+    code: Path | None,
+    handler: str | None,
+    event: str | None,
+    example: str | None,
+    assigned: tuple[str, ...],
+    show_event: bool,
+    variables: tuple[str, ...],
+    memory: int | None,
+    python: str | None,
+    **options: Any,
+) -> None:
+    content = _event(event, example, assigned)
+    if show_event:
+        click.echo(json.dumps(json.loads(content), indent=2, ensure_ascii=False))
+        return
+    if code is None or handler is None:
+        missing = "code" if code is None else "handler"
+        context = click.get_current_context()
+        raise click.MissingParameter(ctx=context, param=next(p for p in context.command.params if p.name == missing))
     program = None
     if python:
         program = shutil.which(python)
         if not program:
             raise click.BadParameter(f"{python} is not a program or not on PATH", param_hint="--python")
     invocation = Invocation(
-        event=_event(event),
+        code=code,
+        handler=handler,
+        event=content,
         environment=dict(map(_variable, variables)),
         python=Path(program).absolute() if program else None,
         memory=memory or DEFAULT_MEMORY,
@@ -171,8 +215,22 @@ def _variable(text: str) -> tuple[str, str]:
     return name, os.environ[name]
 
 
-def _event(text: str) -> bytes:
-    """The event as UTF-8. Lambda rejects the same JSON as this."""
+def _event(text: str | None, example: str | None, assigned: tuple[str, ...]) -> bytes:
+    """The event as UTF-8, with what the user sets in it."""
+    if text is not None and example:
+        raise click.UsageError("--event and --example both give the event; pass one of them.")
+    content = json.dumps(example_event(example)).encode() if example else _given("{}" if text is None else text)
+    if not assigned:
+        return content
+    try:
+        event = with_assignments(json.loads(content), map(parsed, assigned))
+    except AssignmentError as error:
+        raise click.BadParameter(str(error), param_hint="--set") from None
+    return json.dumps(event, ensure_ascii=False).encode()
+
+
+def _given(text: str) -> bytes:
+    """The user's event as UTF-8. Lambda rejects the same JSON as this."""
     source, mode = "the value", 0
     with suppress(OSError, ValueError):  # any text, which need not be a possible name
         mode = os.stat(text).st_mode  # noqa: PTH116
