@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+import shlex
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from click.testing import CliRunner
 from hatch_lambda.cli import main
 from hatch_lambda.invoke.example_events import SOURCES, Moment, example_event, parsed, with_assignments
 from tests.support.functions import run
+from tests.support.pages import blocks, section
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +42,7 @@ MODELS: dict[str, type[BaseModel]] = {
 
 def shown(*arguments: str) -> Any:
     """The event that the command shows."""
-    result = _show(*arguments)
+    result = _show(*(argument for argument in arguments if argument != "--show-event"))
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
@@ -318,3 +321,24 @@ class TestStorage:
         change = of("dynamodb", f"Records.0.eventName={name}")["Records"][0]["dynamodb"]
 
         assert change.keys() & {"NewImage", "OldImage"} == {"NewImage", "OldImage"} - {lacking}
+
+
+class TestPage:
+    """`docs/how-to/invoke.md`."""
+
+    def test_it_lists_the_examples(self) -> None:
+        rows = re.findall(r"^\| `([\w-]+)` \| (.+) \|$", section("how-to/invoke.md", "The event"), re.MULTILINE)
+
+        assert rows == [(source.name, source.title) for source in SOURCES.values()]
+
+    def test_its_commands_that_show_events_do(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "event.json").write_text(json.dumps(example_event("sqs")))
+        (tmp_path / "message.json").write_text('{"id": 7}')
+        commands = [line for block in blocks("how-to/invoke.md", "sh") for line in block.splitlines()]
+        events = [shown(*shlex.split(line)[2:]) for line in commands if line.endswith("--show-event")]
+
+        put, sqs, from_file = events
+        assert (put["requestContext"]["http"]["method"], put["body"]) == ("PUT", '{"quantity": 3}')
+        assert sqs["Records"][0]["messageAttributes"]["kind"]["stringValue"] == "express"
+        assert from_file["Records"][0]["body"] == '{"id": 7}'
