@@ -1,7 +1,7 @@
 """How long a function takes to start, with `compile-bytecode` and without: run by AWS's own runtime client.
 
     hatch run python benchmarks/cold_start.py            # all workloads
-    hatch run python benchmarks/cold_start.py --write    # … and put the table into the README
+    hatch run python benchmarks/cold_start.py --write    # … and put the table into the page on cold starts
     hatch run python benchmarks/cold_start.py --workload boto3 --runs 21
 
 It needs Linux, the package index and a Python 3.13. Measured is what Lambda calls the init: from the start of the
@@ -78,7 +78,7 @@ def main() -> None:
     table = _table(rows, options.runs)
     print(table)
     if options.write:
-        _write_into_readme(table)
+        _write_into_page(table)
 
 
 def _options() -> argparse.Namespace:
@@ -86,7 +86,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workload", action="append", choices=WORKLOADS, help="only this one; may be repeated")
     parser.add_argument("--runs", type=int, default=15, help="counted starts of each zip (15)")
     parser.add_argument("--python", type=Path, help="a Python 3.13 that compiles and runs; else one is looked for")
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the table into the page on cold starts")
     return parser.parse_args()
 
 
@@ -179,8 +179,8 @@ def _table(rows: list[Row], runs: int) -> str:
 _BEGIN, _END = "<!-- cold start: begin -->", "<!-- cold start: end -->"
 
 
-def _write_into_readme(table: str) -> None:
-    path = ROOT / "README.md"
+def _write_into_page(table: str) -> None:
+    path = ROOT / "docs" / "how-to" / "faster.md"
     before, begin, rest = path.read_text(encoding="utf-8").partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:

@@ -1,7 +1,7 @@
 """How long a Lambda zip takes: hatch-lambda beside what people use instead, in one run.
 
     hatch run bench                  # all workloads and scenes; an hour
-    hatch run bench --write          # … and put the tables into the README
+    hatch run bench --write          # … and put the tables into the page on speed
     hatch run bench --workload web --scene edit --runs 9
     hatch run bench --delay 0        # all scenes with an index on this machine, see `loopback.py`
 
@@ -90,7 +90,7 @@ def main() -> None:
     tables = "\n\n".join([_explanation(options, load), _times(rows), _memory(rows)])
     print(f"{tables}\n\nSeconds of CPU:\n\n{_times(rows, lambda measure: measure.processor)}")
     if options.write:
-        _write_into_readme(tables)
+        _write_into_page(tables)
 
 
 def _explanation(options: argparse.Namespace, load: float) -> str:
@@ -111,7 +111,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scene", action="append", choices=SCENES, help="only this one; may be repeated")
     add_common_options(parser)
     parser.add_argument("--delay", type=int, metavar="MS", help="an index on this machine, which answers after so long")
-    parser.add_argument("--write", action="store_true", help="put the tables into the README")
+    parser.add_argument("--write", action="store_true", help="put the tables into the page on speed")
     return parser.parse_args()
 
 
@@ -320,8 +320,8 @@ def _memory(rows: Sequence[Row]) -> str:
 _BEGIN, _END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
 
 
-def _write_into_readme(table: str) -> None:
-    path = ROOT / "README.md"
+def _write_into_page(table: str) -> None:
+    path = ROOT / "docs" / "explanation" / "speed.md"
     before, _, rest = path.read_text(encoding="utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
     path.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")

@@ -1,67 +1,55 @@
-"""The README against the code: what it promises is what there is."""
+"""The pages and the README against the code: what they promise is what there is."""
 
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
-from pathlib import Path
 
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.common.toml import tomllib
-from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, PRUNABLE, TARGET_FIELDS
-from hatch_lambda.config.validators import shown
+from hatch_lambda.config.settings import PRUNABLE
 from hatch_lambda.resolve.curated import COMPATIBLE
 from hatch_lambda.resolve.download import BOTH, FINDER, VARIABLE
 from hatch_lambda.resolve.finder.indexes import OLDEST_PIP
+from tests.support.pages import ROOT, section, text_of
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def _section(title: str) -> str:
-    return re.split(r"^## ", README.partition(f"\n## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
-
-
-def shown_default(default: object) -> str:
-    if default is dataclasses.MISSING:
-        return "required"
-    if default is None:
-        return "none"
-    if isinstance(default, (frozenset, tuple)):
-        return "`[{}]`".format(", ".join(f'"{item}"' for item in sorted(default)))
-    if isinstance(default, bool):
-        return f"`{shown(default)}`"
-    return str(default) if isinstance(default, int) else f"`{default}`"
-
-
-def test_the_settings_table_has_every_key_with_its_type_and_default_in_the_order_of_the_code() -> None:
-    rows = re.findall(r"^\| `([\w-]+)` \| (.+?), (.+?) \|", _section("Settings"), flags=re.MULTILINE)
-    fields = [*FIELDS.values(), *TARGET_FIELDS.values()]
-    assert rows == [(field.key, field.type, shown_default(field.default)) for field in fields]
-
-
-def test_the_environment_variables_are_named() -> None:
-    named = set(re.findall(r"HATCH_LAMBDA_\w+", _section("Settings")))
-    assert named == set(ENVIRONMENT_VARIABLES.values())
-
-
 def test_the_ways_to_resolve_are_named() -> None:
-    text = _section("The nine stages")
+    text = section("explanation/stages.md", "With or without pip")
     assert f"`{VARIABLE}=pip`" in text
     assert all(f"`{way}`" in text for way in (FINDER, BOTH))
     assert str(OLDEST_PIP) in text
 
 
 def test_the_named_sets_are_those_of_the_code() -> None:
-    row = next(line for line in README.splitlines() if line.startswith("| `prune` |"))
-    assert all(f"`{name}`" in row for name in PRUNABLE)
+    rows = re.findall(r"^\| `([\w-]+)` \| ", text_of("how-to/smaller.md"), flags=re.MULTILINE)
+    assert rows == list(PRUNABLE)
+
+
+def test_the_stages_are_those_of_the_code() -> None:
+    rows = re.findall(r"^\| (\d) ([\w ]+?) \| ", text_of("explanation/stages.md"), flags=re.MULTILINE)
+    code = (ROOT / "hatch_lambda" / "pipeline.py").read_text(encoding="utf-8")
+    assert rows == re.findall(r"stage\(\s*(\d),\s*\"(.+?)\"", code)
 
 
 def test_the_runtimes_and_the_curated_distributions_are_those_of_the_code() -> None:
-    assert f"`{next(iter(RUNTIMES))}` … `{list(RUNTIMES)[-1]}`" in README
-    stage_6 = next(line for line in README.splitlines() if line.startswith("| 6 allow"))
+    span = f"`{next(iter(RUNTIMES))}` … `{list(RUNTIMES)[-1]}`"
+    assert span in text_of("reference/settings.md")
+    stage_6 = next(line for line in text_of("explanation/stages.md").splitlines() if line.startswith("| 6 allow"))
     assert {name for name in COMPATIBLE if f"`{name}`" in stage_6} == COMPATIBLE
+
+
+def test_the_readme_is_short() -> None:
+    """It says what this is and where to read on; all else has a page."""
+    assert len(README.splitlines()) < 150
+
+
+def test_the_readme_links_all_that_one_looks_for() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)#]+)", README))
+    assert {f"docs/{page}" for page in ("index.md", "tutorial.md", "reference/settings.md", "limitations.md")} <= linked
+    assert all((ROOT / page).is_file() for page in linked)
 
 
 def test_the_oldest_pip_is_the_one_that_pyproject_allows() -> None:
@@ -100,7 +88,7 @@ def test_the_messages_in_troubleshooting_are_those_of_the_code() -> None:
             is_known(words[:cut]) and is_known(words[cut:]) for cut in range(2, len(words) - 1)
         )
 
-    cells = re.findall(r"^\| (`.*?) \|", _section("Troubleshooting"), flags=re.MULTILINE)
+    cells = re.findall(r"^\| (`.*?) \|", text_of("troubleshooting.md"), flags=re.MULTILINE)
     messages = [message for cell in cells for message in re.findall("`(.+?)`", cell)]
     parts = [part for message in messages for part in re.split("…|python3.13 on arm64", message)]
     assert len(messages) > 10

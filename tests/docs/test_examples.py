@@ -1,4 +1,4 @@
-"""The README's examples of settings, built as they stand, over an index that has what they name."""
+"""The pages' examples of settings, built as they stand, over an index that has what they name."""
 
 from __future__ import annotations
 
@@ -9,27 +9,34 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.common.errors import LambdaBuildError
+from hatch_lambda.common.toml import tomllib
+from hatch_lambda.config.settings import load_project
 from hatch_lambda.plugin.builder import LambdaBuilder
-from hatch_lambda.plugin.project_wheel import ProjectWheelBuilder, check_selection
-from tests.end_to_end.test_readme import README, ROOT
+from hatch_lambda.plugin.project_wheel import HATCH_KEYS, ProjectWheelBuilder, check_selection
 from tests.support.elf import make_elf
 from tests.support.packages import make_source_tree, make_wheel
+from tests.support.pages import ROOT, blocks, pages, text_of
 from tests.support.projects import HOOK, Project, write_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HOW_TO = README.partition("\n## How to\n")[2].partition("\n## ")[0]
-SECTIONS = {
-    title: re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    for title, text in re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", HOW_TO, re.DOTALL | re.MULTILINE)
+TRIED = {
+    "how-to/cross-compile.md": 1,
+    "how-to/extras-and-groups.md": 1,
+    "how-to/faster.md": 2,
+    "how-to/functions.md": 2,
+    "how-to/layers.md": 2,
+    "how-to/local-dependencies.md": 2,
+    "how-to/lock-files.md": 2,
+    "how-to/project-files.md": 6,
+    "how-to/reports.md": 1,
+    "how-to/shared-libraries.md": 1,
+    "how-to/smaller.md": 2,
+    "how-to/zips.md": 3,
 }
-EXAMPLES = {
-    f"{title} {number}": example
-    for title, examples in SECTIONS.items()
-    for number, example in enumerate(examples, start=1)
-}
+"""How many examples of settings a page has, each with a test below."""
 
 BUILD_SYSTEM = '[build-system]\nrequires = ["hatchling", "hatch-lambda"]\nbuild-backend = "hatchling.build"\n'
 FILES = {
@@ -73,18 +80,33 @@ def project_of(project_root: Path, index: Path) -> Callable[[str], Project]:
     return write
 
 
-def test_every_setting_that_has_a_section_has_an_example_there() -> None:
-    keys = {key for example in EXAMPLES.values() for key in re.findall(r"^([\w-]+) =", example, re.MULTILINE)}
+def test_each_example_is_tried_here() -> None:
+    assert {page: len(blocks(page, "toml")) for page in TRIED} == TRIED
+
+
+def test_every_setting_that_has_a_page_has_an_example_there() -> None:
+    examples = [example for page in TRIED for example in blocks(page, "toml")]
+    keys = {key for example in examples for key in re.findall(r"^([\w-]+) =", example, re.MULTILINE)}
 
     assert keys >= {
         *("extras", "dependency-groups", "lock-file", "provided", "exclude", "prune", "compile-bytecode", "with-wheel"),
         *("handler", "archive-name", "compression-level", "versions", "include", "force-include", "unpacked"),
+        *("report", "sbom"),
     }
-    assert "[tool.hatch.build.hooks.lambda.functions.api]" in HOW_TO
+    assert any("[tool.hatch.build.hooks.lambda.functions.api]" in example for example in examples)
 
 
-def example(title: str, number: int = 1) -> str:
-    return str(SECTIONS[title][number - 1])
+@pytest.mark.parametrize(("page", "number"), [(page, n) for page in pages() for n in range(len(blocks(page, "toml")))])
+def test_the_settings_of_each_example_are_valid(page: str, number: int, tmp_path: Path) -> None:
+    """On all pages, also those whose examples other tests build."""
+    (text,) = blocks(page, "toml")[number : number + 1]
+    tables = tomllib.loads(text).get("tool", {}).get("hatch", {}).get("build", {})
+    hook = {"runtime": "python3.13", **tables.get("hooks", {}).get("lambda", {})}
+    load_project(hook, tables.get("targets", {}).get("lambda", {}), tmp_path, hatch_keys=HATCH_KEYS)
+
+
+def example(page: str, number: int = 1) -> str:
+    return blocks(f"how-to/{page}.md", "toml")[number - 1]
 
 
 def top_level(project: Project, name: str) -> set[str]:
@@ -132,15 +154,15 @@ class TestExamples:
         with pytest.raises(LambdaBuildError, match="no package or module named `orders`") as stopped:
             selection("")
 
-        assert selection(example("The project's files", number)) == selected
+        assert selection(example("project-files", number)) == selected
         shown = selection(str(stopped.value).partition("\n\n")[2])
-        assert shown == selection(example("The project's files", suggested))
-        modules = re.findall(r"`(include = .+?)` instead", HOW_TO)
+        assert shown == selection(example("project-files", suggested))
+        modules = re.findall(r"`(include = .+?)` instead", text_of("how-to/project-files.md"))
         at_the_root = [name for name in files if name.endswith(".py") and "/" not in name]
         assert selection(f"[tool.hatch.build.targets.lambda]\n{modules[0]}\n") == at_the_root
 
     def test_extras_and_dependency_groups(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("Extras and dependency groups"))
+        project = project_of(example("extras-and-groups"))
 
         project.build()
 
@@ -148,7 +170,7 @@ class TestExamples:
         assert top_level(project, ZIP) == expected
 
     def test_lock_files(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("Lock files"))
+        project = project_of(example("lock-files"))
         locked = project.python("-m", "hatch_lambda", "lock")
         assert locked.returncode == 0, locked.stderr
         assert (project.root / "pylock.python313-arm64.toml").is_file()
@@ -159,7 +181,7 @@ class TestExamples:
         assert project.python("-m", "hatch_lambda", "lock", "--check").returncode == 0
 
     def test_a_lock_file_of_uv(self, project_of: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> None:
-        project = project_of(example("Lock files", 2).replace(BUILD_SYSTEM.replace("]\nbuild", ', "uv"]\nbuild'), ""))
+        project = project_of(example("lock-files", 2).replace(BUILD_SYSTEM.replace("]\nbuild", ', "uv"]\nbuild'), ""))
         monkeypatch.setenv("UV_CACHE_DIR", str(project.root.parent / "uv-cache"))
         pyproject = project.root / "pyproject.toml"  # else uv locks for the running Python and newer ones
         text = pyproject.read_text(encoding="utf-8").replace("[project]\n", '[project]\nrequires-python = ">=3.10"\n')
@@ -174,14 +196,14 @@ class TestExamples:
 
     @pytest.mark.quick
     def test_what_the_runtime_provides(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("What the runtime provides"))
+        project = project_of(example("smaller", 2))
 
         project.build()
 
         assert top_level(project, ZIP) == {"orders"}
 
     def test_smaller_zips(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("Smaller zips"))
+        project = project_of(example("smaller"))
 
         shown = project.build()
 
@@ -194,7 +216,7 @@ class TestExamples:
 
         if "3.13" not in pythons_at_hand():
             pytest.skip("no CPython 3.13 at hand")
-        project = project_of(example("Faster cold starts"))
+        project = project_of(example("faster"))
 
         project.build()
 
@@ -207,7 +229,7 @@ class TestExamples:
 
         if "3.13" not in pythons_at_hand():
             pytest.skip("no CPython 3.13 at hand")
-        project = project_of(example("Bytecode without sources"))
+        project = project_of(example("faster", 2))
 
         project.build()
 
@@ -215,12 +237,12 @@ class TestExamples:
         assert "orders/app.py" not in files_of(project, ZIP)
 
     def test_native_code_from_sdists(self) -> None:
-        (required,) = re.findall(r"hatch-lambda\[(.+?)\]", example("Native code from sdists"))
+        (required,) = re.findall(r"hatch-lambda\[(.+?)\]", example("cross-compile"))
         extras = re.findall(r"^([\w-]+) = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
         assert required in extras
 
     def test_a_layer_and_the_code(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("A layer and the code"))
+        project = project_of(example("layers"))
 
         project.build()
 
@@ -232,7 +254,7 @@ class TestExamples:
             "pandas/__init__.py": "",
             "pandas/_xml.abi3.so": make_elf(needed=("libexpat.so.1",)),
         }
-        project = project_of(example("A shared library that the runtime lacks"))
+        project = project_of(example("shared-libraries"))
         make_wheel(index, "pandas", "2.0", tag="cp313-abi3-manylinux_2_28_x86_64", files=needy)
 
         assert "force-include" in project.fail()
@@ -244,7 +266,7 @@ class TestExamples:
         assert {"lib/libexpat.so.1", "pandas/_xml.abi3.so"} <= files_of(project, ZIP)
 
     def test_several_functions(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("Several functions"))
+        project = project_of(example("functions"))
 
         project.build()
 
@@ -256,7 +278,7 @@ class TestExamples:
         assert not {name for name in worker if name.startswith(("orders/api", "fastapi", "pandas/tests"))}
 
     def test_the_files_of_a_function(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("Several functions", 2))
+        project = project_of(example("functions", 2))
 
         project.build()
 
@@ -264,7 +286,7 @@ class TestExamples:
         assert own == {"orders/__init__.py", "orders/api.py", "orders/rules.json"}
 
     def test_layers_for_functions(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("Layers for functions"))
+        project = project_of(example("layers", 2))
         project.root.joinpath("scripts").mkdir()
         project.root.joinpath("scripts/wrapper").touch()
 
@@ -275,14 +297,14 @@ class TestExamples:
         assert "pydantic.py" not in top_level(project, "orders-1.0-api-python3.13-x86_64.zip")
 
     def test_the_zip_next_to_the_wheel(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("The zip next to the wheel"))
+        project = project_of(example("zips", 2))
 
         project.build("-t", "wheel")
 
         assert set(project.in_dist()) == {ZIP, "orders-1.0-py2.py3-none-any.whl"}
 
     def test_the_handler(self, project_of: Callable[[str], Project]) -> None:
-        text = example("The handler")
+        text = example("project-files", 6)
         project_of(text).build()
 
         shown = project_of(text.replace("orders.app.handler", "orders.app.handle")).fail()
@@ -291,14 +313,14 @@ class TestExamples:
         assert "`orders.app.handler`" in shown
 
     def test_names_and_compression(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("Names and compression"))
+        project = project_of(example("zips"))
 
         project.build()
 
         assert set(project.in_dist()) == {"orders-function.zip"}
 
     def test_a_directory_instead_of_a_zip(self, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("A directory instead of a zip"))
+        project = project_of(example("zips", 3))
 
         project.build()
 
@@ -307,12 +329,16 @@ class TestExamples:
 
     @pytest.mark.parametrize("number", [1, 2])
     def test_local_and_workspace_dependencies(self, number: int, project_of: Callable[[str], Project]) -> None:
-        project = project_of(example("Local and workspace dependencies", number))
+        project = project_of(example("local-dependencies", number))
 
         project.build()
 
         assert top_level(project, ZIP) == {"orders", "acme_lib.py"}
 
-    def test_each_section_is_tried_here(self) -> None:
-        tried = {name.removeprefix("test_").replace("_", " ") for name in vars(TestExamples)}
-        assert {title.lower().replace("'", "") for title in SECTIONS} <= tried
+    def test_reports(self, project_of: Callable[[str], Project]) -> None:
+        project = project_of(example("reports").partition("\n\n")[2])  # the build system has the extra
+
+        project.build()
+
+        stem = ZIP.removesuffix(".zip")
+        assert {path.name for path in project.dist.iterdir()} == {ZIP, f"{stem}.html", f"{stem}.cdx.json"}
