@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRIED = {
+    "index.md": 1,
     "how-to/cross-compile.md": 1,
     "how-to/extras-and-groups.md": 1,
     "how-to/faster.md": 2,
@@ -30,6 +31,7 @@ TRIED = {
     "how-to/layers.md": 2,
     "how-to/local-dependencies.md": 2,
     "how-to/lock-files.md": 2,
+    "how-to/monorepos.md": 1,
     "how-to/project-files.md": 6,
     "how-to/reports.md": 1,
     "how-to/shared-libraries.md": 1,
@@ -128,6 +130,17 @@ ARM_ZIP = "orders-1.0-python3.13-arm64.zip"
 
 
 class TestExamples:
+    def test_the_readme(self, project_of: Callable[[str], Project], index: Path) -> None:
+        (text,) = blocks("index.md", "toml")
+        assert f"```toml\n{text}```\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+        make_wheel(index, "pydantic", "2.14.3")
+        project = project_of("")
+        project.root.joinpath("pyproject.toml").write_text(text, encoding="utf-8")
+
+        project.build()
+
+        assert top_level(project, ARM_ZIP) == {"orders", "pydantic.py"}
+
     @pytest.mark.parametrize(
         ("number", "files", "selected", "suggested"),
         [
@@ -334,6 +347,29 @@ class TestExamples:
         project.build()
 
         assert top_level(project, ZIP) == {"orders", "acme_lib.py"}
+
+    def test_monorepos(self, project_of: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("UV_CACHE_DIR", str(project_of("").root.parent / "uv-cache"))
+        workspace = project_of("").root
+        members = '[tool.uv.workspace]\nmembers = ["libraries/*", "services/*"]\n'
+        workspace.joinpath("pyproject.toml").write_text(members, encoding="utf-8")
+        models = make_source_tree(workspace / "libraries/models", "acme-models")
+        with models.joinpath("pyproject.toml").open("a", encoding="utf-8") as pyproject:
+            pyproject.write('\n[project]\nname = "acme-models"\nversion = "1.0"\n')
+        service = Project(workspace / "services/orders")
+        service.root.joinpath("orders").mkdir(parents=True)
+        service.root.joinpath("orders/__init__.py").touch()
+        # else uv locks for the running Python and newer ones
+        text = example("monorepos").replace("[project]\n", '[project]\nrequires-python = ">=3.10"\n')
+        service.root.joinpath("pyproject.toml").write_text(f"{BUILD_SYSTEM}{text}", encoding="utf-8")
+        locked = Project(workspace).python(
+            *("-m", "uv", "lock", "--no-index", f"--find-links={os.environ['PIP_FIND_LINKS']}")
+        )
+        assert locked.returncode == 0, locked.stderr
+
+        service.build()
+
+        assert top_level(service, f"acme_{ZIP}") == {"orders", "acme_models.py", "pydantic.py"}
 
     def test_reports(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("reports").partition("\n\n")[2])  # the build system has the extra

@@ -31,7 +31,7 @@ def test_the_named_sets_are_those_of_the_code() -> None:
 def test_the_stages_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| (\d) ([\w ]+?) \| ", text_of("explanation/stages.md"), flags=re.MULTILINE)
     code = (ROOT / "hatch_lambda" / "pipeline.py").read_text(encoding="utf-8")
-    assert rows == re.findall(r"stage\(\s*(\d),\s*\"(.+?)\"", code)
+    assert rows == re.findall(r"\(\*?\(?\s*(\d), \"([a-z ]+)\"", code)
 
 
 def test_the_runtimes_and_the_curated_distributions_are_those_of_the_code() -> None:
