@@ -9,6 +9,7 @@ from hatchling.plugin import hookimpl
 if TYPE_CHECKING:
     from hatch_lambda.plugin.build_hook import LambdaBuildHook
     from hatch_lambda.plugin.builder import LambdaBuilder
+    from hatch_lambda.plugin.publisher import LambdaPublisher
 
 
 @hookimpl
@@ -23,3 +24,10 @@ def hatch_register_builder() -> type[LambdaBuilder]:
     from hatch_lambda.plugin.builder import LambdaBuilder
 
     return LambdaBuilder
+
+
+@hookimpl
+def hatch_register_publisher() -> type[LambdaPublisher]:
+    from hatch_lambda.plugin.publisher import LambdaPublisher
+
+    return LambdaPublisher

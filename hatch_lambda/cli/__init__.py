@@ -22,6 +22,7 @@ COMMANDS = {
     "report": "Write an HTML report on a zip: sizes, compatibility, dependencies",
     "sbom": "Write the SBOM (CycloneDX) of a zip",
     "invoke": "Run a function locally as Lambda would",
+    "deploy": "Update functions and layers on AWS",
     "lock": "Create or update the lock file",
     "cache": "Show or clear the cache",
 }
@@ -85,7 +86,7 @@ class _Failure(click.ClickException):
 )
 @click.version_option(package_name="hatch-lambda", prog_name="hatch-lambda")
 def main() -> None:
-    """Build tools for AWS Lambda zips: inspect, compare, report, run and lock.
+    """Build tools for AWS Lambda zips: inspect, compare, report, run, deploy and lock.
 
     The commands work on any zip of a function or layer, whatever tool built it, and on unzipped directories. Run a
     command with `--help` for details. Exit codes: 0 for success, 1 for errors and failed checks, 2 for usage errors.

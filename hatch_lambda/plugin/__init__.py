@@ -1,3 +1,3 @@
-"""The adapters to Hatch: its build hook and its build target, both named `lambda`. Hatch is imported nowhere else."""
+"""The adapters to Hatch: a build hook, a build target and a publisher, all named `lambda`. Nothing else imports it."""
 
 HOOK = TARGET = "lambda"

@@ -92,6 +92,16 @@ def _read(record: Path) -> Any:
         return None  # missing or damaged
 
 
+def recorded(build_directory: Path, root: Path) -> dict[Path, tuple[str, str]]:
+    """The version and target of each zip that has a record, by its resolved path. A zip may have been changed since."""
+    found = {}
+    for record in sorted((build_directory / _FOLDER).glob("*.json")):
+        with suppress(TypeError, LookupError):  # damaged
+            noted = _read(record)
+            found[(root / noted["files"][0]).resolve()] = (str(noted["version"]), str(noted["target"]))
+    return found
+
+
 def remove(build_directory: Path, root: Path, directory: Path, concerns: Callable[[str, str], bool]) -> None:
     """Remove recorded files of a directory. `concerns`: whether zips of a version and a target are to go."""
     for record in sorted((build_directory / _FOLDER).glob("*.json")):
