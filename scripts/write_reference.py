@@ -125,12 +125,27 @@ def described(command: click.Command, context: click.Context, level: int) -> Ite
             assert below is not None  # noqa: S101 - the group has listed it
             yield from described(below, click.Context(below, info_name=name, parent=context), level + 1)
         return
-    records = [option.get_help_record(context) for option in command.get_params(context)]
+    options = [option for option in command.get_params(context) if isinstance(option, click.Option)]
     yield from ("| option | meaning |", "|---|---|")
-    for record in filter(None, records):
-        names, meaning = (cell(text) for text in record)
-        yield f"| `{names}` | {meaning} |"
+    for option in options:
+        yield f"| {names_of(option, context)} | {meaning_of(option, context)} |"
     yield ""
+
+
+def names_of(option: click.Option, context: click.Context) -> str:
+    """`-o, --output FILE`; the values of a choice stand in its meaning."""
+    names, _ = option.get_help_record(context) or ("", "")
+    if isinstance(option.type, click.Choice) and not option.metavar:
+        names = f"{names.partition(' [')[0]} {str(option.name).upper()}"
+    text = " ".join(names.split())
+    return f"`{text}`" if "|" not in text else "<code>{}</code>".format(text.replace("|", "&#124;"))
+
+
+def meaning_of(option: click.Option, context: click.Context) -> str:
+    _, meaning = option.get_help_record(context) or ("", "")
+    if isinstance(option.type, click.Choice) and not option.metavar:
+        meaning += f" One of {', '.join(f'`{value}`' for value in option.type.choices)}."
+    return " ".join(meaning.split()).replace("|", "\\|")
 
 
 def markdown(text: str) -> Iterator[str]:
@@ -143,11 +158,6 @@ def markdown(text: str) -> Iterator[str]:
             yield from (*title, "```sh", *cleandoc("\n".join(["", *lines])).splitlines(), "```", "")
         else:
             yield from (*lines, "")
-
-
-def cell(text: str) -> str:
-    """A text in one cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 # --- Runtimes ---
