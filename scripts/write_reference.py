@@ -26,6 +26,7 @@ from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config import settings
 from hatch_lambda.config.fields import TABLES
 from hatch_lambda.config.validators import shown
+from hatch_lambda.deploy import settings as publisher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -93,6 +94,13 @@ def further_table() -> Iterator[str]:
 
 def target_table() -> Iterator[str]:
     return settings_table(settings.TARGET_FIELDS.values(), meanings("ZipSettings"))
+
+
+def publisher_table() -> Iterator[str]:
+    yield from ("| key | type, default | meaning |", "|---|---|---|")
+    for key, field in publisher.FIELDS.items():
+        several = "; or a table of them by variant" if field.per_variant else ""
+        yield f"| `{key}` | {field.type}, {shown_default(field.default)} | {field.help.removesuffix('.')}{several}. |"
 
 
 def overriding_variables() -> Iterator[str]:
@@ -171,7 +179,12 @@ def runtimes() -> Iterator[str]:
 
 
 TABLES_BY_PAGE = {
-    "settings.md": {"hook": hook_table, "functions and layers": further_table, "target": target_table},
+    "settings.md": {
+        "hook": hook_table,
+        "functions and layers": further_table,
+        "target": target_table,
+        "publisher": publisher_table,
+    },
     "environment.md": {"overriding": overriding_variables},
     "commands.md": {"commands": commands},
     "runtimes.md": {"runtimes": runtimes},

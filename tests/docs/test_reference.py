@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hatch_lambda.cli import COMMANDS
 from hatch_lambda.config.settings import ENVIRONMENT_VARIABLES, FIELDS, FUNCTION_FIELDS, LAYER_FIELDS, TARGET_FIELDS
+from hatch_lambda.deploy import settings as publisher
 from tests.support.pages import ROOT, section, text_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def test_the_settings_are_those_of_the_code_in_its_order() -> None:
         FIELDS.keys() - {"layers"}
     )
     assert keys("The target's table") == list(TARGET_FIELDS)
+    assert keys("The publisher's table") == list(publisher.FIELDS)
 
 
 def test_the_commands_are_those_of_the_code_in_its_order() -> None:
