@@ -148,7 +148,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def built_example(tmp_path_factory: pytest.TempPathFactory) -> BuiltExample:
     """`built_example("python3.13", "arm64")`: the example's zip for it, or for what its table says.
 
-    Each is built once in a session, over one cache.
+    Each is built once in a session, over one cache; what its table does not say, without the lock.
     """
     cache = tmp_path_factory.mktemp("example-cache")
 
@@ -159,6 +159,7 @@ def built_example(tmp_path_factory: pytest.TempPathFactory) -> BuiltExample:
             environment["HATCH_LAMBDA_PYTHON"] = sys.executable
         return build_example(
             tmp_path_factory.mktemp("example"),
+            locked=not runtime,
             HATCH_LAMBDA_CACHE_DIR=str(cache),
             **{name: value for name, value in environment.items() if value},
         )
