@@ -18,6 +18,7 @@ import pytest
 from tests.end_to_end.test_isolated_build import REPOSITORY, run, serving
 from tests.support.example_project import EXAMPLE, NOT_SOURCES
 from tests.support.lambda_runtime import python_of
+from tests.support.pages import blocks
 from tests.support.workflow_runs import Machine, PipelineRun, WorkflowRun, make_machine, read_yaml
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class TestChecks:
         ended = subprocess.run([program("actionlint"), broken], capture_output=True, text=True, check=False)
         assert ended.returncode == 1
         assert 'property "marchitecture" is not defined' in ended.stdout
+
+    def test_the_page_has_the_jobs_to_copy(self) -> None:
+        assert WORKFLOW.read_text(encoding="utf-8") in blocks("how-to/ci.md", "yaml")
+        assert PIPELINE.read_text(encoding="utf-8") in blocks("how-to/ci.md", "yaml")
 
     def test_every_action_is_pinned_to_a_commit(self) -> None:
         steps = [step for job in read_yaml(WORKFLOW)["jobs"].values() for step in job["steps"] if "uses" in step]

@@ -27,4 +27,4 @@ def section(page: str, title: str) -> str:
 
 def blocks(page: str, language: str) -> list[str]:
     """The blocks of code in a language, in their order."""
-    return re.findall(rf"^```{language}(?: .*)?\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}(?: [^\n]*)?\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
