@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -9,11 +12,14 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from tests.end_to_end.test_isolated_build import REPOSITORY, run, serving
 from tests.support.example_project import EXAMPLE, NOT_SOURCES
@@ -161,7 +167,9 @@ class TestGitHub:
         with pytest.raises(AssertionError, match="comment is not for this event"):
             event("pull_request", fork="true").job("comment")
 
-    def test_a_tag_is_attested_released_and_deployed(self, event: Callable[..., WorkflowRun], machine: Machine) -> None:
+    def test_a_tag_is_attested_released_and_deployed(
+        self, event: Callable[..., WorkflowRun], machine: Machine, function: Function
+    ) -> None:
         tag = event("push", ref_type="tag", ref_name="v1.0")
         workspace = tag.job("zip", architecture="arm64")
 
@@ -176,6 +184,10 @@ class TestGitHub:
         assert machine.calls[-1] == ["gh", "release", "create", "v1.0", *files, "--verify-tag", "--generate-notes"]
         with ZipFile(workspace / files[0]) as archive:
             assert b"REVISION = 2" in archive.read("orders/app.py")
+
+        tag.job("deploy")
+        assert machine.calls[-1] == ["gh", "attestation", "verify", files[0], "--repo", "somebody/orders"]
+        assert function.live() == sha256(workspace / files[0])
 
     def test_a_tag_of_another_version_stops(self, event: Callable[..., WorkflowRun]) -> None:
         with pytest.raises(AssertionError, match="hatch version"):
@@ -205,7 +217,9 @@ class TestGitLab:
         with pytest.raises(AssertionError, match="comment is not for this pipeline"):
             pipeline(CI_MERGE_REQUEST_IID="7").job("comment")
 
-    def test_a_tag_is_released_and_deployed(self, pipeline: Callable[..., PipelineRun], machine: Machine) -> None:
+    def test_a_tag_is_released_and_deployed(
+        self, pipeline: Callable[..., PipelineRun], machine: Machine, function: Function
+    ) -> None:
         tag = pipeline(CI_COMMIT_TAG="v1.0")
         output = tag.job("zip", HATCH_LAMBDA_ARCHITECTURE="arm64")
         tag.job("release")
@@ -214,6 +228,50 @@ class TestGitLab:
         files = ("dist/orders-1.0-python3.13-arm64.zip", "dist/orders-arm64.cdx.json")
         options = ("--use-package-registry", "--name", "orders v1.0", "--notes", "")
         assert machine.calls[-1] == ["glab", "release", "create", "v1.0", *files, *options]
+
+        tag.job("deploy")
+        assert function.live() == sha256(tag.folder / "deploy" / files[0])
+
+
+def sha256(path: Path) -> str:
+    return base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
+
+
+@dataclass
+class Function:
+    """The function that is deployed to, on AWS on this machine."""
+
+    client: Any
+
+    def live(self) -> str:
+        """The hash of the code that callers get."""
+        code: str = self.client.get_function_configuration(FunctionName="orders", Qualifier="live")["CodeSha256"]
+        return code
+
+
+@pytest.fixture
+def function(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Function]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()  # of what other tests of this process have left
+    here = {"AWS_ENDPOINT_URL": url, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    monkeypatch.setattr(machine, "environment", {**machine.environment, **here})
+    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "of an administrator"}
+    session = boto3.Session(region_name="eu-central-1", **keys)
+    role = session.client("iam", endpoint_url=url).create_role(RoleName="orders", AssumeRolePolicyDocument="{}")
+    client = session.client("lambda", endpoint_url=url)
+    client.create_function(
+        FunctionName="orders",
+        Runtime="python3.13",
+        Architectures=["arm64"],
+        Handler="orders.app.handler",
+        Role=role["Role"]["Arn"],
+        Code={"ZipFile": b"the former code"},
+    )
+    yield Function(client)
+    server.stop()
 
 
 @dataclass
@@ -250,7 +308,14 @@ def pipeline(machine: Machine, repository: Path, tmp_path: Path, gitlab: Gitlab)
     """`pipeline(CI_COMMIT_TAG="v1.0")`: a pipeline with variables."""
 
     def make(**variables: str) -> PipelineRun:
-        known = {"CI_API_V4_URL": gitlab.url, "CI_PROJECT_ID": "1", "NO_PROXY": "127.0.0.1", **variables}
+        known = {
+            "CI_API_V4_URL": gitlab.url,
+            "CI_PROJECT_ID": "1",
+            "NO_PROXY": "127.0.0.1",
+            "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/deploys-orders",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            **variables,
+        }
         if base := variables.get("CI_MERGE_REQUEST_DIFF_BASE_SHA"):
             known["CI_MERGE_REQUEST_DIFF_BASE_SHA"] = git(repository, "rev-parse", base)
         return PipelineRun(

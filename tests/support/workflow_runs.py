@@ -31,7 +31,7 @@ def read_yaml(path: Path) -> Yaml:
     return document
 
 
-@dataclass(frozen=True)
+@dataclass
 class Machine:
     """A runner's machine: a Python, and the programs that it comes with.
 
@@ -159,8 +159,9 @@ class WorkflowRun:
             self.output.append(f"attested: {sorted(inputs)}")
         else:
             assert action == "aws-actions/configure-aws-credentials"
-            environment["AWS_DEFAULT_REGION"] = inputs["aws-region"]
             assert inputs["role-to-assume"].startswith("arn:aws:iam::")
+            environment["AWS_DEFAULT_REGION"] = inputs["aws-region"]
+            environment |= {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "of the role"}
 
     @property
     def _artifacts(self) -> Path:
