@@ -22,6 +22,7 @@ COMMANDS = {
     "report": "Write an HTML report on a zip: sizes, compatibility, dependencies",
     "sbom": "Write the SBOM (CycloneDX) of a zip",
     "invoke": "Run a function locally as Lambda would",
+    "serve": "Serve functions locally as Lambda would",
     "deploy": "Update functions and layers on AWS",
     "lock": "Create or update the lock file",
     "cache": "Show or clear the cache",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
-import shutil
 import stat
 import sys
 from contextlib import suppress
@@ -16,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hatch_lambda.cli.function_options import function_options, invocation_of
 from hatch_lambda.common.signals import handled
-from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.invoke import Invocation
 from hatch_lambda.invoke import invoke as invoke_function
 from hatch_lambda.invoke.example_events import SOURCES, AssignmentError, example_event, parsed, with_assignments
-from hatch_lambda.invoke.invocation import DEFAULT_MEMORY, DEFAULT_TIMEOUT, INIT_TIMEOUT, MAX_TIMEOUT, RESERVED
+from hatch_lambda.invoke.invocation import INIT_TIMEOUT
 from hatch_lambda.resolve.curated import AWS_SDK_MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hatch_lambda.invoke import Result
+    from hatch_lambda.invoke import Invocation, Result
 
 _ZIP = click.Path(exists=True, path_type=Path)
 
@@ -61,12 +58,6 @@ Examples:
 """
 
 
-def _number(_context: click.Context, _option: click.Parameter, value: float) -> float:
-    if math.isnan(value):  # click has it in every range
-        raise click.BadParameter("nan is not a number of seconds")
-    return value
-
-
 @click.command(help=_HELP, short_help="Run a function locally as Lambda would")
 @click.argument("code", metavar="ZIP", type=_ZIP, required=False)
 @click.option("--handler", metavar="MODULE.NAME", help="The handler, for example `orders.app.handler`.  [required]")
@@ -86,44 +77,7 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
     "JSON, text or @FILE. What depends on it, such as a checksum, follows. The field must exist; +PATH=VALUE adds one.",
 )
 @click.option("--show-event", is_flag=True, help="Print the event and run nothing; ZIP and --handler are not needed.")
-@click.option(
-    "--layer", "layers", multiple=True, metavar="ZIP", type=_ZIP, help="A layer (repeatable; they merge in order)."
-)
-@click.option(
-    "--env",
-    "variables",
-    multiple=True,
-    metavar="NAME[=VALUE]",
-    help="Set an environment variable (repeatable); without VALUE, pass on the current one.",
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, MAX_TIMEOUT, min_open=True),
-    callback=_number,
-    default=DEFAULT_TIMEOUT,
-    show_default=True,
-    metavar="SECONDS",
-    help="Timeout of the invocation.",
-)
-@click.option(
-    "--init-timeout",
-    type=click.FloatRange(0, MAX_TIMEOUT, min_open=True),
-    callback=_number,
-    default=INIT_TIMEOUT,
-    show_default=True,
-    metavar="SECONDS",
-    help="Timeout of the init. If it times out, it is retried as a part of the invocation, as Lambda does.",
-)
-@click.option(
-    "--memory",
-    type=click.IntRange(128, 10240),
-    metavar="MB",
-    help=f"Fail if the function uses more. Default: Lambda's {DEFAULT_MEMORY} MB, exceeding which is only a warning.",
-)
-@click.option(
-    "--runtime", type=click.Choice(list(RUNTIMES)), help="Default: detected from the zip's name or its files."
-)
-@click.option("--python", metavar="PATH", help="The interpreter, if none of the runtime's version is found.")
+@function_options
 def invoke(  # noqa: PLR0913 - click passes each option
     *,
     code: Path | None,
@@ -132,9 +86,6 @@ def invoke(  # noqa: PLR0913 - click passes each option
     example: str | None,
     assigned: tuple[str, ...],
     show_event: bool,
-    variables: tuple[str, ...],
-    memory: int | None,
-    python: str | None,
     **options: Any,
 ) -> None:
     content = _event(event, example, assigned)
@@ -145,21 +96,7 @@ def invoke(  # noqa: PLR0913 - click passes each option
         missing = "code" if code is None else "handler"
         context = click.get_current_context()
         raise click.MissingParameter(ctx=context, param=next(p for p in context.command.params if p.name == missing))
-    program = None
-    if python:
-        program = shutil.which(python)
-        if not program:
-            raise click.BadParameter(f"{python} is not a program or not on PATH", param_hint="--python")
-    invocation = Invocation(
-        code=code,
-        handler=handler,
-        event=content,
-        environment=dict(map(_variable, variables)),
-        python=Path(program).absolute() if program else None,
-        memory=memory or DEFAULT_MEMORY,
-        enforce_memory=memory is not None,
-        **options,
-    )
+    invocation = invocation_of(code, handler, event=content, **options)
     # End by an exception, which removes the function's directories.
     with handled(lambda number, _frame: sys.exit(128 + number), "SIGTERM", "SIGHUP"):
         # The log is unchanged, including the function's colours.
@@ -200,19 +137,6 @@ def _hints(invocation: Invocation, result: Result) -> Iterator[str]:
             f"{missing[1]} is included in Lambda's runtimes, but not here. To provide it: "
             "`pip install --target sdk/python boto3`, then `--layer sdk`"
         )
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or "\0" in text:
-        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--env")
-    if name in RESERVED:
-        raise click.BadParameter(f"{name} is reserved for the runtime and cannot be set", param_hint="--env")
-    if equals:
-        return name, value
-    if name not in os.environ:
-        raise click.BadParameter(f"{name} is not set in this environment; pass {name}=VALUE", param_hint="--env")
-    return name, os.environ[name]
 
 
 def _event(text: str | None, example: str | None, assigned: tuple[str, ...]) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import tempfile
 import time
@@ -91,33 +90,33 @@ class ExecutionEnvironment:
     def invoke(self, on_log: Callable[[str], None] | None = None) -> Result:
         """Run the function on its event. `on_log` gets its log line by line, including Lambda's own lines."""
         temporary = self.base / "tmp"
+        event, timeout, arn = self.invocation.event, self.invocation.timeout, self.invocation.arn
+
+        def start(request_id: str | None = None, invoked_at: float | None = None) -> Result:
+            api = RuntimeApi(event, arn, timeout, request_id=request_id, invoked_at=invoked_at)
+            with self.runtime(api, temporary, on_log) as supervisor:
+                return supervisor.result()
+
         tempfiles.remove(temporary)
         temporary.mkdir()
-        name = re.sub(r"[^A-Za-z0-9_-]", "-", self.invocation.code.absolute().name.removesuffix(".zip"))[:64]
-        region = self.invocation.environment.get("AWS_REGION", "us-east-1")
-        arn = f"arn:aws:lambda:{region}:123456789012:function:{name}"
+        result = start()
+        return start(result.request_id, time.monotonic()) if result.has_init_timed_out else result
+
+    @contextlib.contextmanager
+    def runtime(self, api: RuntimeApi, temporary: Path, on_log: Callable[[str], None] | None) -> Iterator[Supervisor]:
+        """A process of the runtime, which ends with the `with` block. `temporary`: the directory for `TMPDIR`."""
         # Without the packages of this machine (-S) and of its user (-s). Python's own variables apply, as in Lambda:
         # the environment has only those that are set for the function.
         command = [str(self.python.path), "-s", "-S", str(self.base / "runtime/bootstrap.py"), str(self.base / "opt")]
+        with api, pipe() as (log, log_end), pipe() as (clock, clock_end):
+            variables = self._variables(api.address, temporary)
+            with started(command, variables, self.task_root, log=log_end, clock=clock_end) as process:
+                lines = Log(log, on_log or (lambda _line: None))
+                yield Supervisor(self.invocation, api, process, lines, clock)
 
-        def start(request_id: str | None = None, invoked_at: float | None = None) -> Result:
-            event, timeout = self.invocation.event, self.invocation.timeout
-            api = RuntimeApi(event, arn, timeout, request_id=request_id, invoked_at=invoked_at)
-            with api, pipe() as (log, log_end), pipe() as (clock, clock_end):
-                variables = self._variables(name, region, api.address)
-                with started(command, variables, self.task_root, log=log_end, clock=clock_end) as process:
-                    lines = Log(log, on_log or (lambda _line: None))
-                    return Supervisor(self.invocation, api, process, lines, clock).result()
-
-        result = start()
-        if result.seconds is None and result.error and result.error.status == "timeout":
-            # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib: Lambda
-            # retries the init at the time of the first invocation, with the timeout of the function.
-            return start(result.request_id, time.monotonic())
-        return result
-
-    def _variables(self, name: str, region: str, api: str) -> dict[str, str]:
+    def _variables(self, api: str, temporary: Path) -> dict[str, str]:
         """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime"""
+        name, region = self.invocation.function_name, self.invocation.region
         runtime, opt = self.base / "runtime", self.base / "opt"
         libraries = [runtime, runtime / "lib", self.task_root, self.task_root / "lib", opt / "lib"]
         if self.python.prefix != Path("/usr"):
@@ -144,7 +143,7 @@ class ExecutionEnvironment:
             "LANG": "en_US.UTF-8",
             "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
             "PATH": f"{self.python.path.parent}:/usr/local/bin:/usr/bin:/bin:{opt / 'bin'}",
-            "TMPDIR": str(self.base / "tmp"),
+            "TMPDIR": str(temporary),
             "TZ": ":UTC",
             "_HANDLER": self.invocation.handler,
             **self.invocation.environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ class Invocation:
 
     `code`, `layers`: zips or directories. `runtime`, `python`: a name like `python3.13`, and the interpreter to use;
     detected if None. `timeout`, `init_timeout`: in seconds. `memory`: in MB; using more fails only with
-    `enforce_memory`.
+    `enforce_memory`. `name`: the function's, by default after the code.
     """
 
     code: Path
@@ -63,6 +64,20 @@ class Invocation:
     init_timeout: float = INIT_TIMEOUT
     memory: int = DEFAULT_MEMORY
     enforce_memory: bool = False
+    name: str | None = None
+
+    @property
+    def function_name(self) -> str:
+        own = self.code.absolute().name.removesuffix(".zip")
+        return self.name or re.sub(r"[^A-Za-z0-9_-]", "-", own)[:64]
+
+    @property
+    def region(self) -> str:
+        return self.environment.get("AWS_REGION", "us-east-1")
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{self.region}:123456789012:function:{self.function_name}"
 
     def check(self) -> None:
         """Raise `InvocationError` for what Lambda would reject."""
@@ -96,9 +111,10 @@ class Result:
     """The outcome of an invocation.
 
     `payload`: Lambda's response body: what the function returned, or the error as JSON. `init_seconds`: from the start
-    of the interpreter until it asks for the event. `seconds`: from then until it responds; None if it never asked.
-    `peak_memory`: in bytes, of the runtime's process without its children. `init_retried`: whether the init timed out
-    and was started again as a part of the invocation, whose `seconds` include it.
+    of the interpreter until it asks for the event; 0 if an earlier invocation has had it. `seconds`: from then until it
+    responds; None if it never asked. `peak_memory`: in bytes, of the runtime's process without its children.
+    `init_retried`: whether the init timed out and was started again as a part of the invocation, whose `seconds`
+    include it.
     """
 
     request_id: str
@@ -109,6 +125,14 @@ class Result:
     memory: int
     peak_memory: int
     init_retried: bool = False
+
+    @property
+    def has_init_timed_out(self) -> bool:
+        """Lambda then retries the init at the time of the first invocation, with the timeout of the function.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+        """
+        return self.seconds is None and self.error is not None and self.error.status == "timeout"
 
     @property
     def used_megabytes(self) -> int:
@@ -127,7 +151,7 @@ class Result:
             f"Billed Duration: {math.ceil((init + self.seconds) * 1000)} ms",
             f"Memory Size: {self.memory} MB",
             f"Max Memory Used: {self.used_megabytes} MB",
-            *([] if self.init_retried else [f"Init Duration: {init * 1000:.2f} ms"]),
+            *([f"Init Duration: {init * 1000:.2f} ms"] if init else []),
         ]
         return "\t".join((*fields, *self._status(self.error.status if self.error else None)))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PIPE_CAPACITY = 64 * 1024  # pipe(7)
 _LONGEST_LINE = 1024 * 1024
+_MOST_READS = 16
 
 
 @contextlib.contextmanager
@@ -46,13 +47,23 @@ class Log:
 
         It reads once, which empties a full pipe: a function that prints without end must not block the caller.
         """
+        return self._read() != b""
+
+    def pump_all(self) -> None:
+        """Pass on what a process that goes on has written; much of it, in case that it prints without end."""
+        for _ in range(_MOST_READS):
+            if not self._read():
+                return
+
+    def _read(self) -> bytes | None:
+        """Pass on a chunk and return it: None if there is nothing yet, nothing in it if nothing more can come."""
         chunk = self._reader.read(PIPE_CAPACITY)
         *lines, self._rest = (self._rest + (chunk or b"")).split(b"\n")
         for line in lines:
             self._write_line(line)
         if len(self._rest) > _LONGEST_LINE:
             self.flush()
-        return chunk != b""
+        return chunk
 
     def flush(self) -> None:
         """Pass on a last line without a line break."""

@@ -23,7 +23,10 @@ _INTERVAL = 0.05
 
 @dataclass
 class Supervisor:
-    """Serves, measures and ends one process of a runtime. Its init is part of the invocation if that has begun."""
+    """Serves, measures and ends one process of a runtime. Its init is part of the invocation if that has begun.
+
+    By default it ends with the first result; `keep` lets it go on, so that it can `answer` further events.
+    """
 
     invocation: Invocation
     api: RuntimeApi
@@ -33,6 +36,7 @@ class Supervisor:
     _started_at: float = field(default_factory=time.monotonic)  # until the clock is more exact
     _runtime: int | None = None
     _peak_memory: int = 0
+    _is_warm: bool = False
 
     def __post_init__(self) -> None:
         self._is_retry = self.api.invoked_at is not None
@@ -41,16 +45,36 @@ class Supervisor:
         self.api.before_event = self._measure if self._is_retry else self._log_start
         self.api.before_response = self._measure
 
-    def result(self) -> Result:
+    @property
+    def is_usable(self) -> bool:
+        """Whether the runtime can serve another event."""
+        return self.process.poll() is None
+
+    def init(self) -> Result | None:
+        """Serve the runtime until it waits for an event. Returns the result of an init that fails."""
+        error = self._serve()
+        return self._ended(error, keep=False) if error or not self.api.waiting else None
+
+    def result(self, *, keep: bool = False) -> Result:
         """Wait for the result. Lambda's own lines end the log."""
-        ended = self._serve()
+        return self._ended(self._serve(), keep=keep)
+
+    def answer(self, event: bytes) -> Result:
+        """Have a runtime that was kept serve another event."""
+        self.api.begin(event)
+        return self.result(keep=True)
+
+    def _ended(self, ended: FunctionError | None, *, keep: bool) -> Result:
         self._read_clock()
         response, invoked_at = self.api.response, self.api.invoked_at
         over = response.at if response else time.monotonic()
-        kill(self.process)
-        self.log.pump()
-        self.log.flush()
         ended = ended or self._out_of_memory()
+        if ended or not response or response.is_last or not keep:
+            kill(self.process)
+            self.log.pump()
+        else:
+            self.log.pump_all()
+        self.log.flush()
         error = ended
         if response and not ended:
             payload = response.body
@@ -61,21 +85,25 @@ class Supervisor:
             request_id=self.api.request_id,
             payload=payload,
             error=error,
-            init_seconds=(self.api.asked_at or over) - self._started_at,
+            init_seconds=0.0 if self._is_warm else (self.api.asked_at or over) - self._started_at,
             seconds=None if invoked_at is None else over - invoked_at,
             memory=self.invocation.memory,
             peak_memory=self._peak_memory,
             init_retried=self._is_retry,
         )
         self._log_end(result)
+        self._is_warm, self._is_retry = True, False
         return result
 
     def _serve(self) -> FunctionError | None:
-        """Serve the runtime until it responds. Returns why it has to be ended without a response, if so."""
+        """Serve the runtime until it responds, or waits for an event.
+
+        Returns why it has to be ended without a response, if so.
+        """
         with selectors.DefaultSelector() as selector:
             selector.register(self.api, selectors.EVENT_READ)
             selector.register(self.log, selectors.EVENT_READ)
-            while self.api.response is None:
+            while self.api.response is None and self.api.waiting is None:
                 for key, _ in selector.select(min(_INTERVAL, max(0.0, self._time_left))):
                     if key.fileobj is self.api:
                         self.api.handle_request()

@@ -29,9 +29,12 @@ _NOT_FOR_LAMBDA = frozenset(
 )
 
 
+SERVED = ".serve"
+"""The directory for zips that are built to be served here."""
+
 # At the top of a build directory, also of earlier releases: what a target has, and files of builds, systems and network
 # file systems.
-_BUILT = re.compile(r"python3\.\d+-\w+|\.gitignore|\.zips|\.part-.*|\.DS_Store|\.nfs.*|desktop\.ini|Thumbs\.db")
+_BUILT = re.compile(r"python3\.\d+-\w+|\.gitignore|\.zips|\.serve|\.part-.*|\.DS_Store|\.nfs.*|desktop\.ini|Thumbs\.db")
 
 
 def suggested_selection(root: Path) -> str:
