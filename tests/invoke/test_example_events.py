@@ -327,7 +327,7 @@ class TestPage:
     """`docs/how-to/invoke.md`."""
 
     def test_it_lists_the_examples(self) -> None:
-        rows = re.findall(r"^\| `([\w-]+)` \| (.+) \|$", section("how-to/invoke.md", "The event"), re.MULTILINE)
+        rows = re.findall(r"^\| `(\w[\w-]+)` \| (.+) \|$", section("how-to/invoke.md", "The event"), re.MULTILINE)
 
         assert rows == [(source.name, source.title) for source in SOURCES.values()]
 
