@@ -17,6 +17,7 @@ from hatch_lambda.common.streams import dependable_streams, flush_or_drop
 
 # In the order of `--help`. Each is a click command in the module of that name.
 COMMANDS = {
+    "init": "Set up a project for hatch-lambda, or make a new one",
     "inspect": "Show what a zip, layer or directory contains and where it runs",
     "diff": "Show what changed between two zips",
     "report": "Write an HTML report on a zip: sizes, compatibility, dependencies",

@@ -91,6 +91,15 @@ def check_selection(builder: BuilderInterface[Any, Any], settings: Settings | No
             _ = wheel_builder.config.default_file_selection_options
 
 
+def project_files(builder: BuilderInterface[Any, Any], settings: Settings) -> dict[str, Path]:
+    """The project's files for a zip, by their paths in it, less what hooks add. Raises `LambdaBuildError`."""
+    wheel_builder = ProjectWheelBuilder.of(builder, {}, settings)
+    with wheel_builder.explaining_faults():
+        found = [*wheel_builder.recurse_included_files()]
+    paths = {file.distribution_path.replace(os.sep, "/"): Path(file.path) for file in found}
+    return {path: source for path, source in paths.items() if not settings.is_not_its_own(path)}
+
+
 def check_tags(wheel: Path, target: Target) -> None:
     """Raise `LambdaBuildError` if the target does not support the tags of the project's wheel, which hooks set."""
     if not fits(wheel.name, target):

@@ -37,8 +37,8 @@ SERVED = ".serve"
 _BUILT = re.compile(r"python3\.\d+-\w+|\.gitignore|\.zips|\.serve|\.part-.*|\.DS_Store|\.nfs.*|desktop\.ini|Thumbs\.db")
 
 
-def suggested_selection(root: Path) -> str:
-    """Lines for a target's table that select the modules and packages of a project without Hatch's usual names."""
+def selection_of(root: Path) -> dict[str, list[str]]:
+    """Hatch's options that select the modules and packages of a project without Hatch's usual names; none if empty."""
     source = root / "src"
     bases = [source] if _code_in(source) and not source.joinpath("__init__.py").exists() else [root]
     # An `import` cannot name `my-code`, so what is in it is imported from the zip's root.
@@ -47,12 +47,18 @@ def suggested_selection(root: Path) -> str:
         for path in _code_in(root)
         if bases == [root] and path.is_dir() and (not path.name.isidentifier() or keyword.iskeyword(path.name))
     ]
-    selected = [path for base in bases for path in _code_in(base) if path not in bases] or [root / "app.py"]
-    lines = {
+    selected = [path for base in bases for path in _code_in(base) if path not in bases]
+    options = {
         "only-include": [path.relative_to(root).as_posix() for path in selected],
         "sources": [base.name for base in bases if base != root],
     }
-    return "\n".join(f"{key} = {json.dumps(paths, ensure_ascii=False)}" for key, paths in lines.items() if paths)
+    return {key: paths for key, paths in options.items() if paths and selected}
+
+
+def suggested_selection(root: Path) -> str:
+    """`selection_of` a project as lines for a target's table, with an example if there is no code."""
+    options = selection_of(root) or {"only-include": ["app.py"]}
+    return "\n".join(f"{key} = {json.dumps(paths, ensure_ascii=False)}" for key, paths in options.items())
 
 
 def _code_in(directory: Path) -> list[Path]:
