@@ -104,8 +104,8 @@ def serve(  # noqa: PLR0913 - click passes each option
             lambda name, line: _echo(f"[{name}] {line}" if len(functions.by_name) > 1 else line),
             _Stderr(),
         )
-        server = stack.enter_context(Server(host, port, functions, _echo))
         stack.callback(functions.close)
+        server = stack.enter_context(Server(host, port, functions, _echo))
         watched = _watched() if watches else None
         update = functions.update(what.invocations(quiet=False))
         if update.errors:
@@ -150,7 +150,7 @@ def _follow(what: Served, functions: Functions, watched: Any) -> None:
     while True:
         sources, outputs = what.sources, what.outputs
         for changed in watched.changes(sources, outputs):
-            _reload(what, functions, changed)
+            _reload(what, functions, changed)  # at first without any: what was edited before it watched
             if (what.sources, what.outputs) != (sources, outputs):
                 break  # watch these
 
@@ -158,6 +158,7 @@ def _follow(what: Served, functions: Functions, watched: Any) -> None:
 def _reload(what: Served, functions: Functions, changed: Sequence[Path]) -> None:
     started = time.monotonic()
     shown = ", ".join(path.name for path in changed[:_SHOWN_FILES])
+    shown = shown or "while it was built"
     more = f" and {len(changed) - _SHOWN_FILES} more" if len(changed) > _SHOWN_FILES else ""
     try:
         update = functions.update(what.invocations(quiet=True))

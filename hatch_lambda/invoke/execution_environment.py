@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import shutil
 import tempfile
 import time
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from hatch_lambda.common import tempfiles
@@ -19,13 +20,15 @@ from hatch_lambda.invoke.runtime_process import Log, pipe, started
 from hatch_lambda.invoke.supervisor import Supervisor
 from hatch_lambda.wheels import store
 from hatch_lambda.wheels.machine_code import scan_directory
+from hatch_lambda.wheels.signatures import SIGNATURE_LENGTH, begins_as_machine_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from hatch_lambda.common.ui import UI
     from hatch_lambda.invoke.invocation import Invocation, Result
     from hatch_lambda.invoke.runtime_python import RuntimePython
+    from hatch_lambda.invoke.task_root import Unpacked
 
 SCRATCH = "hatch-lambda-invoke-"
 """Prefix of the temporary directory that stands for a function's file system."""
@@ -42,33 +45,74 @@ def invoke(invocation: Invocation, *, on_log: Callable[[str], None] | None = Non
 
 
 @contextlib.contextmanager
-def prepare(invocation: Invocation, ui: UI | None = None) -> Iterator[ExecutionEnvironment]:
+def prepare(
+    invocation: Invocation,
+    ui: UI | None = None,
+    *,
+    former: ExecutionEnvironment | None = None,
+    bytecode: Path | None = None,
+) -> Iterator[ExecutionEnvironment]:
     """Set up an environment for any number of cold starts; it is removed at the end of the `with` block.
 
-    Raises `LambdaBuildError`.
+    `former`: of the same function with other code; what is equal is taken from it. `bytecode`: a directory that saves
+    cold starts from compiling modules again. Raises `LambdaBuildError`.
     """
     runtime_python.require_linux()
     invocation.check()
     sources = (invocation.code, *invocation.layers)
-    python = runtime_python.runtime_python(sources, invocation.runtime, invocation.python)
+    wanted = invocation.runtime, invocation.python
+    if former and invocation.runtime and wanted == (former.invocation.runtime, former.invocation.python):
+        python = former.python
+    else:
+        python = runtime_python.runtime_python(sources, *wanted)
     tempfiles.sweep(Path(tempfile.gettempdir()), SCRATCH)
     base = Path(tempfile.mkdtemp(prefix=tempfiles.marked(SCRATCH))).resolve()
     try:
-        for folder, zips in ((base / "task", sources[:1]), (base / "opt", invocation.layers)):
-            modes = task_root.unpack(zips, folder)
-            if zips:
+        unpacked: dict[str, Unpacked] = {}
+        for name, zips in (("task", sources[:1]), ("opt", invocation.layers)):
+            known = former.unpacked[name] if former else None
+            now = unpacked[name] = task_root.unpack(zips, base / name, known)
+            if zips and (not known or not now.entries or not now.changed.isdisjoint(_native(now))):
                 names = " or ".join(source.name for source in zips)
-                runtime_python.check_machine(scan_directory(folder), names, python)
-            task_root.protect(folder, modes)
+                runtime_python.check_machine(scan_directory(now.folder), names, python)
+            task_root.protect(now.folder, now.modes)
+        if bytecode:
+            _keep_bytecode(bytecode, invocation.function_name, unpacked)
         runtime = base / "runtime"
         runtime.mkdir()
         for path in runtime_python.client_files(python, store.user_store(base).runtime_clients, ui or SilentUI()):
             runtime.joinpath(path.name).symlink_to(path)
         # A copy, not a link: the interpreter takes the directory of a link's target for `sys.path[0]`.
         shutil.copyfile(Path(__file__).with_name("run_in_lambda.py"), runtime / "bootstrap.py")
-        yield ExecutionEnvironment(invocation, python, base)
+        yield ExecutionEnvironment(invocation, python, base, unpacked, bytecode)
     finally:
         tempfiles.remove(base)
+
+
+def _native(unpacked: Unpacked) -> Iterator[str]:
+    """The files that have changed and may be machine code."""
+    for name in unpacked.changed:
+        with unpacked.folder.joinpath(name).open("rb") as file:
+            if begins_as_machine_code(file.read(SIGNATURE_LENGTH)):
+                yield name
+
+
+def _keep_bytecode(prefix: Path, function: str, unpacked: Mapping[str, Unpacked]) -> None:
+    """Have what Python takes for the bytecode of a directory be that of the function's former one.
+
+    What changes within a second may have the same time and size, so its bytecode is removed.
+    """
+    for name, now in unpacked.items():
+        common = prefix / "of" / function / name
+        if not now.entries:
+            tempfiles.remove(common)
+        for path in now.changed:
+            for former in common.joinpath(path).parent.glob(f"{glob.escape(PurePosixPath(path).stem)}.*.pyc"):
+                former.unlink(missing_ok=True)
+        common.mkdir(parents=True, exist_ok=True)
+        link = prefix / now.folder.relative_to(now.folder.anchor)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(common)
 
 
 @dataclass(frozen=True)
@@ -76,12 +120,14 @@ class ExecutionEnvironment:
     """A function ready to be invoked, each time by a cold start: a new process and an empty `/tmp`.
 
     `base` holds a directory for each that Lambda has at a fixed path: `task` for `/var/task`, `runtime` for
-    `/var/runtime`, `opt` and `tmp`.
+    `/var/runtime`, `opt` and `tmp`. `unpacked`: the first and `opt`. `bytecode`: Python's prefix for it.
     """
 
     invocation: Invocation
     python: RuntimePython
     base: Path
+    unpacked: Mapping[str, Unpacked]
+    bytecode: Path | None = None
 
     @property
     def task_root(self) -> Path:
@@ -108,6 +154,10 @@ class ExecutionEnvironment:
         # Without the packages of this machine (-S) and of its user (-s). Python's own variables apply, as in Lambda:
         # the environment has only those that are set for the function.
         command = [str(self.python.path), "-s", "-S", str(self.base / "runtime/bootstrap.py"), str(self.base / "opt")]
+        if self.bytecode and not any(
+            "__pycache__/" in name for each in self.unpacked.values() for name in each.entries
+        ):
+            command.append(str(self.bytecode))
         with api, pipe() as (log, log_end), pipe() as (clock, clock_end):
             variables = self._variables(api.address, temporary)
             with started(command, variables, self.task_root, log=log_end, clock=clock_end) as process:

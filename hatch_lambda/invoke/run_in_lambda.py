@@ -1,8 +1,8 @@
 """What Lambda's Python runtimes do before AWS's runtime client takes over: set up `sys.path` and read `.pth` files.
 
 It is copied to the place of Lambda's `/var/runtime/bootstrap.py` and run by an interpreter of the runtime's version, so
-it imports nothing of ours, and its directory is the first on `sys.path`, as in Lambda. Its argument is the directory
-that stands for `/opt`.
+it imports nothing of ours, and its directory is the first on `sys.path`, as in Lambda. Its arguments are the directory
+that stands for `/opt` and, optionally, one for bytecode: there, nothing can be written next to the sources.
 """
 
 import os
@@ -25,7 +25,10 @@ def _put_on_path(task_root: str, opt: str) -> None:
 
 
 if __name__ == "__main__":
-    opt = sys.argv.pop()
+    opt, *bytecode = sys.argv[1:]
+    del sys.argv[1:]
+    if bytecode:
+        sys.pycache_prefix = bytecode[0]
     # The built-ins that `-S` leaves out together with this machine's packages.
     site.setquit()
     site.setcopyright()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -21,16 +22,30 @@ _READ_AND_EXECUTE = stat.S_IROTH | stat.S_IXOTH
 _FOR_ALL = 0o111
 
 
-def unpack(sources: Sequence[Path], folder: Path) -> Mapping[Path, int]:
-    """Unpack zips, or copy directories, one over the other, as Lambda does with layers. Returns modes for `protect`.
+@dataclass(frozen=True)
+class Unpacked:
+    """`modes`: for `protect`. `entries`: what tells the content of a file from another, by path in the zips.
 
-    Raises `ContentsError`.
+    `changed`: the paths of the files that are not those of the former one.
+    """
+
+    folder: Path
+    modes: dict[Path, int] = field(default_factory=dict)
+    entries: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+
+
+def unpack(sources: Sequence[Path], folder: Path, former: Unpacked | None = None) -> Unpacked:
+    """Unpack zips, or copy directories, one over the other, as Lambda does with layers.
+
+    `former`: what files that are equal are hard links to, as there may be many. Raises `ContentsError`.
     """
     folder.mkdir()
-    modes: dict[Path, int] = {}
+    unpacked = Unpacked(folder)
     for source in sources:
-        modes.update(_copied(source, folder) if source.is_dir() else _unzipped(source, folder))
-    return modes
+        modes = _copied(source, folder) if source.is_dir() else _unzipped(source, unpacked, former)
+        unpacked.modes.update(modes)
+    return unpacked
 
 
 def protect(folder: Path, modes: Mapping[Path, int]) -> None:
@@ -45,7 +60,8 @@ def protect(folder: Path, modes: Mapping[Path, int]) -> None:
     folder.chmod(0o555)
 
 
-def _unzipped(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
+def _unzipped(source: Path, unpacked: Unpacked, former: Unpacked | None) -> Iterator[tuple[Path, int]]:
+    folder = unpacked.folder
     try:
         with open_zip(source) as archive:
             links: list[tuple[zipfile.ZipInfo, Path]] = []
@@ -62,14 +78,29 @@ def _unzipped(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:
                     path.mkdir(parents=True, exist_ok=True)
                     yield path, mode or 0o755
                 else:
-                    with archive.open(entry) as content, _make_room(path).open("wb") as file:
-                        shutil.copyfileobj(content, file, 1024 * 1024)
+                    key = (entry.CRC, entry.file_size, mode)
+                    unpacked.entries[entry.filename] = key
+                    unpacked.changed.discard(entry.filename)
+                    is_same = former is not None and former.entries.get(entry.filename) == key
+                    if not former or not is_same or not _linked(former.folder / name, _make_room(path)):
+                        unpacked.changed.add(entry.filename)
+                        with archive.open(entry) as content, _make_room(path).open("wb") as file:
+                            shutil.copyfileobj(content, file, 1024 * 1024)
                     yield path, mode or 0o644
             # Last: no other entry may be written through a link.
             for entry, path in links:
                 _make_room(path).symlink_to(os.fsdecode(archive.read(entry)))
     except ZIP_ERRORS as error:
         raise ContentsError(f"{source} cannot be unpacked: {error}") from None
+
+
+def _linked(former: Path, path: Path) -> bool:
+    """Make a hard link, if the file system has them."""
+    try:
+        os.link(former, path, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _copied(source: Path, folder: Path) -> Iterator[tuple[Path, int]]:

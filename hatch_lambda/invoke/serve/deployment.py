@@ -11,6 +11,7 @@ from hatch_lambda.invoke.serve.warm_environment import WarmEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hatch_lambda.common.ui import UI
     from hatch_lambda.invoke.execution_environment import ExecutionEnvironment
@@ -25,7 +26,7 @@ class Deployment:
     """Not safe with threads, except for `close`: `Function` locks it."""
 
     def __init__(self, prepared: ExecutionEnvironment, held: ExitStack) -> None:
-        self._prepared = prepared
+        self.prepared = prepared
         self._held = held
         self._count = 0
         self._idle: list[WarmEnvironment] = []
@@ -41,7 +42,7 @@ class Deployment:
             environment = self._idle.pop()
         else:
             self._count += 1
-            environment = WarmEnvironment(self._prepared, self._prepared.base / f"tmp-{self._count}")
+            environment = WarmEnvironment(self.prepared, self.prepared.base / f"tmp-{self._count}")
         self._busy.append(environment)
         return environment
 
@@ -58,12 +59,18 @@ class Deployment:
         self._held.close()
 
 
-def deployed(invocation: Invocation, held: ExitStack, on_log: Callable[[str], None], ui: UI) -> Deployment:
-    """Unpack code and start its first environment. `held`: gets what is to be removed with the code.
+def deployed(
+    invocation: Invocation, bytecode: Path, on_log: Callable[[str], None], ui: UI, *, former: Deployment | None = None
+) -> Deployment:
+    """Unpack code and start its first environment. `bytecode`, `former`: see `prepare`.
 
     Raises `LambdaBuildError`; an `InitError` if the handler cannot be imported, say.
     """
-    deployment = Deployment(held.enter_context(prepare(invocation, ui)), held)
+    held = ExitStack()
+    prepared = held.enter_context(
+        prepare(invocation, ui, former=former.prepared if former else None, bytecode=bytecode)
+    )
+    deployment = Deployment(prepared, held)
     with ExitStack() as unless_it_starts:
         unless_it_starts.callback(deployment.close)
         environment = deployment.take()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from hatch_lambda.common.errors import LambdaBuildError
@@ -12,6 +11,7 @@ from hatch_lambda.invoke.serve.deployment import deployed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from hatch_lambda.common.ui import UI
     from hatch_lambda.invoke.invocation import Invocation, Result
@@ -39,8 +39,10 @@ class Function:
     `on_log` gets the log of all of them, line by line.
     """
 
-    def __init__(self, invocation: Invocation, concurrency: int, on_log: Callable[[str], None], ui: UI) -> None:
-        """Raise `LambdaBuildError`."""
+    def __init__(
+        self, invocation: Invocation, concurrency: int, on_log: Callable[[str], None], ui: UI, *, bytecode: Path
+    ) -> None:
+        """`bytecode`: a directory for that of all functions. Raise `LambdaBuildError`."""
         self.invocation = invocation
         self.name = invocation.function_name
         self._concurrency = concurrency
@@ -49,7 +51,8 @@ class Function:
         self._running = 0
         self._changed = threading.Condition()
         self._events = ThreadPoolExecutor(concurrency, f"events of {self.name}")
-        self._deployment = deployed(invocation, ExitStack(), on_log, ui)
+        self._deployment = deployed(invocation, bytecode, on_log, ui)
+        self._bytecode = bytecode
         self._former: list[Deployment] = []
 
     def replace(self, invocation: Invocation) -> None:
@@ -57,7 +60,7 @@ class Function:
 
         Raises `LambdaBuildError`, which leaves the former one in place.
         """
-        deployment = deployed(invocation, ExitStack(), self.on_log, self._ui)
+        deployment = deployed(invocation, self._bytecode, self.on_log, self._ui, former=self._deployment)
         with self._changed:
             self.invocation = invocation
             former, self._deployment = self._deployment, deployment

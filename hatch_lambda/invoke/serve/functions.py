@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hatch_lambda.common import tempfiles
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.files import looks_below, looks_of
+from hatch_lambda.invoke.execution_environment import SCRATCH
 from hatch_lambda.invoke.serve.function import Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from hatch_lambda.common.ui import UI
     from hatch_lambda.invoke.invocation import Invocation
@@ -33,6 +36,8 @@ class Functions:
         self._on_log = on_log
         self._ui = ui
         self._looks: dict[str, object] = {}
+        tempfiles.sweep(Path(tempfile.gettempdir()), SCRATCH)
+        self._bytecode = Path(tempfile.mkdtemp(prefix=tempfiles.marked(SCRATCH)))
 
     def update(self, wanted: Iterable[Invocation]) -> Update:
         """Serve these functions, with the code that they have now. What is unchanged goes on."""
@@ -63,9 +68,16 @@ class Functions:
     def close(self) -> None:
         for function in self.by_name.values():
             function.close()
+        tempfiles.remove(self._bytecode)
 
     def _add(self, name: str, invocation: Invocation) -> None:
-        function = Function(invocation, self._concurrency, lambda line: self._on_log(name, line), self._ui)
+        function = Function(
+            invocation,
+            self._concurrency,
+            lambda line: self._on_log(name, line),
+            self._ui,
+            bytecode=self._bytecode,
+        )
         self.by_name = {**self.by_name, name: function}
 
 

@@ -20,6 +20,8 @@ _IGNORED_NAMES = (".hatch", ".nox", ".ruff_cache", ".eggs")
 # In milliseconds: an edit counts when there has been no other one for a step, and at most so long after the first.
 _STEP = 20
 _LONGEST = 400
+_FIRST = 1000
+"""When it says for the first time that nothing has changed."""
 
 
 class Watched:
@@ -32,8 +34,9 @@ class Watched:
         self._contents: dict[str, bytes] = {}
 
     def changes(self, paths: Sequence[Path], ignored: Sequence[Path]) -> Iterator[list[Path]]:
-        """The files that have changed, each time that some have. Raises `LambdaBuildError`."""
+        """The files that have changed, each time that some have; at first none. Raises `LambdaBuildError`."""
         there = [path for path in paths if path.exists()]
+        is_first = True
         try:
             for changes in watch(
                 *there,
@@ -42,10 +45,14 @@ class Watched:
                 ),
                 debounce=_LONGEST,
                 step=_STEP,
+                rust_timeout=_FIRST,
+                yield_on_timeout=True,
                 raise_interrupt=True,
             ):
-                if changed := {Path(path) for change, path in changes if self._is_new(change, path)}:
-                    there_now = [path for path in changed if path.exists()]  # without an editor's temporary files
+                changed = {Path(path) for change, path in changes if self._is_new(change, path)}
+                there_now = [path for path in changed if path.exists()]  # without an editor's temporary files
+                if changed or is_first:
+                    is_first = False
                     yield sorted(there_now or changed)
         except (OSError, RuntimeError) as error:
             raise LambdaBuildError(

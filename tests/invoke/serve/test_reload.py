@@ -112,6 +112,14 @@ def test_an_edit_is_live(edited: Edited) -> None:
     assert edited.api() == ["edited", "one"]
 
 
+def test_edits_of_the_same_size_within_a_second_are_all_live(edited: Edited) -> None:
+    for value in (6, 7, 8):  # bytecode knows its source by size and by the second
+        before = edited.write("orders/api.py", api(value))
+        edited.served.said("reloaded api", since=before)
+
+        assert edited.api() == [value, "one"]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
