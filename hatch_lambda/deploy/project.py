@@ -70,6 +70,7 @@ class Project:
         if not found:
             return None
         best = [origin for length, origin in found if length == found[-1][0]]
+        best.sort(key=lambda origin: origin.variant.name in self.built)  # a name without the variant fits any
         targets = {origin.target for origin in best}
         # An archive name without the target fits any.
         return best[-1]._replace(target=targets.pop() if len(targets) == 1 else None)

@@ -79,7 +79,7 @@ def find(paths: Sequence[Path], project: Project | None) -> tuple[Zip, ...]:
         )
     found: dict[Path, Zip] = {}
     for path in paths or ([project.directory] if project else []):
-        if path.is_dir():
+        if path.is_dir() or not paths:
             if not project:
                 raise DeployError(f"{path} is a directory, and there is no project here. Name the zips in it.")
             found.update({each.resolve(): _described(each, project) for each in _current(project, path)})

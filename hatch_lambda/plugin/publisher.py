@@ -39,5 +39,5 @@ class LambdaPublisher(PublisherInterface):
         dry_run, given = without_dry_run(options)
         project, _table = project_in(Path(str(self.root)))
         settings = load(self.project_config, given, personal=self.plugin_config)
-        todo = plan(find([Path(path) for path in artifacts], project), settings, project)
+        todo = plan(find([Path(str(self.root), path) for path in artifacts], project), settings, project)
         deploy(todo, settings, Display(self.app.display_success, self.app.display_waiting), dry_run=dry_run)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 from urllib.request import Request, urlopen
 
+import botocore.loaders
 import pytest
 from click.testing import CliRunner
 from moto.server import ThreadedMotoServer
@@ -38,6 +40,14 @@ def moto() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_read_once() -> Iterator[None]:
+    """Each boto3 session reads the models of AWS's services anew, which takes most of the time of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.loaders.create_loader", cache(botocore.loaders.create_loader))
+        yield
 
 
 @pytest.fixture(autouse=True)

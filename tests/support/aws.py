@@ -58,10 +58,15 @@ class Proxy:
     behind: str
     asked: list[str] = field(default_factory=list)
     rules: list[tuple[str, Answer | Callable[[bytes], bytes]]] = field(default_factory=list)
+    watched: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
 
     def on(self, request: str, answer: Answer | Callable[[bytes], bytes]) -> None:
         """`request`: a pattern of method and path. `answer`: or what to make of moto's."""
         self.rules.append((request, answer))
+
+    def watch(self, request: str, sent: list[dict[str, Any]]) -> None:
+        """Collect what requests send, as JSON."""
+        self.watched.append((request, sent))
 
     def rule(self, asked: str) -> Answer | Callable[[bytes], bytes] | None:
         for pattern, answer in self.rules:
@@ -85,6 +90,9 @@ def proxy(behind: str) -> Iterator[Proxy]:
             asked = f"{self.command} {urlsplit(self.path).path}"
             known.asked.append(asked)
             sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            for pattern, seen in known.watched:
+                if re.fullmatch(pattern, asked):
+                    seen.append(json.loads(sent))
             rule = known.rule(asked)
             if isinstance(rule, Answer):
                 headers = {"x-amzn-ErrorType": rule.kind} if rule.kind else {}
