@@ -3,7 +3,7 @@
     hatch run pictures
 
 It needs the package index, Unix, and Chromium (`.ci/browser` installs it). A project is built in a temporary folder,
-with a cache of its own, so that there is something to download.
+with a cache of its own, so that there is something to download; what the whole build looks like, a second one shows.
 """
 
 from __future__ import annotations
@@ -145,9 +145,10 @@ def main() -> None:
         variables = {"HATCH_LAMBDA_CACHE_DIR": f"{temporary}/cache", "TERM": "xterm-256color"}
         environment = {key: value for key, value in os.environ.items() if key not in {"CI", "NO_COLOR"}} | variables
 
-        built = Terminal([sys.executable, "-m", "hatchling", "build", "-t", "lambda"], folder, environment)
-        draw(built.while_it_ran, "hatch build -t lambda", "progress")
-        draw(built.lines(), "hatch build -t lambda", "build")
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "lambda"]
+        draw(Terminal(build, folder, environment).while_it_ran, "hatch build -t lambda", "progress")
+        # Resolves again, with what the first has cached.
+        draw(Terminal([*build, "--clean"], folder, environment).lines(), "hatch build -t lambda", "build")
         command = [sys.executable, "-m", "hatch_lambda"]
         inspected = Terminal([*command, "inspect", f"dist/{ZIP}"], folder, environment)
         draw(inspected.lines(), f"hatch-lambda inspect dist/{ZIP}", "inspect")
