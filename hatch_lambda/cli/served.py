@@ -7,21 +7,26 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from hatch_lambda.cli.function_options import invocation_of
-from hatch_lambda.common import process
+from hatch_lambda.common import process, tempfiles
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.invoke.serve.built_project import BuiltProject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hatch_lambda.invoke import Invocation
+
+
+_PATIENCE = 5
+"""Seconds that a build has to clean up when it is interrupted."""
 
 
 class BuildFailedError(LambdaBuildError):
@@ -93,7 +98,6 @@ class ServedProject:
     options: dict[str, Any]
     sources: Sequence[Path] = ()
     outputs: Sequence[Path] = ()
-    _scratch: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
 
     def __post_init__(self) -> None:
         self.sources = [self.root]
@@ -118,15 +122,30 @@ class ServedProject:
         return invocations
 
     def _build(self, *, quiet: bool) -> BuiltProject:
-        answer = Path(self._scratch.name, "answer.json")
-        command = [sys.executable, "-m", "hatch_lambda.plugin.serving", str(self.root), str(answer), *self.names]
         environment = {**os.environ}
         if runtime := self.options["runtime"]:
             environment["HATCH_LAMBDA_RUNTIME"] = runtime
-        if quiet:
-            ended = process.run(command, directory=self.root, environment=environment, on_line=lambda _line: None)
-            if ended.exit_code:
-                raise BuildFailedError(ended.output)
-        elif subprocess.run(command, cwd=self.root, env=environment, check=False).returncode:  # noqa: S603 - our own
-            raise BuildFailedError("The project cannot be built, so it is not served.")
-        return BuiltProject.read(answer)
+        tempfiles.sweep(Path(tempfile.gettempdir()), tempfiles.SCRATCH)
+        with tempfile.TemporaryDirectory(prefix=tempfiles.marked(tempfiles.SCRATCH)) as scratch:
+            answer = Path(scratch, "answer.json")
+            command = [sys.executable, "-m", "hatch_lambda.plugin.serving", str(self.root), str(answer), *self.names]
+            if quiet:
+                ended = process.run(command, directory=self.root, environment=environment, on_line=lambda _line: None)
+                if ended.exit_code:
+                    raise BuildFailedError(ended.output)
+            elif _exit_code(command, self.root, environment):
+                raise BuildFailedError("The project cannot be built, so it is not served.")
+            return BuiltProject.read(answer)
+
+
+def _exit_code(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> int:
+    """Run a program that shows what it does. Ctrl-C reaches only this one, which ends it."""
+    with subprocess.Popen(command, cwd=directory, env=environment, start_new_session=True) as build:  # noqa: S603 - ours
+        try:
+            return build.wait()
+        except BaseException:
+            build.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                build.wait(_PATIENCE)
+            process.kill_session(build)
+            raise

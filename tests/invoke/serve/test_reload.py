@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,8 @@ RUNNING = "python{}.{}".format(*sys.version_info)
 HOOK = f"""\
 [tool.hatch.build.hooks.lambda]
 runtime = "{RUNNING}"
+
+[tool.hatch.build.targets.wheel.hooks.custom]
 
 [tool.hatch.build.hooks.lambda.functions.api]
 handler = "orders.api.handler"
@@ -61,12 +64,30 @@ def api(value: object) -> str:
 WORKER = "def handler(event, context):\n    print('at work')\n    return 'worked'\n"
 
 
+# As hooks do that write the version. It also counts the builds.
+WRITES_A_FILE = """
+from pathlib import Path
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+class Hook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        Path(self.root, "orders/_version.py").write_text("VERSION = 1\\n")
+        with open({!r}, "a") as builds:
+            builds.write("build\\n")
+"""
+
+
 @pytest.fixture(scope="module")
 def module_edited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edited]:
     folder = tmp_path_factory.mktemp("edited")
     make_wheel(folder / "index", "shared", files={"shared.py": "VALUE = 'one'\n"})
     make_wheel(folder / "index", "shared", "2.0", files={"shared.py": "VALUE = 'two'\n"})
-    files = {"orders/__init__.py": "", "orders/api.py": api(1), "orders/worker.py": WORKER}
+    files = {
+        "orders/__init__.py": "",
+        "orders/api.py": api(1),
+        "orders/worker.py": WORKER,
+        "hatch_build.py": WRITES_A_FILE.format(str(folder / "builds")),
+    }
     project = write_project(folder / "project", HOOK, 'dependencies = ["shared==1.0"]', files)
     pip = {"PIP_FIND_LINKS": str(folder / "index"), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null"}
     with serving("--timeout", "60", directory=project.root, scratch=folder, variables=pip) as served:
@@ -184,6 +205,17 @@ def test_what_runs_finishes_with_the_former_code(edited: Edited) -> None:
     assert "former code" not in "".join(edited.served.lines[before:])
     flag.touch()
     edited.served.said(r"\[api\] former code\n\[api\] END", since=before)
+
+
+def test_a_file_that_each_build_writes_starts_no_other_build(edited: Edited) -> None:
+    builds = edited.root.parent / "builds"
+    before = edited.write("orders/api.py", api(9))
+    edited.served.said("reloaded api", since=before)
+    count = len(builds.read_text(encoding="utf-8").splitlines())
+
+    time.sleep(1)  # a build takes half of that
+
+    assert len(builds.read_text(encoding="utf-8").splitlines()) - count <= 1
 
 
 def test_what_is_not_deployed_changes_nothing(edited: Edited) -> None:

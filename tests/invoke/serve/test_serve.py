@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from hatch_lambda.cli import main
 from tests.invoke.serve.conftest import APP
 from tests.support.functions import gone, zipped
-from tests.support.serving import serving
+from tests.support.projects import write_project
+from tests.support.serving import PATIENCE, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,32 @@ def test_nothing_is_left_when_it_stops(number: int, code: Path, tmp_path: Path) 
     assert pid in {child.pid for child in children}
     assert all(gone(child.pid) for child in children)
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_the_first_build_is_interrupted(tmp_path: Path) -> None:
+    hook = "import time\nprint('building', flush=True)\ntime.sleep(60)\n"
+    table = '[tool.hatch.build.hooks.lambda]\nruntime = "python3.11"\n[tool.hatch.build.targets.wheel.hooks.custom]\n'
+    write_project(tmp_path, table, "", {"orders/__init__.py": "", "hatch_build.py": hook})
+    command = [sys.executable, "-m", "hatch_lambda", "serve", "--handler", "orders.handler", "--port", "0"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,  # noqa: PLW1509
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "building\n"
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        _shown, log = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 130
+    assert log.endswith("Interrupted.\n")
+    assert "Traceback" not in log
+    assert children
+    assert all(gone(child.pid) for child in children)
 
 
 def test_a_port_in_use(code: Path) -> None:
