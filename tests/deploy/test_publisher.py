@@ -78,3 +78,13 @@ def test_a_disabled_publisher_asks(
     assert refused.returncode == 1
     assert "Publisher is disabled: lambda" in refused.stderr
     assert "There is no function orders" in publish("-n", "-y").stderr
+
+
+def test_a_build_imports_none_of_it() -> None:
+    code = (
+        "import sys; import hatch_lambda.hooks, hatch_lambda.plugin.build_hook, hatch_lambda.plugin.builder, "
+        "hatch_lambda.plugin.build; print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "hatch_lambda.plugin.build" in loaded
+    assert {"boto3", "botocore", "hatch", "hatch_lambda.deploy", "hatch_lambda.plugin.publisher"}.isdisjoint(loaded)
