@@ -97,9 +97,7 @@ def check_new(step: Step, settings: DeploySettings, clients: Clients) -> None:
     check_way(step.zip, settings)
 
 
-def change_of(
-    found: Configuration, step: Step, settings: DeploySettings, clients: Clients, layers: Sequence[LayerVersion]
-) -> Change:
+def change_of(found: Configuration, step: Step, settings: DeploySettings, layers: Sequence[LayerVersion]) -> Change:
     """Compare a function with its zip. Raises `DeployError` if they do not agree, or the zip could not be sent."""
     if found.get("PackageType") == "Image":
         raise DeployError(
@@ -108,7 +106,7 @@ def change_of(
         )
     runtime, architecture = _changed_target(found, step, settings)
     has = [layer["Arn"] for layer in found.get("Layers") or ()]
-    wanted = _with_layers(has, layers, clients, step)
+    wanted = _with_layers(found, has, layers, step)
     change = Change(
         found["CodeSha256"] != step.zip.code_sha256 or found.get("LastUpdateStatus") == "Failed",
         architecture,
@@ -153,9 +151,10 @@ def _faults(step: Step, runtime: str, architecture: str) -> str:
     return "".join(f"\n  {fault.path}: needs {fault.needs}" for fault in faults[:_SHOWN_FAULTS])
 
 
-def _with_layers(has: Sequence[str], layers: Sequence[LayerVersion], clients: Clients, step: Step) -> list[str]:
+def _with_layers(found: Configuration, has: Sequence[str], layers: Sequence[LayerVersion], step: Step) -> list[str]:
     """The list of ARNs with these versions in the place of others of the same layer, or at its end."""
-    new = {_layer_of(each.arn or _future(each, clients)): each.arn or _future(each, clients) for each in layers}
+    arns = [each.arn or _future(each, found["FunctionArn"]) for each in layers]
+    new = {_layer_of(arn): arn for arn in arns}
     result = [new.pop(_layer_of(arn), arn) for arn in has] + list(new.values())
     if len(result) > MOST_LAYERS:
         raise DeployError(
@@ -166,13 +165,13 @@ def _with_layers(has: Sequence[str], layers: Sequence[LayerVersion], clients: Cl
 
 
 def _layer_of(version_arn: str) -> str:
-    """The name is enough: a function that uses a layer of another account has it in the same place."""
-    return version_arn.rpartition(":")[0].rpartition(":layer:")[2]
+    """Other accounts may have layers of the same name."""
+    return version_arn.rpartition(":")[0]
 
 
-def _future(layer: LayerVersion, clients: Clients) -> str:
-    """Stands for a version that is not published yet."""
-    return f"arn:aws:lambda:{clients.region}::layer:{layer.step.short_name}:(new version)"
+def _future(layer: LayerVersion, function_arn: str) -> str:
+    """Stands for a version that is not published yet, in the function's account and region."""
+    return f"{function_arn.partition(':function:')[0]}:layer:{layer.step.short_name}:(new version)"
 
 
 def create(

@@ -81,7 +81,7 @@ class _Run:
                 looked[step] = None, None
             else:
                 used = _used_by(step, versions)
-                looked[step] = found, functions.change_of(found, step, self._settings, self._clients, used)
+                looked[step] = found, functions.change_of(found, step, self._settings, used)
                 self._warn(step, found, versions)
         return versions, looked
 
@@ -112,7 +112,7 @@ class _Run:
             return [f"created ({megabytes(step.zip.size)})", *self._released(step)]
         patience = Patience(self._clients, step.name, self._settings.wait, self._progress)
         found = patience.settled(found)
-        change = functions.change_of(found, step, self._settings, self._clients, used)
+        change = functions.change_of(found, step, self._settings, used)
         if change.is_empty:
             return ["up to date", *(self._current(step, found) or self._released(step))]
         functions.update(change, step, self._settings, self._clients, self._progress)

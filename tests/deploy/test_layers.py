@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,6 +105,14 @@ def test_more_than_five_are_refused_before_anything_is_done(
     aws.functions.update_function_configuration(FunctionName="orders-api", Layers=arns)
     assert "The function orders-api would have 6 layers" in deploy(code=1).output
     assert [asked for asked in between.asked if not asked.startswith("GET")] == []
+
+
+def test_a_layer_of_that_name_in_another_account_stays(layered: Shop, aws: Aws, between: Proxy, deploy: Deploy) -> None:
+    del layered, aws
+    others = {"Arn": "arn:aws:lambda:eu-central-1:999999999999:layer:orders-common:3", "CodeSize": 1}
+    between.on("GET .*/configuration", lambda content: json.dumps({**json.loads(content), "Layers": [others]}).encode())
+    told = shown(deploy("--dry-run"))[2]
+    assert "set the layers to orders-common:3, orders-common:(new version)" in told
 
 
 def test_a_function_alone_keeps_its_layers(layered: Shop, aws: Aws, deploy: Deploy) -> None:
