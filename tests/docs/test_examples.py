@@ -103,6 +103,9 @@ def test_the_settings_of_each_example_are_valid(page: str, number: int, tmp_path
     """On all pages, also those whose examples other tests build."""
     (text,) = blocks(page, "toml")[number : number + 1]
     tables = tomllib.loads(text).get("tool", {}).get("hatch", {}).get("build", {})
+    for name in re.findall(r"\"([\w./-]+\.txt)\"", text):  # requirements files are looked for
+        tmp_path.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+        tmp_path.joinpath(name).touch()
     hook = {"runtime": "python3.13", **tables.get("hooks", {}).get("lambda", {})}
     load_project(hook, tables.get("targets", {}).get("lambda", {}), tmp_path, hatch_keys=HATCH_KEYS)
 
