@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 9000
 DEFAULT_CONCURRENCY = 10
 _SHOWN_FILES = 3
+_PATIENCE = 1.0
+"""Seconds of a reload before it says that it is at work."""
 
 _HELP = """Serve the functions of a project, or of a zip, on this machine as Lambda would.
 
@@ -160,12 +162,17 @@ def _reload(what: Served, functions: Functions, changed: Sequence[Path]) -> None
     shown = ", ".join(path.name for path in changed[:_SHOWN_FILES])
     shown = shown or "while it was built"
     more = f" and {len(changed) - _SHOWN_FILES} more" if len(changed) > _SHOWN_FILES else ""
+    patience = threading.Timer(_PATIENCE, _echo, [f"Changed: {shown}{more}; building ..."])
+    if changed:
+        patience.start()
     try:
         update = functions.update(what.invocations(quiet=True))
     except (LambdaBuildError, click.UsageError) as error:
         text = str(error) if isinstance(error, BuildFailedError) else f"Error: {error}"
         _echo(f"Changed: {shown}{more}\n{text}\nNot reloaded: the former code keeps answering.")
         return
+    finally:
+        patience.cancel()
     seconds = time.monotonic() - started
     for problem in update.errors:
         _echo(f"Error: {problem}")

@@ -114,7 +114,7 @@ class ServedProject:
             if not handler:
                 raise LambdaBuildError(
                     f"The function `{each.name}` has no handler. Pass --handler, or add to pyproject.toml:\n\n"
-                    f'[{each.table}]\nhandler = "{each.name.replace("-", "_")}.app.handler"'
+                    f'[{each.table}]\nhandler = "package.module.function"'
                 )
             layers = (*map(Path, each.layers), *self.options["layers"])
             options = {**self.options, "layers": layers, "runtime": each.runtime}

@@ -49,7 +49,7 @@ def build(root: Path, names: Sequence[str]) -> BuiltProject:
             builder = _builder(root)
             build = builder.current
         settings = build.settings
-        sources = sorted(str(path) for path in _sources(build, chosen))
+        sources = sorted({str(path) for path in _sources(build, chosen)})
     versions = [*dict.fromkeys(layer for name in chosen for layer in settings[name].layers), *chosen]
     directory = settings[FUNCTION].build_directory / SERVED
     paths = dict(zip(versions, builder.build(directory=str(directory), versions=versions), strict=True))

@@ -168,3 +168,22 @@ def test_a_zip_that_is_replaced(code: Path, tmp_path: Path) -> None:
         served.said(r"Changed: .*orders-1\.0\.zip.*; reloaded orders in \d\.\d\d s")
 
         assert served.request().body == b'"new"'
+
+
+def test_what_a_project_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_project(tmp_path, '[tool.hatch.build.hooks.lambda]\nruntime = "python3.11"\n', "", {"orders/__init__.py": ""})
+
+    unknown = failed("--function", "other")
+    build = capfd.readouterr().err
+    without_handler = failed()
+
+    assert build == "This project has no function `other`; it has orders.\n"
+    assert (unknown.exit_code, without_handler.exit_code) == (1, 1)
+    assert unknown.stderr == "Error: The project cannot be built, so it is not served.\n"
+    assert without_handler.stderr == (
+        "Error: The function `orders` has no handler. Pass --handler, or add to pyproject.toml:\n\n"
+        '[tool.hatch.build.targets.lambda]\nhandler = "package.module.function"\n'
+    )
