@@ -63,3 +63,11 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
     assert not [
         page for page in pages() if re.search(r"!\[[^\]]*\]\(https?:|<(?:script|iframe|img)[^>]*http", text_of(page))
     ]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_page_has_one_title_and_says_something(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
+    assert len(text_of(page).splitlines()) > 10
+    assert "not written yet" not in text
