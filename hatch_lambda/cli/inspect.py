@@ -19,6 +19,7 @@ from hatch_lambda.common.printable import printable
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
 from hatch_lambda.common.ui import counted, megabytes, percent
 from hatch_lambda.inspect import survey
+from hatch_lambda.inspect.built import build_record_of
 from hatch_lambda.inspect.contents import OWN, Contents, read
 from hatch_lambda.inspect.directories import large_directories
 from hatch_lambda.inspect.fitness import faults_by_target
@@ -110,6 +111,7 @@ class _Inspection:
                     "name": installed.name,
                     "version": installed.version,
                     "metadata": installed.dist_info,
+                    "built": built.known() if (built := build_record_of(contents, installed)) else None,
                     **_sizes(installed.portion, contents),
                 }
                 for installed in contents.installed

@@ -26,8 +26,10 @@ from cyclonedx.spdx import is_supported_id
 from packageurl import PackageURL
 
 from hatch_lambda.common.hashing import sha256_of
+from hatch_lambda.inspect.built import build_record_of
 from hatch_lambda.inspect.licences import licence_of
 from hatch_lambda.inspect.requirements import requirements
+from hatch_lambda.wheels.build_record import PREFIX
 from hatch_lambda.zip.writer import EPOCH_VARIABLE, source_date_epoch
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def _root(contents: Contents, target: Target | None) -> Component:
 def _component(contents: Contents, found: Installed, hashes: Mapping[str, str]) -> Component:
     purl = PackageURL("pypi", None, found.normalized_name, _encodable(found.version))
     summary = found.metadata.get("Summary")
+    built = build_record_of(contents, found)
     return Component(
         name=_encodable(found.name),
         version=_version(found.version),
@@ -97,6 +100,10 @@ def _component(contents: Contents, found: Installed, hashes: Mapping[str, str]) 
         description=_encodable(summary) if summary and summary != "UNKNOWN" else None,
         licenses=_licences(licence_of(found.metadata)),
         hashes=_hashes(hashes.get(found.normalized_name) or _recorded_sha256(contents, found)),
+        properties=[
+            Property(name=PREFIX + key, value=_encodable(text))
+            for key, text in (built.known() if built else {}).items()
+        ],
     )
 
 

@@ -42,9 +42,11 @@ def build_for_target(
         built = build_wheel(builder, directory, build_data, settings)
         if zig is None or not may_have_machine_code(built.path) or not fault_of_machine_code(built.path, target):
             return built
-    from hatch_lambda.resolve.cross.in_process import for_target  # few projects compile anything
+    from hatch_lambda.resolve.cross.in_process import for_target, note_in  # few projects compile anything
 
     scratch = directory / "cross"
     scratch.mkdir()
     with for_target(target, zig, store.compiler(zig.version), scratch):
-        return build_wheel(builder, scratch / "wheel", build_data, settings)
+        built = build_wheel(builder, scratch / "wheel", build_data, settings)
+    note_in(built.path, builder.metadata.core.name, builder.metadata.version, target, zig)
+    return built

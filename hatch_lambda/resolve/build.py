@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shlex
 import sys
 from contextlib import nullcontext
@@ -21,7 +22,8 @@ from hatch_lambda.resolve.pip import process
 from hatch_lambda.resolve.pip.words import error_lines
 from hatch_lambda.resolve.reasons import last_failure, reason_of, why_without_extensions
 from hatch_lambda.resolve.source_files import build_system_of
-from hatch_lambda.resolve.toolchains import NoCompilers
+from hatch_lambda.resolve.toolchains import NoCompilers, version_of
+from hatch_lambda.wheels.build_record import WITHOUT_COMPILER, BuildRecord, add_record
 from hatch_lambda.wheels.compatibility import judge
 from hatch_lambda.wheels.metadata import metadata_of
 from hatch_lambda.wheels.signatures import may_have_machine_code
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
     from hatch_lambda.resolve.reasons import Reason
     from hatch_lambda.resolve.toolchains import Toolchain
     from hatch_lambda.wheels.store import Store
+
+
+_RECIPES = 1
+"""Increase it whenever the same sources may give other wheels."""
+_RUST = re.compile(r"maturin|setuptools[-_]rust")
 
 
 class OtherMetadataError(Exception):
@@ -93,6 +100,7 @@ class _Build:
             return self._failed(outcome, error_lines(completed.output), reason)
         if fault := self._fault_of(path):
             return self._failed(fault)
+        add_record(path, name, version, self._record(path))
         why = why_without_extensions(calls)
         after = self._after("a compatible wheel", path, f"built by stage {self.toolchain.stage}", why)
         if after.wheel and after.wheel.without_extensions and (failure := last_failure(calls)):
@@ -102,6 +110,16 @@ class _Build:
             kept = store.keep(path, name, version, scratch=self.job.scratch)
             store.remember_built(recipe, kept, after.wheel.without_extensions)
         return after
+
+    def _record(self, wheel: Path) -> BuildRecord:
+        record = BuildRecord(WITHOUT_COMPILER)
+        if may_have_machine_code(wheel):
+            record = self.toolchain.record(self.job.interpreter)
+            if _RUST.search(str(build_system_of(self.source))):
+                record = record._replace(toolchain=", ".join(filter(None, [version_of(["rustc"]), record.toolchain])))
+        if isinstance(self.source, Sdist):
+            record = record._replace(sdist=self.source.label, sdist_sha256=self.source.sha256)
+        return record
 
     def _fault_of(self, wheel: Path) -> str | None:
         """How a wheel differs from what was resolved: a backend's metadata may not match its wheel."""
@@ -191,6 +209,7 @@ class _Build:
             return None
         interpreter = self.job.interpreter
         facts = [
+            _RECIPES,
             *(str(self.found), sources, self.source.subdirectory, *self.toolchain.facts()),
             *(str(self.job.target), process.pip_version(), self.closure.index_options),
             *(os.path.realpath(interpreter.path), interpreter.python, *this_machine()),

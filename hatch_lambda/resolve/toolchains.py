@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import stat
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from hatch_lambda.wheels.build_record import WITHOUT_COMPILER, BuildRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,6 +67,11 @@ class Toolchain:
             ),
         ]
 
+    def record(self, python: Interpreter) -> BuildRecord:
+        """How native code is made. `python`: that builds."""
+        del python
+        return BuildRecord(WITHOUT_COMPILER)
+
     def calls(self, scratch: Path) -> tuple[Call, ...] | None:
         """The calls of compilers and the like that a build made, in order; None if they are not known."""
         del scratch
@@ -76,6 +85,12 @@ class HostCompilers(Toolchain):
     stage: int = 4
     description: str = "with the compilers of this machine"
     made: str = ""
+
+    def record(self, python: Interpreter) -> BuildRecord:
+        named = shlex.split(os.environ.get("CC", ""))
+        compilers = [named] if named else [[name] for name in ("cc", "gcc", "clang") if shutil.which(name)]
+        version = version_of(compilers[0]) if compilers else ""
+        return BuildRecord(version or "the compilers of the machine that built it", headers=str(python))
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,17 @@ class NoCompilers(Toolchain):
             **_SWITCHES,
             "PATH": f"{folder}{os.pathsep}{path}",
         }
+
+
+def version_of(program: list[str]) -> str:
+    """What a compiler says that it is: `gcc (Debian 12.2.0-14) 12.2.0`; empty if it does not answer."""
+    try:
+        answer = subprocess.run(  # noqa: S603 - a compiler that the build has used
+            [*program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False, text=True, timeout=60
+        )
+    except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired):
+        return ""
+    return next(iter(answer.stdout.splitlines()), "").strip() if answer.returncode == 0 else ""
 
 
 # Compilers for C, C++, Objective-C, Fortran, Rust, Go, Zig, Swift and Nim, with cross-compiler prefixes and version

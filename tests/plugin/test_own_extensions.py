@@ -15,6 +15,7 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, target_named
 from hatch_lambda.plugin.project_wheel import check_tags
 from hatch_lambda.resolve.cross.zig import installed_zig
+from hatch_lambda.wheels.build_record import DOCUMENT, read_document
 from hatch_lambda.wheels.machine_code import read_machine_code
 from tests.support.elf import make_elf
 from tests.support.projects import HOOK, PACKAGE, NewProject
@@ -184,9 +185,12 @@ class TestCrossCompiling:
             with ZipFile(project.dist / f"orders-1.0-{name}-{target}.zip") as archive:
                 (path,) = (path for path in archive.namelist() if path.endswith(".so"))
                 code = read_machine_code(path, BytesIO(archive.read(path)))
+                documents = [archive.read(file) for file in archive.namelist() if file.endswith(DOCUMENT)]
             assert path == f"orders/_fast{target.extension_suffixes[0]}"
             assert code
             assert code.architecture == target.architecture.machine
+            makers = [str(read_document(document)).partition(" ")[0] for document in documents]
+            assert makers == (["zig"] if name == OTHER else [])
 
     def test_the_setting_leaves_it_to_this_machine(self, new_project: NewProject) -> None:
         table = f'[tool.hatch.build.hooks.lambda]\nruntime = "{HERE}"\narchitecture = "{OTHER}"\ncross = false\n'

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
 
 if TYPE_CHECKING:
@@ -55,6 +56,21 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 class TestHostCompilers:
+    def test_the_record_has_the_compiler_s_own_words(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        python = Interpreter(tmp_path, (3, 11))
+        programs(tmp_path / "bin", ["cc", "my-cc"], 'echo "$(basename "$0") $1 12.2"; echo Copyright')
+        programs(tmp_path / "bin", ["mute"], "exit 1")
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+
+        said = []
+        for name in ("", "my-cc -pthread", "mute", "not-there"):
+            monkeypatch.setenv("CC", name)
+            said.append(HostCompilers().record(python))
+
+        assert [record.headers for record in said] == ["Python 3.11"] * 4
+        assert [record.toolchain for record in said[:2]] == ["cc --version 12.2", "my-cc -pthread 12.2"]
+        assert {record.toolchain for record in said[2:]} == {"the compilers of the machine that built it"}
+
     def test_the_environment_is_a_copy_of_the_one_that_is_given(self, tmp_path: Path) -> None:
         base = {"PATH": "/usr/bin", "CC": "clang", "CMAKE_ARGS": "-G Ninja"}
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from hatch_lambda.common.ui import counted, megabytes
 from hatch_lambda.inspect import survey
+from hatch_lambda.inspect.built import build_record_of
 from hatch_lambda.inspect.licences import licence_of
 from hatch_lambda.inspect.report.facts import Facts, listed
 from hatch_lambda.inspect.report.map import swatch, title
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from hatch_lambda.inspect.report.markup import Child
     from hatch_lambda.inspect.sources import Portion
+    from hatch_lambda.wheels.build_record import BuildRecord
     from hatch_lambda.wheels.machine_code import MachineCode
 
 _LARGEST_FILES = 25
@@ -31,6 +33,11 @@ _MIN_SHARE = 0.0005
 def distributions(facts: Facts, maps: Mapping[str, str]) -> Markup:
     """`maps`: ids of maps, by distribution (`name version`)."""
     first = {found.normalized_name: found for found in reversed(facts.contents.installed)}
+    built = {
+        found.dist_info: record
+        for found in facts.contents.installed
+        if (record := build_record_of(facts.contents, found))
+    }
     rows = []
     for found in facts.contents.installed:
         name = found.normalized_name
@@ -40,18 +47,27 @@ def distributions(facts: Facts, maps: Mapping[str, str]) -> Markup:
             for number, requirer in enumerate(requirers)
         ]
         label = [_map_link(found.name, str(found), maps), " ", tag("span", found.version, class_="version")]
-        cells = [*_figures(facts, found.portion), str(licence_of(found.metadata)), links]
+        cells: list[Child | Figure] = [*_figures(facts, found.portion), str(licence_of(found.metadata)), links]
+        if built:
+            cells.append(_how_built(built[found.dist_info]) if found.dist_info in built else None)
         # A distribution may be installed twice, in two directories; only one row can have the `id`.
         rows.append((found.portion.size, Row(label, cells, f"d-{name}" if first[name] is found else None)))
     if facts.contents.unclaimed:
         rest = portion(UNCLAIMED, facts.contents.unclaimed)
-        rows.append((rest.size, Row(_map_link(UNCLAIMED, UNCLAIMED, maps), [*_figures(facts, rest), None, None])))
+        cells = [*_figures(facts, rest), None, None, *([None] if built else [])]
+        rows.append((rest.size, Row(_map_link(UNCLAIMED, UNCLAIMED, maps), cells)))
     rows.sort(key=lambda row: -row[0])
     columns = ["Distribution", "Unzipped", "Zipped", "Share", "Files", "Licence", "Required by"]
+    columns += ["Built from sources"] if built else []
     content = table("Distributions", columns, [row for _size, row in rows], identifier="distributions-table")
     return card(
         "distributions", "Distributions", content, beside=filter_field("distributions-table", "name, licence, …")
     )
+
+
+def _how_built(record: BuildRecord) -> Markup:
+    known = "; ".join(f"{name}: {text}" for name, text in record.known().items())
+    return tag("bdi", str(record), title=known)
 
 
 def _map_link(text: str, name: str, maps: Mapping[str, str]) -> Markup:

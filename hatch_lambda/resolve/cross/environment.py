@@ -11,13 +11,17 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.resolve.cross import compiler, in_backend
+from hatch_lambda.resolve.cross.headers import PACK
+from hatch_lambda.wheels.build_record import BuildRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from hatch_lambda.common.target import Target
+    from hatch_lambda.resolve.cross.zig import Zig
 
 MESON_FILE = "cross.ini"
 _FLAGS = "-O2 -fPIC -DNDEBUG -fwrapv -Wall"
@@ -48,17 +52,6 @@ class Tools:
     @classmethod
     def written(cls, target: Target, zig: str, include: Path, scratch: Path, temporary: Path) -> Tools:
         """`include`: of the target's Python. `temporary`: where pip builds."""
-        tools = cls(scratch)
-        tools.folder.mkdir()
-        configuration = {
-            "zig": zig,
-            "target": f"{target.architecture.machine}-linux-gnu.{target.glibc}",
-            "include": str(include),
-            "temporary": str(temporary),
-            "log": str(tools.log),
-        }
-        path = scratch / "compiler.json"
-        path.write_text(json.dumps(configuration), encoding="utf-8")
         prefix = f"{target.architecture.machine}-linux-gnu-"
         names = {
             **{name: "cc" for start in ("", prefix) for name in (f"{start}cc", f"{start}gcc", f"{start}clang")},
@@ -66,15 +59,42 @@ class Tools:
             **{f"{start}{name}": name for start in ("", prefix) for name in ("ar", "ranlib", "strip", "objcopy")},
             **{name: name for name in _CONFIGURATION_PROGRAMS},
         }
+        facts = {"zig": zig, "target": zig_target(target), "include": str(include), "temporary": str(temporary)}
+        return cls(scratch).with_scripts(names, facts)
+
+    @classmethod
+    def for_this_machine(cls, target: str, zig: str, include: Path, scratch: Path, temporary: Path) -> Tools:
+        """`target`: as Zig names this machine. `include`: of the running Python; serves where a build names none."""
+        names = {**dict.fromkeys(("cc", "gcc", "clang"), "cc"), **dict.fromkeys(("c++", "g++", "clang++"), "c++")}
+        names |= {name: name for name in ("ar", "ranlib")}
+        facts = {"zig": zig, "target": target, "include": str(include), "temporary": str(temporary)}
+        return cls(scratch).with_scripts(names, {**facts, "headers": str(include)})
+
+    def with_scripts(self, names: Mapping[str, str], facts: Mapping[str, str]) -> Tools:
+        """Write a script for each name. `facts`: what `compiler` reads."""
+        self.folder.mkdir()
+        path = self.scratch / "compiler.json"
+        path.write_text(json.dumps({**facts, "log": str(self.log)}), encoding="utf-8")
         for name, tool in names.items():
             words = [sys.executable, "-I", "-S", compiler.__file__, str(path), tool]
-            script = tools.folder / name
+            script = self.folder / name
             script.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
             script.chmod(0o755)
-        return tools
+        return self
 
     def __getitem__(self, name: str) -> str:
         return str(self.folder / name)
+
+
+def zig_target(target: Target) -> str:
+    """`aarch64-linux-gnu.2.34`"""
+    return f"{target.architecture.machine}-linux-gnu.{target.glibc}"
+
+
+def record_of_zig(zig: Zig, target: Target) -> BuildRecord:
+    """How what it compiles is built."""
+    headers = f"those of {target.runtime.name} in hatch-lambda's {PACK.name}, sha256:{sha256_of(PACK)}"
+    return BuildRecord(f"zig {zig.version}", zig_target(target), headers)
 
 
 def facts(  # noqa: PLR0913, PLR0917 - all that a build depends on

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hatch_lambda.resolve.cross import in_backend
-from hatch_lambda.resolve.cross.environment import Tools, facts, write_starter
+from hatch_lambda.resolve.cross.environment import Tools, facts, record_of_zig, write_starter
 from hatch_lambda.resolve.cross.headers import unpack_headers
+from hatch_lambda.wheels.build_record import add_record
+from hatch_lambda.wheels.signatures import may_have_machine_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +49,12 @@ def for_target(target: Target, zig: Zig, cache: Path, scratch: Path) -> Iterator
         os.environ.clear()
         os.environ.update(environment)
         _forget_configuration()
+
+
+def note_in(wheel: Path, name: str, version: str, target: Target, zig: Zig) -> None:
+    """Say in the project's wheel how its native code was made."""
+    if may_have_machine_code(wheel):
+        add_record(wheel, name, version, record_of_zig(zig, target))
 
 
 def _forget_configuration() -> None:

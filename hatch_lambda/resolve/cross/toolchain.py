@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.resolve.cross import in_backend
-from hatch_lambda.resolve.cross.environment import MESON_FILE, Tools, facts, meson_cross_file, write_starter
+from hatch_lambda.resolve.cross.environment import (
+    MESON_FILE,
+    Tools,
+    facts,
+    meson_cross_file,
+    record_of_zig,
+    write_starter,
+)
 from hatch_lambda.resolve.cross.headers import PACK, unpack_headers
 from hatch_lambda.resolve.toolchains import Call, Toolchain
 
@@ -22,8 +29,9 @@ if TYPE_CHECKING:
     from hatch_lambda.common.interpreters import Interpreter
     from hatch_lambda.common.target import Target
     from hatch_lambda.resolve.cross.zig import Zig
+    from hatch_lambda.wheels.build_record import BuildRecord
 
-_FORMAT = 1
+_FORMAT = 2
 """Increase it whenever the same sdist may be built otherwise."""
 
 
@@ -80,6 +88,10 @@ class CrossCompiler(Toolchain):
 
     def facts(self) -> list[object]:
         return [_FORMAT, self.stage, self.zig.version, sha256_of(PACK)]
+
+    def record(self, python: Interpreter) -> BuildRecord:
+        del python
+        return record_of_zig(self.zig, self.target)
 
     def calls(self, scratch: Path) -> tuple[Call, ...]:
         try:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hatch_lambda.common.target import RUNTIMES
+from hatch_lambda.common.target import RUNTIMES, target_named
 from hatch_lambda.resolve.closure import MissingDependencyError
+from hatch_lambda.resolve.cross.headers import PACK
 from hatch_lambda.resolve.cross.zig import installed_zig
+from hatch_lambda.wheels.build_record import DOCUMENT, WITHOUT_COMPILER, BuildRecord, read_document
 from hatch_lambda.wheels.machine_code import read_machine_code
 from tests.support.lambda_runtime import pythons_at_hand
 from tests.support.native_sdists import (
@@ -25,7 +27,7 @@ from tests.support.native_sdists import (
     wheel_of_installed,
 )
 from tests.support.packages import make_sdist
-from tests.support.situation import HERE, files_in, stored_wheels
+from tests.support.situation import HERE, files_in, sha256, stored_wheels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -254,3 +256,24 @@ def test_what_is_summed_up(index: Path, bundle_of: BundleOf) -> None:
     bundle = bundle_of("wrapt", "foo", runtime=HERE, architecture=OTHER)
 
     assert str(bundle.origins) == "2 built here, 1 of them cross-compiled"
+
+
+def test_what_the_wheels_say(index: Path, bundle_of: BundleOf) -> None:
+    """Also the cached ones."""
+    sdist = make_native_sdist(index, "wrapt", native_files("wrapt"))
+    make_sdist(index, "foo")
+    zig = installed_zig()
+    assert zig
+
+    for _ in range(2):
+        folder = bundle_of("wrapt", "foo", runtime=HERE, architecture=OTHER).directory
+        wrapt, foo = (
+            read_document(folder.joinpath(f"{name}-1.0.dist-info", DOCUMENT).read_bytes()) for name in ("wrapt", "foo")
+        )
+        assert wrapt
+        assert (wrapt.toolchain, wrapt.sdist, wrapt.sdist_sha256) == (f"zig {zig.version}", sdist.name, sha256(sdist))
+        assert wrapt.target == f"{MACHINES[OTHER]}-linux-gnu.{target_named(HERE, OTHER).glibc}"
+        assert sha256(PACK) in wrapt.headers
+        assert foo == BuildRecord(
+            WITHOUT_COMPILER, sdist="foo-1.0.tar.gz", sdist_sha256=sha256(index / "foo-1.0.tar.gz")
+        )
