@@ -250,16 +250,36 @@ def _cmake_toolchain(target: Target, tools: Tools, include: Path, python: Path) 
         f'set(PYTHON_EXECUTABLE "{python}" CACHE FILEPATH "")',
         f'set(PYTHON_INCLUDE_DIR "{include}" CACHE PATH "")',
         f'set(PYTHON_MODULE_EXTENSION "{target.extension_suffixes[0]}" CACHE STRING "")',
+        f'set(CMAKE_PROJECT_TOP_LEVEL_INCLUDES "{_cmake_provider(tools, abi)}")',
     ]
     for name in ("Python", "Python3"):
         lines += [
             f'set({name}_EXECUTABLE "{python}" CACHE FILEPATH "")',
             f'set({name}_ROOT_DIR "{python.parent.parent}" CACHE PATH "")',
             f'set({name}_INCLUDE_DIR "{include}" CACHE PATH "")',
-            f'set({name}_SOABI "{abi}" CACHE STRING "")',
             # There is none, and modules need none, but older CMakes and projects ask for one that exists.
             f'set({name}_LIBRARY "{include / "pyconfig.h"}" CACHE FILEPATH "")',
         ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _cmake_provider(tools: Tools, abi: str) -> Path:
+    """FindPython asks no interpreter for the tag of modules (`WITH_SOABI`) in a cross build, and heeds no variable.
+
+    So it is set after FindPython, from CMake 3.24 on; with older ones the tag is left out, as Python allows.
+    https://cmake.org/cmake/help/latest/command/cmake_language.html#dependency-providers
+    """
+    path = tools.scratch / "provider.cmake"
+    lines = [
+        "macro(hatch_lambda_provide method package)",
+        "  find_package(${package} ${ARGN} BYPASS_PROVIDER)",
+        '  if("${package}" MATCHES "^Python3?$" AND ${package}_FOUND)',
+        f'    set(${{package}}_SOABI "{abi}")',
+        "  endif()",
+        "endmacro()",
+        "cmake_language(SET_DEPENDENCY_PROVIDER hatch_lambda_provide SUPPORTED_METHODS FIND_PACKAGE)",
+    ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

@@ -122,8 +122,7 @@ def test_a_backend(backend: str, tmp_path: Path, bundle_of: BundleOf) -> None:
     (path,) = bundle.directory.glob("_wrapt*.so")
     with path.open("rb") as file:
         code = read_machine_code(path.name, file)
-    # In a cross build, CMake's FindPython knows no tag for `WITH_SOABI`.
-    assert path.name in {f"_wrapt{suffix}" for suffix in target_named(HERE, OTHER).extension_suffixes}
+    assert path.name == f"_wrapt{target_named(HERE, OTHER).extension_suffixes[0]}"
     assert code
     assert code.architecture == MACHINE
     assert str(bundle.origins) == "1 cross-compiled here"
