@@ -41,7 +41,7 @@ def check_closure(closure: Closure, resolved: Closure, job: Job, store: Store) -
             store,
         )
     check_requirements(closure, resolved, job)
-    if pure := built_without_extensions(closure, scans):
+    if pure := built_without_extensions(closure, scans, job):
         job.reporter.warn(warning_about(pure))
     return dataclasses.replace(closure, pure=pure)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from hatch_lambda.resolve.cross.remedies import how_to_compile
 from hatch_lambda.resolve.source_files import names_of
 from hatch_lambda.resolve.toolchains import HostCompilers, NoCompilers
 from hatch_lambda.wheels.signatures import may_have_machine_code
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hatch_lambda.resolve.closure import Closure, Distribution, Wheel
+    from hatch_lambda.resolve.job import Job
     from hatch_lambda.wheels.scan import Scan
 
 # What compilers read: C, C++, Cython, Rust and Fortran.
@@ -25,16 +27,19 @@ _COMPILED = re.compile(r".*\.(?:c|cc|cpp|cxx|pyx|rs|f|f90)")
 _NOT_OF_THE_PACKAGE = frozenset({"test", "tests", "doc", "docs", "example", "examples", "benchmark", "benchmarks"})
 
 
-def built_without_extensions(closure: Closure, scans: Iterable[Scan]) -> dict[str, str | None]:
+def built_without_extensions(closure: Closure, scans: Iterable[Scan], job: Job) -> dict[str, str | None]:
     """As `Closure.pure`. `scans`: of all wheels of the closure.
 
     The evidence: an incompatible wheel of the same version that has native code, or a build that succeeded only without
     a compiler; else the platforms of the wheels that the index lists; if it lists none, sources for a compiler that the
-    wheel itself does not ship.
+    wheel itself does not ship. Told with the reason, and with what would compile them.
     """
     native = {scan.name for scan in scans if scan.machine_code}
     return {
-        str(found): found.wheel.without_extensions or _why_not_before(found)
+        str(found): "; ".join(
+            filter(None, (found.wheel.without_extensions or _why_not_before(found), how_to_compile(found, job)))
+        )
+        or None
         for found in closure.distributions
         if found.wheel and found.source and not found.wheel.url and found.name not in native
         if _has_extensions_elsewhere(found, found.wheel, closure)

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.utils import canonicalize_name
 
+from hatch_lambda.common.ui import Reporter
+from hatch_lambda.resolve import fallbacks
 from hatch_lambda.resolve.closure import Attempt, Closure, IndexFile, Sdist, SourceTree, Wheel
 from hatch_lambda.resolve.fallbacks import built_without_extensions
+from hatch_lambda.resolve.job import Job
 from hatch_lambda.wheels.compatibility import Verdict
 from hatch_lambda.wheels.scan import scan_unchecked
 from tests.support.elf import make_elf
 from tests.support.packages import make_sdist, make_wheel
-from tests.support.situation import HERE, distribution_of
+from tests.support.situation import HERE, distribution_of, request_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,8 +47,10 @@ def sdist_with(path: Path, names: Sequence[str]) -> Sdist:
 
 
 @pytest.fixture
-def built(tmp_path: Path) -> Built:
-    """What is reported of wrapt, built from an sdist of these files."""
+def built(tmp_path: Path, project_root: Path, ui: RecordingUI, monkeypatch: pytest.MonkeyPatch) -> Built:
+    """What is reported of wrapt, built from an sdist of these files, with what would compile it left out."""
+    monkeypatch.setattr(fallbacks, "how_to_compile", lambda *_: None)
+    job = Job(request_for(project_root, ["wrapt"], {"runtime": HERE}), tmp_path, Reporter(ui))
 
     def run(
         *sources: str,
@@ -63,7 +68,7 @@ def built(tmp_path: Path) -> Built:
         )
         listed = {canonicalize_name("wrapt"): tuple(IndexFile(name, None, False) for name in offers)}  # noqa: FBT003
         closure = Closure((dataclasses.replace(found, **facts),), offers=listed)  # type: ignore[arg-type]
-        return built_without_extensions(closure, [scan_unchecked("wrapt", "1.0", wheel)])
+        return built_without_extensions(closure, [scan_unchecked("wrapt", "1.0", wheel)], job)
 
     return run
 

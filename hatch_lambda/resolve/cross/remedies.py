@@ -1,4 +1,4 @@
-"""What stage 7 says about the cross compiler: how it would help, or why it would not."""
+"""What is said about the cross compiler where it was not used: how it would help, or why it would not."""
 
 from __future__ import annotations
 
@@ -20,12 +20,20 @@ _FOR_RUST = ".rs"
 _FOR_FORTRAN = frozenset({".f", ".f90", ".f95", ".for"})
 
 
+_NO_HELP = "the cross compiler (`hatch-lambda[cross]`) would not help"
+
+
+def how_to_compile(found: Distribution, job: Job) -> str | None:
+    """How a distribution that became pure Python would get its extension modules, if that is known."""
+    return next((remedy for remedy in cross_remedies(found, job) if not remedy.startswith(_NO_HELP)), None)
+
+
 def cross_remedies(found: Distribution, job: Job) -> Iterator[str]:
     reasons = [attempt.reason for attempt in found.attempts if attempt.reason]
     yield from dict.fromkeys(reason.remedy for reason in reasons if reason.remedy)
     if not found.source or os.name != "posix" or (is_installed := bool(installed_zig())) & job.settings.cross:
         return
-    was_refused = any(wheel.origin.startswith("built by") for wheel in found.wheels)
+    was_refused = any(wheel.origin.startswith("built by") and not wheel.verdict.compatible for wheel in found.wheels)
     if (
         host_may_serve(job.target, job.interpreter.python)
         and not was_refused
@@ -39,7 +47,7 @@ def cross_remedies(found: Distribution, job: Job) -> Iterator[str]:
     if not suffixes & {*_FOR_C, _FOR_RUST}:
         return
     if helpless:
-        yield f"the cross compiler (`hatch-lambda[cross]`) would not help: {helpless}"
+        yield f"{_NO_HELP}: {helpless}"
     elif is_installed:
         yield "let the cross compiler build it: remove `cross = false`"
     else:

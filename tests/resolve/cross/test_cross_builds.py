@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.common.target import RUNTIMES, target_named
+from hatch_lambda.resolve import compile as compile_stage
 from hatch_lambda.resolve.closure import MissingDependencyError
+from hatch_lambda.resolve.cross import remedies
 from hatch_lambda.resolve.cross.headers import PACK
 from hatch_lambda.resolve.cross.zig import installed_zig
 from hatch_lambda.wheels.build_record import DOCUMENT, WITHOUT_COMPILER, BuildRecord, read_document
@@ -221,6 +223,22 @@ def test_a_compiler_s_words_with_verbosity(index: Path, bundle_of: BundleOf, ui:
     bundle_of("wrapt", runtime=HERE, architecture=OTHER, verbose=True)
 
     assert "    _wrapt.c:1:2: error: no such luck" in ui.lines
+
+
+def test_what_becomes_pure_without_a_compiler_for_the_target(
+    index: Path, bundle_of: BundleOf, ui: RecordingUI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The warning says what would compile it."""
+    for module in (compile_stage, remedies):
+        monkeypatch.setattr(module, "installed_zig", lambda: None)
+    make_native_sdist(index, "wrapt", native_files("wrapt", optional=True))
+
+    bundle_of("wrapt", runtime=HERE, architecture=OTHER)
+
+    assert (
+        "which is slower: wrapt 1.0 (install the cross compiler, which builds it for the target: "
+        "`hatch-lambda[cross]` in `build-system.requires`)"
+    ) in ui.text
 
 
 def test_a_build_that_calls_no_compiler(index: Path, bundle_of: BundleOf, ui: RecordingUI) -> None:

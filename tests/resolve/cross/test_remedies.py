@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hatch_lambda.common.target import RUNTIMES, target_named
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.resolve.closure import Attempt, Sdist, Wheel
 from hatch_lambda.resolve.cross import remedies
-from hatch_lambda.resolve.cross.zig import Zig
+from hatch_lambda.resolve.cross.zig import Zig, host_may_serve
 from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.reasons import Reason
 from hatch_lambda.wheels.compatibility import Verdict
@@ -44,20 +46,23 @@ def remedies_for(tmp_path: Path, project_root: Path, ui: RecordingUI, monkeypatc
         reason: Reason | None = None,
         installed: bool = False,
         refused: bool = False,
+        pure: bool = False,
         **table: object,
     ) -> list[str]:
         monkeypatch.setattr(remedies, "installed_zig", lambda: Zig("zig", "0.16.0") if installed else None)
         sdist = make_native_sdist(tmp_path, "wrapt", dict.fromkeys(files, ""))
         wheel = make_wheel(tmp_path, "wrapt")
-        refusal = Wheel(wheel, "built by stage 4", Verdict(compatible=False, reason="tagged for another machine"))
+        verdict = Verdict(compatible=pure, reason="tagged for another machine")
         found = dataclasses.replace(
             distribution_of(wheel),
-            wheels=(refusal,) if refused else (),
+            wheels=(Wheel(wheel, "built by stage 4", verdict),) if refused or pure else (),
             source=Sdist(sdist, "0" * 64, sdist.as_uri()),
             attempts=(Attempt(4, "building", succeeded=False, outcome="the build failed", reason=reason),),
         )
         settings = {"runtime": HERE, "architecture": OTHER, **table}
         job = Job(request_for(project_root, ["wrapt"], settings), tmp_path, Reporter(ui))
+        if pure:
+            return [*filter(None, [remedies.how_to_compile(found, job)])]
         return [*remedies.cross_remedies(found, job)]
 
     return run
@@ -70,6 +75,21 @@ def test_it_is_named_where_it_would_help(source: str, remedies_for: Remedies) ->
 
 def test_also_for_this_machine_s_architecture_if_what_it_makes_was_refused(remedies_for: Remedies) -> None:
     assert remedies_for("x.c", architecture=THIS, refused=True) == [INSTALL]
+
+
+def test_it_is_named_for_what_has_become_pure(remedies_for: Remedies) -> None:
+    assert remedies_for("x.c", pure=True) == [INSTALL]
+    assert remedies_for("x.c", pure=True, installed=True) == []
+    assert remedies_for("x.c", pure=True, reason=NO_HEADER) == []
+    assert remedies_for("setup.py", pure=True) == []
+
+
+@pytest.mark.skipif(
+    HERE not in RUNTIMES or not host_may_serve(target_named(HERE, THIS), sys.version_info[:2]),
+    reason="no C compiler at hand",
+)
+def test_not_where_this_machine_s_compilers_have_made_it_pure(remedies_for: Remedies) -> None:
+    assert remedies_for("x.c", pure=True, architecture=THIS) == []
 
 
 def test_rust_needs_more_than_that(remedies_for: Remedies) -> None:
