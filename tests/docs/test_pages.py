@@ -65,7 +65,12 @@ def test_ci_runs_the_test_command_measured() -> None:
     set_up = next(line for line in README.splitlines() if line.endswith("hatch run test")).rpartition(" && ")[0]
     assert set_up in ci
     assert ".venv/bin/hatch run cov\n" in ci
-    assert f"coverage run -m {scripts['scripts']['test']}" in scripts["scripts"]["cov"]
+    command, _, arguments = scripts["scripts"]["test"].partition(" {args}")
+    measured = f'coverage run -m {command} -m "not index" {{args}}{arguments}'
+    assert [line for line in scripts["scripts"]["cov"] if "pytest" in line] == [
+        measured,
+        f"{command} -m index {{args}}",
+    ]
 
 
 def _texts() -> set[str]:

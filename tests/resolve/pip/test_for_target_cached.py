@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 class TestCachedWheels:
     """By their hash, as the store has them; the index has pages alone, so that whatever is downloaded fails."""
 

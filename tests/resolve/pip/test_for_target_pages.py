@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 class TestIndexPages:
     """What is taken off a page before pip looks at it changes nothing but the time that it takes."""
 
