@@ -115,7 +115,7 @@ def overriding_variables() -> Iterator[str]:
 
 
 def commands() -> Iterator[str]:
-    context = click.Context(main, info_name="hatch-lambda")
+    context = click.Context(main, info_name="hatch-lambda", **main.context_settings)
     for name in COMMANDS:
         command = main.get_command(context, name)
         assert command is not None  # noqa: S101 - it is one of the group's

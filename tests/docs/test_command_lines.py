@@ -37,7 +37,7 @@ def command_lines(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("document", [name for name, text in DOCUMENTS.items() if command_lines(text)])
 def test_each_command_is_one_that_there_is(document: str) -> None:
     for words in command_lines(DOCUMENTS[document]):
-        group, context = main, click.Context(main, info_name="hatch-lambda")
+        group, context = main, click.Context(main, info_name="hatch-lambda", **main.context_settings)
         name, *arguments = words
         command = group.get_command(context, name)
         assert command, f"{document}: hatch-lambda {name}"
