@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DEFAULT_ARCHITECTURE = "x86_64"
 REQUIREMENTS = "requirements.txt"
 
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")  # of functions' tables
+
 
 @dataclass(frozen=True)
 class Found:
@@ -164,9 +166,19 @@ def _function(root: Path, declared: DeclaredFunction, runtime: str, architecture
     own = PurePosixPath(directory, declared.requirements or REQUIREMENTS).as_posix()
     requirements = own if root.joinpath(own).is_file() else None
     handler = declared.handler.replace("/", ".").lstrip(".") if declared.handler else None
-    if handler is None:
+    if handler and not all(handler.rpartition(".")[::2]):
+        notes.append(f"{declared.name} has the handler {declared.handler}, which names no module and function")
+        handler = None
+    elif handler is None:
         notes.append(f"{declared.name} has no handler that can be read from the template; set it in its table")
-    return Function(declared.name, handler, runtime, architecture, directory, requirements)
+    return Function(
+        _NOT_IN_NAMES.sub("-", declared.name).strip("-_") or "app",
+        handler,
+        runtime,
+        architecture,
+        directory,
+        requirements,
+    )
 
 
 def _directory(root: Path, declared: DeclaredFunction, notes: list[str]) -> str:

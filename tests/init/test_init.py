@@ -416,6 +416,19 @@ functions:
         assert "the handler wsgi_handler.handler of serverless.yml is not among the project's files" in result.output
         assert "\nhandler" not in project_root.joinpath("pyproject.toml").read_text(encoding="utf-8")
 
+    def test_names_and_handlers_that_no_table_can_have(self, project_root: Path) -> None:
+        service = (
+            "provider: {runtime: python3.13}\nfunctions: {my api: {handler: app.lambda_handler}, b: {handler: app}}\n"
+        )
+        project_of(project_root, {"serverless.yml": service, "app.py": HANDLER})
+
+        result = init(project_root, "--yes")
+
+        assert result.exit_code == 0, result.output
+        assert "Note: b has the handler app, which names no module and function." in result.output
+        text = project_root.joinpath("pyproject.toml").read_text(encoding="utf-8")
+        assert hook_of(tomllib.loads(text))["functions"] == {"my-api": {"handler": "app.lambda_handler"}, "b": {}}
+
     @pytest.mark.parametrize(
         "text", ["Resources: [", "[1, 2]", "Resources: {a: 1, b: {Type: [x]}}", "? !!python/name:os\n: 1"]
     )
