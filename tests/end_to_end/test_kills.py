@@ -22,6 +22,7 @@ import pytest
 from tests.support.fork_server import ForkingPopen, ForkServer
 from tests.support.packages import make_sdist, make_wheel
 from tests.support.projects import PACKAGE, Project, write_project
+from tests.support.small_disk import build_on_a_small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -282,40 +283,6 @@ def test_a_build_that_is_interrupted_at_any_moment(number: signal.Signals, scene
 
 # --- Out of disk ---
 
-# In a namespace of its own, where anyone may mount: a file system of so many kilobytes at a folder. What is in it is
-# there only for as long as the build runs, so that it is copied.
-_ON_A_SMALL_DISK = """
-mount -t tmpfs -o size="$1"k none "$2" || exit 77
-[ -e "$3" ] && cp -r "$3/." "$2"
-"$5" -m hatchling build -t lambda
-code=$?
-cp -r "$2/." "$4"
-exit $code
-"""
-
-
-def build_on_a_small_disk(
-    scene: Scene, kilobytes: int, place: Path, *, before: Path, after: Path
-) -> subprocess.CompletedProcess[str]:
-    if not shutil.which("unshare"):  # a small disk takes Linux and the right to mount one
-        pytest.skip("no unshare at hand")
-    place.mkdir(parents=True, exist_ok=True)
-    after.mkdir()
-    arguments = [str(kilobytes), str(place), str(before), str(after), sys.executable]
-    ended = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _ON_A_SMALL_DISK, "sh", *arguments],
-        cwd=scene.project.root,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    # Containers often forbid it, whoever asks.
-    if ended.returncode == 77 or "unshare" in ended.stderr:
-        pytest.skip("nothing may be mounted here")
-    return ended
-
 
 @pytest.mark.parametrize(
     ("place", "kilobytes"),
@@ -337,7 +304,7 @@ def test_a_build_that_runs_out_of_disk(place: str, kilobytes: int, scene: Scene,
     if folder.exists():
         shutil.copytree(folder, before)
 
-    ended = build_on_a_small_disk(scene, kilobytes, folder, before=before, after=after)
+    ended = build_on_a_small_disk(scene.project.root, kilobytes, folder, before=before, after=after)
 
     assert ended.returncode == 1, ended.stderr
     assert "Traceback" not in ended.stderr
