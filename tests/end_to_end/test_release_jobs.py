@@ -196,6 +196,7 @@ class TestGitHub:
 
 @pytest.mark.index
 class TestGitLab:
+    @pytest.mark.skipif(not shutil.which("curl"), reason="no curl at hand, which the job's image has")
     def test_a_merge_request_gets_a_comment_on_what_it_changes_in_the_zips(
         self, pipeline: Callable[..., PipelineRun], gitlab: Gitlab
     ) -> None:

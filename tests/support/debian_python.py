@@ -124,6 +124,7 @@ def _download(scratch: Path, suite: str, architecture: _Architecture, whole: lis
     scratch.joinpath("status").touch()
     signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
     scratch.joinpath("sources.list").write_text(f"deb {signed}{_mirror()} {suite} main\n", encoding="utf-8")
+    # Mirrors may lag behind, and an interpreter of last month's serves as well.
     scratch.joinpath("apt.conf").write_text(
         f"""
         APT::Architecture "{architecture.debian}";
@@ -131,6 +132,7 @@ def _download(scratch: Path, suite: str, architecture: _Architecture, whole: lis
         APT::Architectures {{ "{architecture.debian}"; }};
         APT::Install-Recommends "false";
         APT::Sandbox::User "root";
+        Acquire::Check-Valid-Until "false";
         #clear APT::Update::Post-Invoke;
         #clear APT::Update::Post-Invoke-Success;
         Debug::NoLocking "true";
