@@ -30,7 +30,7 @@ from hatch_lambda.bundle.assemble import assemble
 from hatch_lambda.bundle.files import union
 from hatch_lambda.bundle.unpack import unpack
 from hatch_lambda.common.hashing import sha256_of
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.record import hash_of
 from hatch_lambda.wheels.store import StoredWheel

@@ -10,7 +10,7 @@ from hatch_lambda import pipeline
 from hatch_lambda.common.errors import ConfigurationError, LambdaBuildError
 from hatch_lambda.common.ui import UI, Reporter, SilentUI
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from platformdirs import user_cache_path
 from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from tests.support.example_project import build_example
 from tests.support.fork_server import ForkingPopen, ForkServer
 from tests.support.packages import make_wheel

@@ -73,13 +73,11 @@ class _Commands(click.Group):
 
 class _Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
-        from rich.text import Text  # `--help` does without
-
-        from hatch_lambda.cli.terminal import console
+        from hatch_lambda.cli.terminal import print_error  # `--help` does without rich
 
         del file
         with dependable_streams():
-            console(stderr=True).print(Text(printable_lines(f"Error: {self.message}"), "red"), soft_wrap=True)
+            print_error(printable_lines(f"Error: {self.message}"))
 
 
 @click.group(

@@ -26,6 +26,18 @@ def _number(_context: click.Context, _option: click.Parameter, value: float) -> 
     return value
 
 
+def _seconds(name: str, default: float, text: str) -> Callable[[Command], Command]:
+    return click.option(
+        name,
+        type=click.FloatRange(0, MAX_TIMEOUT, min_open=True),
+        callback=_number,
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help=text,
+    )
+
+
 _OPTIONS = (
     click.option(
         "--layer",
@@ -42,23 +54,11 @@ _OPTIONS = (
         metavar="NAME[=VALUE]",
         help="Set an environment variable (repeatable); without VALUE, pass on the current one.",
     ),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(0, MAX_TIMEOUT, min_open=True),
-        callback=_number,
-        default=DEFAULT_TIMEOUT,
-        show_default=True,
-        metavar="SECONDS",
-        help="Timeout of the invocation.",
-    ),
-    click.option(
+    _seconds("--timeout", DEFAULT_TIMEOUT, "Timeout of the invocation."),
+    _seconds(
         "--init-timeout",
-        type=click.FloatRange(0, MAX_TIMEOUT, min_open=True),
-        callback=_number,
-        default=INIT_TIMEOUT,
-        show_default=True,
-        metavar="SECONDS",
-        help="Timeout of the init. If it times out, it is retried as a part of the invocation, as Lambda does.",
+        INIT_TIMEOUT,
+        "Timeout of the init. If it times out, it is retried as a part of the invocation, as Lambda does.",
     ),
     click.option(
         "--memory",

@@ -96,21 +96,12 @@ def _make(directory: Path, runtime: str | None, architecture: str | None) -> Non
 
 
 def _check_installed() -> None:
-    if missing := [
-        name for module, name in _REQUIRED.items() if sys.modules.get(module) is None and not _found(module)
-    ]:
+    if missing := [name for module, name in _REQUIRED.items() if find_spec(module) is None]:
         raise MissingLibraryError(
             f"`hatch-lambda init` requires {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
             "installed.\nWhat you can do: `pip install 'hatch-lambda[init]'`. `hatch-lambda init --new NAME` "
             "does without."
         )
-
-
-def _found(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ValueError:  # it is blocked in `sys.modules`
-        return False
 
 
 def _show(planned: Plan, out: Console) -> None:

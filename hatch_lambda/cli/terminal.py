@@ -28,6 +28,10 @@ def console(*, stderr: bool = False) -> Console:
     return out
 
 
+def print_error(text: str) -> None:
+    console(stderr=True).print(Text(text, "red"), soft_wrap=True)
+
+
 def is_narrow(out: Console) -> bool:
     """Whether bars and the like leave too little room for names."""
     return out.width < _NARROW

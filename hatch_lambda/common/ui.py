@@ -166,10 +166,8 @@ def _stage_line(head: str, figures: str, seconds: float, columns: int | None) ->
     end = seconds_column(seconds)
     if columns is None:
         return f"{head}{figures:<{_FIGURES}}{end}"
-    from textwrap import wrap
-
     room = max(min(_FIGURES, columns - 1 - len(head) - len(end)), _LEAST)
-    first, *more = wrap(figures, room, break_long_words=False, break_on_hyphens=False)
+    first, *more = _lines(figures, room)
     return "\n".join([f"{head}{first:<{room}}{end}", *(" " * len(head) + line for line in more)])
 
 
@@ -182,11 +180,14 @@ def wrapped(text: str, screen: Screen, indent: int = 2) -> str:
     """Wrap a line at words; in a pipe it stays one line."""
     if screen.columns is None:
         return text
-    from textwrap import fill
+    return "\n".join(_lines(text, screen.columns - 1, indent))
 
-    return fill(
-        text, screen.columns - 1, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
-    )
+
+def _lines(text: str, width: int, indent: int = 0) -> list[str]:
+    """Lines of whole words. `indent`: of all but the first."""
+    from textwrap import wrap  # in a pipe nothing is wrapped
+
+    return wrap(text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
 def seconds_column(seconds: float) -> str:

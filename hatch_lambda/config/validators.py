@@ -5,6 +5,7 @@ Each takes the value and the project's root, and raises `ValueError` with a pred
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shutil
@@ -237,6 +238,12 @@ def interpreter(value: object, root: Path) -> Path:
     if on_path := shutil.which(value):
         return Path(on_path)
     raise ValueError(f"names {shown(value)}, but no such file exists in {root} and no such program is on PATH")
+
+
+def did_you_mean(key: str, known: Iterable[str]) -> str:
+    """For the end of a message; empty if no known key is like this one."""
+    nearest = difflib.get_close_matches(key.replace("_", "-"), [*known], n=1)
+    return f"; did you mean `{nearest[0]}`?" if nearest else ""
 
 
 def named_tables(taken: Iterable[str]) -> Callable[[object, Path], dict[str, dict[str, object]]]:

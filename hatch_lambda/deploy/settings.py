@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -242,10 +241,8 @@ def _checked(known: Field, value: object, label: str, faults: list[str]) -> Any:
 
 
 def _unknown(key: str, label: str) -> str:
-    nearest = difflib.get_close_matches(key.replace("_", "-"), FIELDS, n=1)
-    return f"Unknown {label[0].lower()}{label[1:]}" + (
-        f"; did you mean `{nearest[0]}`?" if nearest else f"; known: {listed(FIELDS)}"
-    )
+    hint = validators.did_you_mean(key, FIELDS) or f"; known: {listed(FIELDS)}"
+    return f"Unknown {label[0].lower()}{label[1:]}{hint}"
 
 
 def without_dry_run(options: Iterable[tuple[str, str]]) -> tuple[bool, list[tuple[str, str]]]:

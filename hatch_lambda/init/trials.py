@@ -129,8 +129,7 @@ class Trials:
             if len({repr({**table, "handler": ""}) for table in tables.values()}) == 1:
                 notes.append(
                     "the zips of all functions have the same content: one would do for all of them, if you leave "
-                    "out their "
-                    "tables"
+                    "out their tables"
                 )
         else:
             handler = wanted or (functions[0].handler if functions else None)
@@ -143,8 +142,7 @@ class Trials:
                 missing.append(handler)
                 notes.append(
                     f"the handler {handler} of {self._surveyed.template} is not among the project's files; maybe "
-                    "a plugin "
-                    "adds it. Set one in your code"
+                    "a plugin adds it. Set one in your code"
                 )
         text = edited(self._text, change)
         self._files(text)
@@ -157,8 +155,7 @@ class Trials:
         except tomllib.TOMLDecodeError:
             raise LambdaBuildError(
                 "pyproject.toml is written in a way that no further table can be added to: `tool.hatch` or "
-                "`build-system` "
-                "is an inline table, or has dotted keys.\n"
+                "`build-system` is an inline table, or has dotted keys.\n"
                 "What you can do: write it as tables of its own ([tool.hatch.build]), and run this again."
             ) from None
         builder = LambdaBuilder(str(self._root.resolve()), config=_without_plugins(pyproject))
@@ -216,7 +213,6 @@ def _detected(files: Mapping[str, Path]) -> tuple[str | None, list[str]]:
     shown = ", ".join(likeliest[:_MOST_NAMED]) + (", …" if len(likeliest) > _MOST_NAMED else "")
     several = (
         f"several functions look like handlers: {shown}. Name one by --handler; or give each a zip of its own, by "
-        "a table "
-        f"[{HOOK_TABLE}.functions.NAME] with its `handler`"
+        f"a table [{HOOK_TABLE}.functions.NAME] with its `handler`"
     )
     return None, [several]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -41,11 +42,9 @@ def document(path: Path, target: Target | None = None, hashes: Mapping[str, str]
 
 def check_installed() -> None:
     """Raise `MissingLibraryError` if the library is missing: a build checks this before it starts."""
-    try:
-        import cyclonedx  # noqa: F401 - only whether it can be imported
-    except ImportError:
+    if find_spec("cyclonedx") is None:
         raise MissingLibraryError(
             "SBOMs require `cyclonedx-python-lib`, which is not installed.\n"
             "What you can do: `pip install 'hatch-lambda[sbom]'`. For `sbom = true` in a build, add "
             '`"hatch-lambda[sbom]"` to `requires` in `[build-system]`.'
-        ) from None
+        )

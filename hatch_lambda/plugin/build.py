@@ -28,9 +28,8 @@ from hatch_lambda.config.settings import (
     TARGET_TABLE,
     ProjectSettings,
     Settings,
-    load_project,
-    missing_table_message,
 )
+from hatch_lambda.config.tables import load_project, missing_table_message
 from hatch_lambda.config.validators import listed
 from hatch_lambda.plugin import HOOK, made_zips, project_wheel, selection, unused_patterns
 from hatch_lambda.plugin.archive import write
@@ -110,6 +109,9 @@ class Build:
     def requests(self) -> Requests:
         """The bundles that the versions of the target need."""
         return Requests(self.builder, self.settings, self._common, self._id)
+
+    def default_build_data(self) -> dict[str, Any]:
+        return project_wheel.ProjectWheelBuilder.of(self.builder, {}).get_default_build_data()
 
     def check(self, versions: list[str]) -> None:
         """Find what would stop the build later, or in Hatch with a traceback. Raises `LambdaBuildError`."""

@@ -85,9 +85,7 @@ class LambdaBuilder(BuilderInterface[LambdaBuilderConfig, PluginManager]):
 
     def get_default_build_data(self) -> dict[str, Any]:
         """Those of a wheel, which hooks may have been written for; its builder takes them over."""
-        from hatch_lambda.plugin.project_wheel import ProjectWheelBuilder
-
-        return ProjectWheelBuilder.of(self, {}).get_default_build_data()
+        return self.current.default_build_data()
 
     def build_zip(self, directory: str, **build_data: Any) -> str:
         return self.current.build_zip(directory, build_data)

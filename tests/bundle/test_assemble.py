@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.bundle.assemble import FILES_NAME, FileList, assemble
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.wheels.store import Store
 from tests.support.packages import make_wheel
 

@@ -22,7 +22,7 @@ from hatch_lambda.bundle.bytecode import compile_bundle, compile_modules
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.config.request import LAYER_ROOT, TASK_ROOT
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import Store, StoredWheel
 from hatch_lambda.zip import writer
@@ -490,7 +490,7 @@ class TestWhatIsKept:
             from pathlib import Path
             from hatch_lambda.bundle.bytecode import compile_bundle
             from hatch_lambda.wheels.layout import lay_out
-            from hatch_lambda.config.settings import load
+            from hatch_lambda.config.tables import load
             from hatch_lambda.wheels.store import Store, StoredWheel
             settings = load({{"runtime": "python{RUNNING}"}}, Path({str(tmp_path)!r}), environ={{}})
             wheel = StoredWheel(*{tuple(wheel[:-1])!r}, Path({str(wheel.path)!r}))

@@ -15,7 +15,7 @@ from hatch_lambda.bundle.bytecode import compile_bundle
 from hatch_lambda.common.target import RUNTIMES
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.wheels.store import user_store
 from hatch_lambda.zip import writer
 

@@ -15,7 +15,7 @@ import pytest
 from hatch_lambda.bundle.bytecode import compile_bundle
 from hatch_lambda.bundle.bytecode.source_readers import reads_sources
 from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.members import FILE_MODE, BundleFile, Generated
 from hatch_lambda.wheels.store import Store

@@ -11,7 +11,7 @@ import pytest
 from hatch_lambda.bundle import strip
 from hatch_lambda.bundle.assemble import assemble
 from hatch_lambda.bundle.strip import with_stripped
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.wheels.record import hash_of
 from hatch_lambda.wheels.store import Store
 from hatch_lambda.zip import writer

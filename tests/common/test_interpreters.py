@@ -10,7 +10,7 @@ import pytest
 
 from hatch_lambda.common.errors import ConfigurationError
 from hatch_lambda.common.interpreters import Interpreter, interpreter_to_build_with
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from tests.support.lambda_runtime import pythons_at_hand
 
 if TYPE_CHECKING:

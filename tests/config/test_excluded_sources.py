@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.common.errors import ConfigurationError
-from hatch_lambda.config.settings import load_project
+from hatch_lambda.config.tables import load_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,10 +20,8 @@ from hatch_lambda.config.settings import (
     TARGET_TABLE,
     Settings,
     ZipSettings,
-    load,
-    load_project,
-    missing_table_message,
 )
+from hatch_lambda.config.tables import load, load_project, missing_table_message
 from hatch_lambda.plugin.project_wheel import HATCH_KEYS
 from tests.config.test_settings_effects import SAMPLES
 

@@ -21,8 +21,8 @@ from hatch_lambda.config.settings import (
     ProjectSettings,
     Settings,
     ZipSettings,
-    load_project,
 )
+from hatch_lambda.config.tables import load_project
 from hatch_lambda.resolve.fingerprint import fingerprint
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from hatch_lambda.common.toml import tomllib
-from hatch_lambda.config.settings import load_project
+from hatch_lambda.config.tables import load_project
 from hatch_lambda.plugin.project_wheel import HATCH_KEYS
 from tests.support.packages import make_wheel
 from tests.support.pages import blocks, text_of

@@ -10,7 +10,7 @@ import pytest
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.toml import tomllib
-from hatch_lambda.config.settings import load_project
+from hatch_lambda.config.tables import load_project
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.plugin.project_wheel import HATCH_KEYS, ProjectWheelBuilder, check_selection
 from tests.support.elf import make_elf

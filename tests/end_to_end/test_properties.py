@@ -24,7 +24,8 @@ from hatch_lambda.common.errors import BrokenWheelError, ConfigurationError, Lam
 from hatch_lambda.common.hashing import sha256_of
 from hatch_lambda.common.redact import redact
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target, all_targets
-from hatch_lambda.config.settings import FIELDS, HOOK_TABLE, load
+from hatch_lambda.config.settings import FIELDS, HOOK_TABLE
+from hatch_lambda.config.tables import load
 from hatch_lambda.resolve.fingerprint import fingerprint
 from hatch_lambda.wheels.check import check_wheel
 from hatch_lambda.wheels.compatibility import judge, wheel_tags

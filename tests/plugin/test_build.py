@@ -15,7 +15,7 @@ from hatchling.builders.wheel import WheelBuilder
 from hatch_lambda.bundle.bytecode import compile_bundle
 from hatch_lambda.bundle.bytecode.paths import bytecode_path
 from hatch_lambda.common.target import RUNTIMES
-from hatch_lambda.config.settings import load, load_project
+from hatch_lambda.config.tables import load, load_project
 from hatch_lambda.inspect import fitness
 from hatch_lambda.inspect.contents import read
 from hatch_lambda.plugin import build as build_module

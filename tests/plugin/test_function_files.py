@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import pytest
 
 from hatch_lambda.common.errors import ConfigurationError
-from hatch_lambda.config.settings import load_project
+from hatch_lambda.config.tables import load_project
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.plugin.project_wheel import ProjectWheelBuilder, shared_libraries
 from tests.support.projects import DIST_INFO, HOOK, NewProject, Project

@@ -13,7 +13,7 @@ import pytest
 
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.ui import Reporter, SilentUI
-from hatch_lambda.config.settings import load_project
+from hatch_lambda.config.tables import load_project
 from hatch_lambda.plugin.builder import LambdaBuilder
 from hatch_lambda.resolve.layers import Layer, without_layers
 from hatch_lambda.wheels.store import StoredWheel

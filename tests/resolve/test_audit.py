@@ -8,7 +8,7 @@ import pytest
 
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.resolve.audit import audit
 from hatch_lambda.wheels.loadable import UnfitMachineCodeError
 from hatch_lambda.wheels.store import Store

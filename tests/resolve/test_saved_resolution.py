@@ -130,7 +130,7 @@ class TestResolveOnce:
         script = (
             "import sys, pathlib\n"
             "from hatch_lambda.resolve.fingerprint import fingerprint\n"
-            "from hatch_lambda.config.settings import load\n"
+            "from hatch_lambda.config.tables import load\n"
             "table = {'runtime': 'python3.13', 'compatible': ['a', 'b', 'c', 'd', 'e', 'f']}\n"
             "print(fingerprint(load(table, pathlib.Path(sys.argv[1])), ['foo']))\n"
         )

@@ -16,6 +16,7 @@ import psutil
 from tests.support.packages import source_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.projects import Project
@@ -50,23 +51,37 @@ class BusyBuild:
         return self.process.wait(30), self.shown.read_text(encoding="utf-8")
 
 
-def start_busy_build(project: Project, tmp_path: Path) -> BusyBuild:
-    busy, shown = tmp_path / "busy", tmp_path / "shown"
+def start_build(
+    project: Project, shown: Path, is_begun: Callable[[int], object], **variables: str
+) -> subprocess.Popen[bytes]:
+    """A build in a session of its own, once something has begun. `is_begun`: is asked with the build's process."""
     with shown.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "hatchling", "build", "-t", "lambda"],
             cwd=project.root,
-            env={**os.environ, "BUSY": str(busy), "HATCH_LAMBDA_PYTHON": sys.executable},
+            env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     deadline = time.monotonic() + 60
-    while not (busy.exists() and busy.read_text(encoding="utf-8")):
+    while not is_begun(process.pid):
         assert process.poll() is None, shown.read_text(encoding="utf-8")
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.02)
+    return process
+
+
+def start_busy_build(project: Project, tmp_path: Path) -> BusyBuild:
+    busy, shown = tmp_path / "busy", tmp_path / "shown"
+    process = start_build(
+        project,
+        shown,
+        lambda _pid: busy.exists() and busy.read_text(encoding="utf-8"),
+        BUSY=str(busy),
+        HATCH_LAMBDA_PYTHON=sys.executable,
+    )
     return BusyBuild(process, int(busy.read_text(encoding="utf-8")), shown)
 
 

@@ -17,7 +17,7 @@ from packaging.utils import parse_wheel_filename
 from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.resolve.closure import Closure, Distribution, Wheel
 from hatch_lambda.wheels.compatibility import Verdict
 from tests.support.packages import make_wheel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hatch_lambda.bundle.bytecode import Bytecode, compile_bundle
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.store import UNUSED_FOR, Store, StoredWheel, WantedWheel
 from tests.support.packages import make_wheel

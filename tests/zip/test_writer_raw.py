@@ -17,7 +17,7 @@ from hatch_lambda.bundle import unpack as unpack_stage
 from hatch_lambda.bundle.assemble import assemble
 from hatch_lambda.bundle.files import union
 from hatch_lambda.common.target import ARCHITECTURES, RUNTIMES, Target
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.wheels.layout import lay_out
 from hatch_lambda.wheels.members import BundleFile, Generated
 from hatch_lambda.wheels.store import Store

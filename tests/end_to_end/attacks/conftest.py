@@ -10,7 +10,7 @@ import pytest
 from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.resolve.audit import check_closure
 from tests.support.attacks import make_forging_sdist
 from tests.support.packages import make_wheel

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import pytest
 
 from hatch_lambda.resolve.cross.zig import installed_zig
 from tests.resolve.cross.test_cross_builds import MACHINES, OTHER
-from tests.support.busy_builds import has_ended
+from tests.support.busy_builds import has_ended, start_build
 from tests.support.native_sdists import SETUP, make_native_sdist, native_files, wheel_of_installed
 from tests.support.projects import Project
 from tests.support.situation import HERE
@@ -71,20 +70,8 @@ def test_an_interrupt_ends_the_compiler_and_leaves_nothing(
     project = project_with(source=ENDLESS, setup=FIFO + SETUP)
     before = project.put_former_zip()
     shown = tmp_path / "shown"
-    with shown.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hatchling", "build", "-t", "lambda"],
-            cwd=project.root,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + 60
-    while not (compilers := compilers_below(process.pid)):
-        assert process.poll() is None, shown.read_text(encoding="utf-8")
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    process = start_build(project, shown, compilers_below)
+    compilers = compilers_below(process.pid)
     os.killpg(process.pid, number)
 
     assert process.wait(30) == 130  # as for an interrupt from the keyboard

@@ -8,7 +8,7 @@ import pytest
 
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.resolve.finder import client
 from hatch_lambda.resolve.finder.find import find
 from hatch_lambda.resolve.job import Job

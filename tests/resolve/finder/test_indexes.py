@@ -17,7 +17,7 @@ from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config import pip_configuration
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.resolve.finder import LeftToPip, indexes
 from hatch_lambda.resolve.finder.indexes import Indexes, wanted
 from hatch_lambda.resolve.finder.needs import Needs

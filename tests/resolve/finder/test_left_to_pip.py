@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.resolve.finder import IndexFault, LeftToPip
 from tests.support import faulty_index as faults
+from tests.support.busy_builds import start_build
 from tests.support.faulty_index import CERTIFICATE, FaultyIndex
 from tests.support.packages import make_wheel, metadata
 from tests.support.situation import request_for
@@ -183,26 +183,14 @@ def test_a_build_that_is_interrupted_ends_at_once_and_leaves_nothing(  # noqa: P
     faulty.faults[where] = fault
     project = new_project(project='dependencies = ["foo"]')
     before = project.put_former_zip()
-    with (tmp_path / "shown").open("w+b") as shown:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hatchling", "build", "-t", "lambda"],
-            cwd=project.root,
-            stdin=subprocess.DEVNULL,
-            stdout=shown,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 60
-        while not any(path.endswith(where) for path in faulty.paths()):
-            assert process.poll() is None, shown.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        time.sleep(0.2)
-        interrupted = time.monotonic()
-        os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(30) == 130
-        took = time.monotonic() - interrupted
-    text = (tmp_path / "shown").read_text(encoding="utf-8")
+    shown = tmp_path / "shown"
+    process = start_build(project, shown, lambda _pid: any(path.endswith(where) for path in faulty.paths()))
+    time.sleep(0.2)
+    interrupted = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(30) == 130
+    took = time.monotonic() - interrupted
+    text = shown.read_text(encoding="utf-8")
     assert text.splitlines()[-1].startswith("Interrupted")
     project.assert_clean_failure(text, before)
     assert took < 2

@@ -14,7 +14,7 @@ import pytest
 from hatch_lambda import pipeline
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.resolve.lock.read import LockFileError
 from tests.support.example_project import EXAMPLE, NOT_SOURCES
 from tests.support.locks import HERE, LOCK, distributions

@@ -12,7 +12,7 @@ from hatch_lambda import pipeline
 from hatch_lambda.common.toml import tomllib
 from hatch_lambda.common.ui import Reporter, SilentUI
 from hatch_lambda.config.request import Request
-from hatch_lambda.config.settings import load
+from hatch_lambda.config.tables import load
 from hatch_lambda.resolve.closure import SourceTree
 from hatch_lambda.resolve.job import Job
 from hatch_lambda.resolve.lock.read import LockFileError
