@@ -662,6 +662,15 @@ class TestFunctions:
         assert taken("api") == ["orders/api/app.py", "orders/models.py", "orders-1.0.dist-info/METADATA"]
         assert taken("all") == taken("function") == paths
 
+    def test_a_pattern_takes_back_files_not_directories(self, project_root: Path) -> None:
+        functions = {"files": {"include": ["*", "!/web/**"]}, "directory": {"include": ["*", "!/web/"]}}
+        of_versions = load_project(
+            {"runtime": "python3.13", "functions": functions}, {}, project_root, environ={}
+        ).versions
+
+        assert of_versions["files"].is_not_its_own("web/app.py")
+        assert not of_versions["directory"].is_not_its_own("web/app.py")
+
     def test_the_environment_wins_over_functions_too(self, project_root: Path) -> None:
         table = {"runtime": "python3.13", "functions": {"api": {"architecture": "x86_64"}}}
 
