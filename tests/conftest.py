@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -30,7 +32,6 @@ from tests.support.skips import pytest_runtest_makereport  # noqa: F401 - a hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from hatch_lambda.bundle.files import Bundle
     from tests.support.example_project import BuiltExample
@@ -215,6 +216,19 @@ def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes
         monkeypatch.delenv("CC", raising=False)
 
     return install
+
+
+@pytest.fixture
+def no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are found as before, except compilers."""
+    folder = _folder(tmp_path / "no-compiler")
+    is_compiler = re.compile(r"(.*-)?(cc|gcc|g\+\+|c\+\+|clang|clang\+\+|c89|c99|tcc|zig)(-[\d.]+)?")
+    for path in filter(None, os.environ["PATH"].split(os.pathsep)):
+        for program in Path(path).iterdir() if Path(path).is_dir() else ():
+            if not is_compiler.fullmatch(program.name) and not (folder / program.name).is_symlink():
+                (folder / program.name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv("CC", raising=False)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hatch_lambda.common.ui import shortened
 from hatch_lambda.config.lock_tools import LOCK_TOOLS
 from hatch_lambda.resolve.allow import could_be_allowed
 from hatch_lambda.resolve.closure import MissingDependency, MissingDependencyError
-from hatch_lambda.resolve.cross.remedies import cross_remedies
+from hatch_lambda.resolve.cross.remedies import cross_remedies, how_to_make_metadata
 from hatch_lambda.resolve.curated import BINARY_SIBLINGS, SIBLINGS_WITH_OTHER_MODULES
 from hatch_lambda.resolve.graph import chains_in
 from hatch_lambda.wheels.compatibility import compressed_tags, fits, wheel_tags
@@ -182,10 +182,10 @@ def _fits(file: IndexFile, target: Target) -> bool:
 
 
 def failed_metadata_message(
-    name: NormalizedName, offers: tuple[IndexFile, ...], target: Target, interpreter: Interpreter, *, requested: bool
+    name: NormalizedName, offers: tuple[IndexFile, ...], job: Job, interpreter: Interpreter, *, requested: bool
 ) -> str:
     """What to do about an sdist whose metadata could not be made in stage 1. `requested`: by the project itself."""
-    runtime = target.runtime
+    target, runtime = job.target, job.target.runtime
     lines = [f"pip could not make the metadata of {name} from its sources."]
     if interpreter.python != runtime.python:
         there = runtime.full_version
@@ -194,6 +194,8 @@ def failed_metadata_message(
     if interpreter.python != runtime.python:
         minor = ".".join(map(str, runtime.python))
         lines.append(f"- run the build with Python {minor}, or install it, and it is used for sdists")
+    if remedy := how_to_make_metadata(job):
+        lines.append(f"- {remedy}")
     if fitting := _versions_that_fit(offers, target):
         lines.append(f"- use a version that has a compatible wheel: `{name}=={fitting[-1]}`")
     if requested and (sibling := BINARY_SIBLINGS.get(name)):

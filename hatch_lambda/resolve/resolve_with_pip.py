@@ -140,9 +140,7 @@ def _explanations(job: Job, answer: PipAnswer, output: str, words: str) -> Itera
             name, is_requested = canonicalize_name(match[1] or match[2]), "(from -r " in at_work[0]
             if by := re.search(r"\(from (.+?)->-r ", at_work[0]):
                 yield f"Required by: {' -> '.join((job.request.subject, *reversed(by[1].split('->')), name))}"
-            yield failed_metadata_message(
-                name, offers.get(name, ()), target, answer.interpreter, requested=is_requested
-            )
+            yield failed_metadata_message(name, offers.get(name, ()), job, answer.interpreter, requested=is_requested)
     yield from _missing(job, words)
     if "surrogates not allowed" in words:
         yield (

@@ -65,8 +65,10 @@ def command(tool: str, arguments: list[str], configuration: dict[str, str]) -> l
         kept = [*_kept(arguments, configuration)]
         # Without an optimization level, Zig makes a debug build, with checks that need its own runtime library.
         level = [] if any(argument.startswith("-O") for argument in kept) else ["-O2"]
+        # Where a build names those of this machine's Python, which are dropped, or none.
+        headers = ["-idirafter", configuration["headers"]] if "headers" in configuration else []
         prefix_maps = _prefix_maps(kept, configuration)
-        return [zig, tool, "-target", configuration["target"], *level, *kept, *_ALWAYS, *prefix_maps]
+        return [zig, tool, "-target", configuration["target"], *level, *kept, *headers, *_ALWAYS, *prefix_maps]
     if tool in ARCHIVERS:
         return [zig, tool, *arguments]
     if tool in DONE_ALREADY:

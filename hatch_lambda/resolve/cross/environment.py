@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hatch_lambda.resolve.cross.zig import Zig
 
 MESON_FILE = "cross.ini"
+_C, _CXX = ("cc", "gcc", "clang"), ("c++", "g++", "clang++")
 _FLAGS = "-O2 -fPIC -DNDEBUG -fwrapv -Wall"
 
 # By these, builds would find libraries of this machine, or compilers that are not there.
@@ -54,8 +55,8 @@ class Tools:
         """`include`: of the target's Python. `temporary`: where pip builds."""
         prefix = f"{target.architecture.machine}-linux-gnu-"
         names = {
-            **{name: "cc" for start in ("", prefix) for name in (f"{start}cc", f"{start}gcc", f"{start}clang")},
-            **{name: "c++" for start in ("", prefix) for name in (f"{start}c++", f"{start}g++", f"{start}clang++")},
+            **{f"{start}{name}": "cc" for start in ("", prefix) for name in _C},
+            **{f"{start}{name}": "c++" for start in ("", prefix) for name in _CXX},
             **{f"{start}{name}": name for start in ("", prefix) for name in ("ar", "ranlib", "strip", "objcopy")},
             **{name: name for name in _CONFIGURATION_PROGRAMS},
         }
@@ -63,16 +64,24 @@ class Tools:
         return cls(scratch).with_scripts(names, facts)
 
     @classmethod
-    def for_this_machine(cls, target: str, zig: str, include: Path, scratch: Path, temporary: Path) -> Tools:
-        """`target`: as Zig names this machine. `include`: of the running Python; serves where a build names none."""
-        names = {**dict.fromkeys(("cc", "gcc", "clang"), "cc"), **dict.fromkeys(("c++", "g++", "clang++"), "c++")}
-        names |= {name: name for name in ("ar", "ranlib")}
+    def for_this_machine(cls, zig: str, include: Path, scratch: Path, temporary: Path) -> Tools:
+        """`include`: of the Python that runs the backend, instead of any that it names."""
+        machine = platform.machine()
+        _, glibc = platform.libc_ver()
+        # Debian's Python names its compiler with the prefix.
+        names = {
+            f"{start}{name}": tool
+            for start in ("", f"{machine}-linux-gnu-")
+            for tool, synonyms in {"cc": _C, "c++": _CXX, "ar": ("ar", "gcc-ar"), "ranlib": ("ranlib",)}.items()
+            for name in synonyms
+        }
+        target = f"{machine}-linux-gnu.{glibc}" if glibc else f"{machine}-linux-musl"
         facts = {"zig": zig, "target": target, "include": str(include), "temporary": str(temporary)}
         return cls(scratch).with_scripts(names, {**facts, "headers": str(include)})
 
     def with_scripts(self, names: Mapping[str, str], facts: Mapping[str, str]) -> Tools:
         """Write a script for each name. `facts`: what `compiler` reads."""
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         path = self.scratch / "compiler.json"
         path.write_text(json.dumps({**facts, "log": str(self.log)}), encoding="utf-8")
         for name, tool in names.items():

@@ -6,7 +6,7 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from hatch_lambda.resolve.cross.zig import host_may_serve, installed_zig
+from hatch_lambda.resolve.cross.zig import host_may_serve, installed_zig, lacks_compiler
 from hatch_lambda.resolve.source_files import names_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,15 @@ _NO_HELP = "the cross compiler (`hatch-lambda[cross]`) would not help"
 def how_to_compile(found: Distribution, job: Job) -> str | None:
     """How a distribution that became pure Python would get its extension modules, if that is known."""
     return next((remedy for remedy in cross_remedies(found, job) if not remedy.startswith(_NO_HELP)), None)
+
+
+def how_to_make_metadata(job: Job) -> str | None:
+    """What helps if a backend looked for a compiler when it was asked for metadata, and this machine has none."""
+    if not lacks_compiler():
+        return None
+    if not installed_zig():
+        return "if it needs a compiler, install one, or `hatch-lambda[cross]` (in `build-system.requires`)"
+    return None if job.settings.cross else "if it needs a compiler, let Zig be one: remove `cross = false`"
 
 
 def cross_remedies(found: Distribution, job: Job) -> Iterator[str]:

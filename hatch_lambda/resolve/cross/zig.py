@@ -39,5 +39,14 @@ def host_may_serve(target: Target, python: tuple[int, int]) -> bool:
         and platform.machine() == target.architecture.machine
         and platform.libc_ver()[0] == "glibc"
         and python == target.runtime.python
-        and bool(os.environ.get("CC") or any(map(shutil.which, ("cc", "gcc", "clang"))))
+        and _has_compiler()
     )
+
+
+def lacks_compiler() -> bool:
+    """Whether Zig may stand in for this machine's own C compiler, since there is none."""
+    return sys.platform == "linux" and not _has_compiler()
+
+
+def _has_compiler() -> bool:
+    return bool(os.environ.get("CC") or any(map(shutil.which, ("cc", "gcc", "clang"))))

@@ -18,6 +18,7 @@ from hatch_lambda.common.errors import UnsupportedPipError
 from hatch_lambda.common.interpreters import Interpreter
 from hatch_lambda.common.process import Completed, leaving_none, run
 from hatch_lambda.common.source_trees import setuptools_aside
+from hatch_lambda.resolve.cross.for_metadata import with_compiler, zig_for_metadata
 from hatch_lambda.resolve.pip import for_target
 from hatch_lambda.resolve.pip.installed import install_once
 from hatch_lambda.resolve.pip.listener import PROGRESS, Listener
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hatch_lambda.common.target import Target
+    from hatch_lambda.resolve.cross.zig import Zig
     from hatch_lambda.resolve.job import Job
 
 _QUIET_AND_UNATTENDED = ("--disable-pip-version-check", "--no-color", "--no-input")
@@ -59,18 +61,20 @@ def pip_version() -> str:
         ) from None
 
 
-def pip_download(
+def pip_download(  # noqa: PLR0913 - what it is asked, and how
     job: Job,
     destination: Path,
     arguments: Sequence[str],
     *,
     ignore_tags: Iterable[str] = (),
     interpreter: Interpreter | None = None,
+    zig: Zig | None = None,
 ) -> PipAnswer:
     """`pip download` as the target would run it. The arguments travel in a file, as they may contain credentials.
 
-    `interpreter`: which runs pip; by default the job's, or the running one. If a backend fails with that, pip is run
-    again with the one that is to build the wheel.
+    `interpreter`: which runs pip; by default the job's, or the running one. `zig`: is the compiler, where this machine
+    has none. If a backend fails, pip is run again: with Zig, if it is needed and there, and then with the interpreter
+    that is to build the wheel.
     """
     version, target = pip_version(), job.target
     folder = Path(tempfile.mkdtemp(prefix="pip-", dir=job.scratch))
@@ -89,14 +93,19 @@ def pip_download(
         encoding="utf-8",
     )
     interpreter = interpreter or job.resolver
-    command = [str(interpreter.path if interpreter else sys.executable), str(for_target.PROGRAM), str(request)]
+    running = interpreter or Interpreter(Path(sys.executable), sys.version_info[:2])
+    command = [str(running.path), str(for_target.PROGRAM), str(request)]
     if interpreter:  # which need not have pip
         command.append(str(_folder_of_pip(job, interpreter.python)))
+    environment = {**pip_environment(job), **setuptools_aside(_temporary_folder(job))}
+    if zig:
+        cache = user_store(job.settings.fallback_store).compiler(zig.version)
+        environment = with_compiler(environment, zig, running, cache, folder / "compiler")
     with leaving_none(_mark(job)):
         completed = run(
             command,
             directory=job.settings.root,
-            environment={**pip_environment(job), **setuptools_aside(_temporary_folder(job))},
+            environment=environment,
             on_line=Listener(job.reporter).hear,
             is_passing=PROGRESS.fullmatch,
         )
@@ -107,15 +116,21 @@ def pip_download(
             "and please report this one."
         )
     findings = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
-    answer = PipAnswer(completed, findings, interpreter or Interpreter(Path(sys.executable), sys.version_info[:2]))
+    answer = PipAnswer(completed, findings, running)
     # The latter also if there are no build requirements for this Python.
     is_failed_build = has_failed_backend(completed.output) or "ERROR: Failed to build " in completed.output
-    if answer.succeeded or not is_failed_build or interpreter or job.interpreter.python == answer.interpreter.python:
+    if answer.succeeded or not is_failed_build:
+        return answer
+    if not zig and job.settings.cross and (zig := zig_for_metadata(running)):
+        job.reporter.line(f"  An sdist cannot be prepared without a compiler; retrying with zig {zig.version}")
+        return pip_download(job, destination, arguments, ignore_tags=ignore_tags, interpreter=interpreter, zig=zig)
+    if interpreter or job.interpreter.python == running.python:
         return answer
     other = job.interpreter
-    job.reporter.line(f"  An sdist cannot be prepared with {answer.interpreter}; retrying with {other}")
+    job.reporter.line(f"  An sdist cannot be prepared with {running}; retrying with {other}")
+    zig = zig and zig_for_metadata(other)
     with contextlib.suppress(UnsupportedPipError):
-        again = pip_download(job, destination, arguments, ignore_tags=ignore_tags, interpreter=other)
+        again = pip_download(job, destination, arguments, ignore_tags=ignore_tags, interpreter=other, zig=zig)
         return again if again.findings else answer  # none if pip does not support that Python
     return answer
 

@@ -102,18 +102,10 @@ BACKENDS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-# Stage 1 has the metadata made by this machine's compilers.
-NEEDS_A_COMPILER = {"meson-python", "hatchling with a hook"}
-
-
-def _skip_without_a_compiler(backend: str) -> None:
-    if backend in NEEDS_A_COMPILER and not shutil.which("cc"):
-        pytest.skip("no C compiler at hand")
-
-
+@pytest.mark.usefixtures("no_compiler")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_backend(backend: str, tmp_path: Path, bundle_of: BundleOf) -> None:
-    _skip_without_a_compiler(backend)
+    """Also those that compile when they are asked for metadata."""
     files = {name: text for name, text in BACKENDS[backend].items() if name != "setup.py" or "setuptools" in backend}
     sdist = make_native_sdist(tmp_path / "sdists", "wrapt", files)
 
@@ -131,7 +123,6 @@ def test_a_backend(backend: str, tmp_path: Path, bundle_of: BundleOf) -> None:
 @pytest.mark.parametrize("backend", ["hatchling with a hook", "setuptools with Cython"])
 def test_a_backend_of_another_python_than_the_runtime_s(backend: str, tmp_path: Path, bundle_of: BundleOf) -> None:
     """The tags, too, are those of the runtime."""
-    _skip_without_a_compiler(backend)
     runtime = next(name for name in reversed(RUNTIMES) if name != HERE)
     sdist = make_native_sdist(tmp_path / "sdists", "wrapt", BACKENDS[backend])
 
