@@ -178,7 +178,9 @@ def _general(target: Target, tools: Tools, cache: Path) -> dict[str, str]:
 
 def _for_cargo(target: Target, tools: Tools, interpreter: Path) -> dict[str, str]:
     """For maturin and setuptools-rust. Build scripts and macros are still compiled and linked for this machine."""
-    triple, python = f"{target.architecture.machine}-unknown-linux-gnu", "{}.{}".format(*target.runtime.python)
+    triple, runtime = f"{target.architecture.machine}-unknown-linux-gnu", target.runtime.name
+    # maturin takes the version of Python from the name, where it finds no such interpreter or may not ask it.
+    python = interpreter.with_name(runtime)
     here = f"{platform.machine()}-unknown-linux-gnu"
     variables = {"MATURIN_NO_INSTALL_RUST": "1"}
     if sys.platform == "linux" and (own := shutil.which("cc")):
@@ -192,9 +194,9 @@ def _for_cargo(target: Target, tools: Tools, interpreter: Path) -> dict[str, str
         f"CARGO_TARGET_{underlined.upper()}_LINKER": tools["cc"],
         **{f"{name}_{underlined}": tools[tool] for name, tool in (("CC", "cc"), ("CXX", "c++"), ("AR", "ar"))},
         "PYO3_CROSS": "1",
-        "PYO3_CROSS_PYTHON_VERSION": python,
+        "PYO3_CROSS_PYTHON_VERSION": runtime.removeprefix("python"),
         "PYO3_CROSS_PYTHON_IMPLEMENTATION": "CPython",
-        "MATURIN_PEP517_ARGS": f"--target {triple} --compatibility linux --interpreter {interpreter}",
+        "MATURIN_PEP517_ARGS": f"--target {triple} --compatibility linux --interpreter {python}",
     }
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     BundleOf = Callable[..., Bundle]
 
-OTHER, MACHINE = ("arm64", "aarch64") if platform.machine() == "x86_64" else ("x86_64", "x86_64")
+THIS, OTHER, MACHINE = (
+    ("x86_64", "arm64", "aarch64") if platform.machine() == "x86_64" else ("arm64", "x86_64", "x86_64")
+)
 
 pytestmark = [
     pytest.mark.index,
@@ -156,6 +158,27 @@ def test_maturin(tmp_path: Path, bundle_of: BundleOf) -> None:
         bundle_of(f"wrapt @ {sdist.as_uri()}", runtime=HERE, architecture=OTHER)
     (missing,) = caught.value.missing
     assert f"install Rust's standard library for the target: `rustup target add {triple}`" in missing.remedies
+
+
+# A crate of this name makes maturin ask for a Python, as the real one does.
+PYO3 = {
+    "pyo3/Cargo.toml": '[package]\nname = "pyo3"\nversion = "0.26.0"\n\n[features]\nextension-module = []\n',
+    "pyo3/src/lib.rs": "",
+    "Cargo.toml": RUST["Cargo.toml"]
+    + '\n[dependencies]\npyo3 = { path = "pyo3", version = "0.26.0", features = ["extension-module"] }\n',
+}
+
+
+@pytest.mark.skipif(not shutil.which("cargo"), reason="no cargo at hand")
+def test_maturin_with_another_python_than_the_runtime_s(tmp_path: Path, bundle_of: BundleOf) -> None:
+    """For this machine's processor, for which cargo has Rust's standard library."""
+    runtime = next(name for name in reversed(RUNTIMES) if name != HERE)
+    sdist = make_native_sdist(tmp_path / "sdists", "wrapt", {**RUST, **PYO3})
+
+    bundle = bundle_of(f"wrapt @ {sdist.as_uri()}", runtime=runtime, architecture=THIS)
+
+    suffix = f".{RUNTIMES[runtime].cache_tag}-{platform.machine()}-linux-gnu.so"
+    assert [path.name for path in bundle.directory.rglob("*.so")] == [f"wrapt{suffix}"]
 
 
 def test_openmp(tmp_path: Path, bundle_of: BundleOf) -> None:
