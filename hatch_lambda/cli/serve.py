@@ -178,9 +178,10 @@ def _reload(what: Served, functions: Functions, changed: Sequence[Path]) -> None
         _echo(f"Error: {problem}")
     if update.errors:
         _echo(f"Changed: {shown}{more}; not reloaded where there are errors: the former code keeps answering.")
-    for names, what_was_done in ((update.replaced, "reloaded"), (update.removed, "not served any more:")):
-        if names:
-            _echo(f"Changed: {shown}{more}; {what_was_done} {', '.join(names)} in {seconds:.2f} s")
+    if update.replaced:
+        _echo(f"Changed: {shown}{more}; reloaded {', '.join(update.replaced)} in {seconds:.2f} s")
+    if update.removed:
+        _echo(f"Changed: {shown}{more}; no longer served: {', '.join(update.removed)}")
 
 
 def _echo(line: str) -> None:

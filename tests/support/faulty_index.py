@@ -159,8 +159,11 @@ class FaultyIndex:
                 index.connections.add(self.connection)
 
             def finish(self) -> None:
-                super().finish()
-                index.connections.discard(self.connection)
+                try:
+                    super().finish()
+                finally:  # it stops where a client that has gone does not get what is left to write
+                    self.rfile.close()
+                    index.connections.discard(self.connection)
 
             def do_GET(self) -> None:
                 index.requests.append((self.path, self.headers))

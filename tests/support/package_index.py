@@ -135,6 +135,12 @@ class PackageIndex:
             wbufsize = -1  # sends head and body as one
             disable_nagle_algorithm = True
 
+            def finish(self) -> None:
+                try:
+                    super().finish()
+                finally:  # it stops where a client that has gone does not get what is left to write
+                    self.rfile.close()
+
             def do_GET(self) -> None:
                 answer = find(unquote(self.path))
                 kind, content = answer or ("text/plain", b"")

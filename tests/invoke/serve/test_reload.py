@@ -181,6 +181,21 @@ def test_changed_dependencies_are_resolved_again(edited: Edited) -> None:
     edited.served.said("reloaded api", since=before)
 
 
+def test_a_function_whose_table_goes_and_comes_back(edited: Edited) -> None:
+    pyproject = edited.root.joinpath("pyproject.toml").read_text(encoding="utf-8")
+    table = '[tool.hatch.build.hooks.lambda.functions.Worker]\nhandler = "orders.worker.handler"\n'
+    assert table in pyproject
+
+    before = edited.write("pyproject.toml", pyproject.replace(table, ""))
+    edited.served.said(r"Changed: pyproject\.toml; no longer served: Worker\n", since=before)
+    assert edited.served.request(target="/lambda-url/Worker/").status == 404
+    assert edited.api() == [1, "one"]
+
+    before = edited.write("pyproject.toml", pyproject)
+    edited.served.said(r"Changed: pyproject\.toml; reloaded .*Worker", since=before)
+    assert edited.served.request(target="/lambda-url/Worker/").status == 200
+
+
 def test_what_runs_finishes_with_the_former_code(edited: Edited) -> None:
     flag = edited.root.parent / "flag"
     before = edited.write(

@@ -83,7 +83,8 @@ def _compare(version: str, python: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_same_headers_give_the_same_bytes() -> None:
-    assert archive(dict(reversed(unpacked().items()))) == archive(unpacked())
+    of_one = {name: content for name, content in unpacked().items() if name.startswith("python3.8/")}
+    assert archive(dict(reversed(of_one.items()))) == archive(of_one)
     assert unpacked().keys() - {"LICENSE.txt"} == {name for name in unpacked() if name.startswith("python3.")}
 
 
