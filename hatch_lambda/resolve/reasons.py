@@ -96,6 +96,11 @@ _REASONS: tuple[tuple[re.Pattern[str], str, str | None], ...] = (
         None,
     ),
     (
+        re.compile(r"make(?:\[\d+\])?: \*\*\* \[(?:\S+: )?check(?:-\w+)*\] Error"),
+        "it runs the tests of a library that it has compiled for the target (`make check`)",
+        None,
+    ),
+    (
         re.compile(r"target may not be installed|can't find crate for `(?:core|std)`"),
         "Rust's standard library for the target is not installed",
         "install Rust's standard library for the target: `rustup target add {}`",

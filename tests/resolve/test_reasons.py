@@ -59,6 +59,10 @@ def call(words: str = "", *arguments: str, tool: str = "cc", exit_code: int = 1)
             "OSError: [Errno 8] Exec format error: './gen'",
             "it runs a program that it has compiled for the target",
         ),
+        (
+            "make[1]: *** [Makefile:528: check-recursive] Error 1\nmake: *** [Makefile:831: check] Error 2",
+            "it runs the tests of a library that it has compiled for the target (`make check`)",
+        ),
     ],
 )
 def test_what_no_cross_compiler_can_help(words: str, text: str) -> None:
