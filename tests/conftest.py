@@ -52,6 +52,12 @@ WHOLE = frozenset(
 )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """`-n auto`, of the quick run: one more than there are cores, since many tests wait for a process."""
+    return (os.cpu_count() or 1) + 1 if config.option.numprocesses == "auto" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what builds, and have the slowest begin first, so that no process is left alone with one."""
     for item in items:

@@ -106,6 +106,7 @@ class TestTerraform:
             assert shown.stdout.strip() == first
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_the_templates_for_sam(tmp_path: Path) -> None:
     templates = []
     for page in ("sam", "move-from-sam"):

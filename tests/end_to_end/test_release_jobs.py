@@ -36,9 +36,11 @@ ARCHITECTURES = ("x86_64", "arm64")
 
 
 class TestChecks:
+    @pytest.mark.slow
     def test_the_workflow_is_what_github_accepts(self) -> None:
         check(program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", WORKFLOW)
 
+    @pytest.mark.slow
     def test_the_pipeline_is_what_gitlab_accepts(self) -> None:
         schema = ("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci")
         check(program("check-jsonschema"), *schema, PIPELINE)

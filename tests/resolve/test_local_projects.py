@@ -173,6 +173,7 @@ def test_a_build_sees_the_repository_and_what_lies_next_to_the_project(
     assert modules(bundle) == {"__init__.py", "generated.py", "shared.txt"}
 
 
+@pytest.mark.slow
 def test_it_is_built_once_for_all_functions_of_one_build(
     index: Path, tmp_path: Path, project_root: Path, ui: RecordingUI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
