@@ -242,15 +242,19 @@ def hanging_in_the_middle(exchange: Exchange) -> None:
     exchange.hang()
 
 
-def trickling(exchange: Exchange) -> None:
-    """Send the body in twenty pieces, slowly."""
-    body = exchange.reply.body
-    exchange.send(b"", len(body))
-    step = len(body) // 20 + 1
-    for start in range(0, len(body), step):
-        exchange.stopped.wait(0.02)
-        exchange.handler.wfile.write(body[start : start + step])
-        exchange.handler.wfile.flush()
+def trickling(*, seconds: float = 0.4) -> Fault:
+    """Send the body in twenty pieces or a few less, which takes at least so long."""
+
+    def fault(exchange: Exchange) -> None:
+        body = exchange.reply.body
+        exchange.send(b"", len(body))
+        pieces = range(0, len(body), len(body) // 20 + 1)
+        for start in pieces:
+            exchange.stopped.wait(seconds / len(pieces))
+            exchange.handler.wfile.write(body[start : start + pieces.step])
+            exchange.handler.wfile.flush()
+
+    return fault
 
 
 def body(content: bytes | Callable[[bytes], bytes], **headers: str) -> Fault:

@@ -77,6 +77,7 @@ class Workers:
         while True:
             _urgency, _order, future, task = self._tasks.get()
             if self._client.stopped.is_set():
+                self._wake()  # the next one, which may be one that a task has just started
                 return
             if future.set_running_or_notify_cancel():
                 try:
@@ -94,12 +95,15 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         """Stop. Threads that still wait for a server to accept a connection end after its timeout, without a trace."""
         self._client.stop()
-        for _thread in self._threads:  # wake those that wait for a task
-            self._tasks.put(((0, 0), next(self._order), Future(), str))
+        self._wake()
         deadline = time.monotonic() + _TIME_TO_STOP
         for thread in self._threads:
             thread.join(max(0, deadline - time.monotonic()))
         self._client.close()
+
+    def _wake(self) -> None:
+        """Have a thread that waits for a task see that it is to stop."""
+        self._tasks.put(((0, 0), next(self._order), Future(), str))
 
 
 def _bound_heaps() -> None:

@@ -45,13 +45,20 @@ def plainly_configured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def faulty(folder: Path, plainly_configured: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyIndex]:
-    """The only index that is configured; whoever asks it does not wait long."""
+    """The only index that is configured. It is waited for longer than a busy machine needs; see `impatient`."""
     del plainly_configured
-    monkeypatch.setenv("PIP_TIMEOUT", "0.4")
+    monkeypatch.setenv("PIP_TIMEOUT", "20")
     monkeypatch.setattr(client, "_PAUSES", (0.01, 0.01))
     with FaultyIndex(folder) as served:
         monkeypatch.setenv("PIP_INDEX_URL", served.url)
         yield served
+
+
+@pytest.fixture
+def impatient(faulty: FaultyIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For an index that says nothing: whoever asks it does not wait long."""
+    del faulty
+    monkeypatch.setenv("PIP_TIMEOUT", "0.6")
 
 
 @pytest.fixture

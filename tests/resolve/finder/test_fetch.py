@@ -313,7 +313,7 @@ class TestWheels:
         with FaultyIndex(tmp_path / "other") as second:
             for each in (faulty, second):
                 each.alter(core_metadata=beside)
-                each.faults[WHEEL] = faults.trickling
+                each.faults[WHEEL] = faults.trickling()
             monkeypatch.setenv("PIP_EXTRA_INDEX_URL", second.url)
             found = find_foo()[WHEEL]
             asked = [*faulty.paths(), *second.paths()]

@@ -74,14 +74,12 @@ def test_pip_does_what_the_finder_has_given_up(
         (PAGE, faults.status(500), ["Could not fetch {url}/bar/: ", "500", "try again later"]),
         (PAGE, faults.status(503, Retry_After="3600"), ["Could not fetch {url}/bar/: ", "503", "try again later"]),
         (PAGE, faults.status(403), ["Could not fetch {url}/bar/: 403", "your credentials for it"]),
-        (PAGE, faults.hanging, ["Could not fetch {url}/bar/: ", "within 0.4 seconds", "try again later"]),
         (PAGE, faults.hanging_up(), ["Could not fetch {url}/bar/: ", "try again later"]),
         (PAGE, faults.redirect("?again"), ["Could not fetch {url}/bar/: ", "redirects", "check the index's URL"]),
         (PAGE, faults.body(b"{", Content_Type=faults.JSON), ["bar", "{url}"]),
         (METADATA, faults.status(500), ["bar-1.0-py3-none-any.whl", "500"]),
         (WHEEL, faults.status(500), ["bar-1.0-py3-none-any.whl", "500"]),
         (WHEEL, faults.cut_off(), ["bar-1.0-py3-none-any.whl"]),
-        (WHEEL, faults.hanging_in_the_middle, ["bar-1.0-py3-none-any.whl"]),
         (
             WHEEL,
             faults.body(lambda wheel: wheel[:-1] + b"!"),
@@ -100,6 +98,25 @@ def test_what_pip_cannot_do_either_is_said_with_the_index_the_project_and_a_reme
     for word in words:
         assert word.format(url=faulty.url) in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("where", "fault", "words"),
+    [
+        (PAGE, faults.hanging, ["Could not fetch {url}/bar/: ", "within 0.6 seconds", "try again later"]),
+        (WHEEL, faults.hanging_in_the_middle, ["bar-1.0-py3-none-any.whl"]),
+    ],
+)
+def test_who_pip_waits_for_in_vain_is_named(
+    faulty: FaultyIndex, build: Callable[..., Bundle], where: str, fault: Fault, words: list[str]
+) -> None:
+    faulty.faults[where] = fault
+    with pytest.raises(LambdaBuildError) as caught:
+        build()
+    for word in words:
+        assert word.format(url=faulty.url) in str(caught.value)
 
 
 @pytest.mark.parametrize("stated", [True, False])
@@ -128,6 +145,7 @@ def test_metadata_that_is_not_that_of_the_wheel_stops_the_build(
     assert {wheel.name for wheel in build().wheels} == {"foo", "bar", "baz"}
 
 
+@pytest.mark.usefixtures("impatient")
 def test_nobody_waits_twice_for_a_server_that_hangs(
     faulty: FaultyIndex, build: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,15 +189,9 @@ def test_a_certificate_of_ones_own(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to process groups")
 @pytest.mark.parametrize("fault", [faults.hanging, faults.hanging_in_the_middle, faults.status(503, Retry_After="30")])
 @pytest.mark.parametrize("where", [PAGE, WHEEL])
-def test_a_build_that_is_interrupted_ends_at_once_and_leaves_nothing(  # noqa: PLR0917
-    faulty: FaultyIndex,
-    new_project: NewProject,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    where: str,
-    fault: Fault,
+def test_a_build_that_is_interrupted_ends_at_once_and_leaves_nothing(
+    faulty: FaultyIndex, new_project: NewProject, tmp_path: Path, where: str, fault: Fault
 ) -> None:
-    monkeypatch.setenv("PIP_TIMEOUT", "30")
     faulty.faults[where] = fault
     project = new_project(project='dependencies = ["foo"]')
     before = project.put_former_zip()

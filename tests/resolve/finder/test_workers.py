@@ -96,6 +96,21 @@ class TestWorkers:
         time.sleep(0.1)
         assert len(done) == at_the_end
 
+    def test_a_thread_that_a_task_starts_at_the_end_ends_too(self) -> None:
+        for number in range(60):
+            with Workers(a_client()) as pool:
+
+                def task(pool: Workers = pool) -> None:
+                    pool.submit((0, 0), task)
+                    time.sleep(0.0005)
+                    pool.submit((0, 0), task)
+
+                pool.submit((0, 0), task)
+                time.sleep(number % 10 / 5000)
+            for thread in pool._threads:
+                thread.join(5)
+                assert not thread.is_alive()
+
 
 class TestTheEnd:
     def test_no_connection_stays(self, faulty: FaultyIndex, find_foo: Find) -> None:
@@ -107,13 +122,13 @@ class TestTheEnd:
         assert not faulty.connections
 
     @pytest.mark.parametrize(
-        "fault", [faults.hanging, faults.hanging_in_the_middle, faults.trickling, faults.status(503, Retry_After="20")]
+        "fault",
+        [faults.hanging, faults.hanging_in_the_middle, faults.trickling(), faults.status(503, Retry_After="20")],
     )
     def test_what_is_not_needed_is_not_waited_for(
-        self, faulty: FaultyIndex, folder: Path, find_foo: Find, monkeypatch: pytest.MonkeyPatch, fault: faults.Fault
+        self, faulty: FaultyIndex, folder: Path, find_foo: Find, fault: faults.Fault
     ) -> None:
         """`bar` 2.0, which alone would be the best, and what it requires: its page is never asked for in earnest."""
-        monkeypatch.setenv("PIP_TIMEOUT", "30")
         make_wheel(folder, "bar", "2.0", requires=["baz"])
         make_wheel(folder, "baz", files={"baz.bin": os.urandom(100_000)})
         make_wheel(folder, "other", requires=["bar<2"])
