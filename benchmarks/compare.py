@@ -14,7 +14,8 @@ and timeouts, by `pip config list`), and nothing else of pip's and uv's configur
 Nobody pays for somebody else. Between runs nothing is deleted, only moved aside, since ext4 is slow to make files for
 some minutes after it has lost as many (it passes over the inodes of late); and a run begins when the disk has all of
 the one before. A run of `big` leaves more than a gigabyte; where room gets short, all that was moved aside is deleted
-before the next scene, and five minutes pass, unless the folder is in memory (`--folder /dev/shm`).
+before the next scene, and five minutes pass. In memory (`--folder /dev/shm`) it is deleted at once: memory that was
+never used before costs a virtual machine a fault on its host for each page, and so would be slower with each run.
 """
 
 from __future__ import annotations
@@ -204,14 +205,15 @@ class Bench:
             if path.exists():
                 self._aside.mkdir(exist_ok=True)
                 path.rename(Path(tempfile.mkdtemp(dir=self._aside), path.name))
+        if self._aside.exists() and self.folder.is_relative_to("/dev/shm"):
+            shutil.rmtree(self._aside)
         os.sync()
 
     def _make_room(self) -> None:
         if self._aside.exists() and shutil.disk_usage(self.folder).free < _ROOM:
             shutil.rmtree(self._aside)
             os.sync()
-            if not self.folder.is_relative_to("/dev/shm"):  # in memory there is nothing to wait for
-                time.sleep(300)  # until ext4 takes their inodes again (`recently_deleted` in fs/ext4/ialloc.c)
+            time.sleep(300)  # until ext4 takes their inodes again (`recently_deleted` in fs/ext4/ialloc.c)
 
     def _cache_folder(self, contestant: Contestant, scene: str) -> Path:
         return (

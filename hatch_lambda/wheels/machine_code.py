@@ -100,8 +100,8 @@ def read_machine_code(path: str, file: BinaryIO) -> MachineCode | None:
     return MachineCode(path, found.kind, found.architecture, found.bits) if found else None
 
 
-# Up to this size, content is held in memory; larger content in a temporary file.
-HELD_IN_MEMORY = 64 * 1024 * 1024
+HELD_IN_MEMORY = 8 * 1024 * 1024
+"""Bytes; larger content is read from a temporary file, as fast. Several libraries are read at once, some with 30 MB."""
 
 
 def read_stream(path: str, pieces: Iterable[bytes]) -> MachineCode | None:
