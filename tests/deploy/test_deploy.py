@@ -6,6 +6,8 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.deploy.conftest import shown
 from tests.support.aws import ROLE, Aws, Proxy
 
@@ -24,6 +26,7 @@ def test_the_code_is_updated_once(aws: Aws, shop: Callable[..., Shop], deploy: D
     assert shown(deploy()) == ["function orders: up to date"]
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_if_it_is_up_to_date(
     aws: Aws, between: Proxy, shop: Callable[..., Shop], deploy: Deploy
 ) -> None:
@@ -45,6 +48,7 @@ def test_version_and_alias_follow_the_code(aws: Aws, shop: Callable[..., Shop], 
     assert aws.alias() == "2"
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_would_be_done_and_as_whom(
     aws: Aws, between: Proxy, shop: Callable[..., Shop], deploy: Deploy
 ) -> None:

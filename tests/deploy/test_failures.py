@@ -92,6 +92,7 @@ def test_what_aws_answers_is_told_with_what_to_do(  # noqa: PLR0917 - columns, a
     assert aws.alias() == "1"
 
 
+@pytest.mark.slow
 def test_throttling_is_retried(at_version_1: Proxy, deploy: Deploy) -> None:
     at_version_1.on(CODE, error("TooManyRequestsException", "Rate exceeded", 429, times=1))
     assert shown(deploy()) == ["function orders: code updated, version 2, alias live moved from 1"]
@@ -115,6 +116,7 @@ class TestBuckets:
         project.put()
         return project
 
+    @pytest.mark.slow
     def test_one_that_is_missing(self, large: Shop, deploy: Deploy) -> None:
         del large
         output = deploy(code=1).output
@@ -127,6 +129,7 @@ class TestBuckets:
         output = deploy(code=1).output
         assert "AWS denies `s3:PutObject` on s3://artifacts/" in output
 
+    @pytest.mark.slow
     def test_one_in_another_region(self, large: Shop, aws: Aws, between: Proxy, deploy: Deploy) -> None:
         del large
         aws.client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration=HERE)

@@ -52,6 +52,7 @@ class TestTarget:
         assert "`tool.hatch.publish.lambda.change-target = true`" in output
         assert aws.function() == before
 
+    @pytest.mark.slow
     def test_it_is_changed_with_the_code_if_so_set(
         self, aws: Aws, between: Proxy, shop: Callable[..., Shop], deploy: Deploy
     ) -> None:
@@ -95,6 +96,7 @@ class TestAlias:
         deploy()
         assert shown(deploy(old)) == ["function orders: code updated, version 2, alias live moved from 1"]
 
+    @pytest.mark.slow
     def test_one_that_could_not_be_moved_moves_the_next_time(
         self, aws: Aws, between: Proxy, shop: Callable[..., Shop], deploy: Deploy
     ) -> None:
@@ -121,6 +123,7 @@ class TestAlias:
         assert shown(deploy()) == ["function orders: up to date, version 2, alias live moved from 1"]
         assert aws.function(Qualifier="live")["Timeout"] == 20
 
+    @pytest.mark.slow
     def test_weights_are_told(self, aws: Aws, between: Proxy, shop: Callable[..., Shop], deploy: Deploy) -> None:
         aws.make_function()
         project = shop('alias = "live"')
@@ -148,6 +151,7 @@ class TestSeveral:
         project.put("worker", target="python3.13-arm64")
         assert shown(deploy()) == ["function orders-api: code updated", "function orders-worker: code updated"]
 
+    @pytest.mark.slow
     def test_a_table_of_variants_names_them(self, aws: Aws, shop: Callable[..., Shop], deploy: Deploy) -> None:
         aws.make_function("shop-front")
         project = shop('[tool.hatch.publish.lambda.function]\napi = "shop-front"\n', TWO)
@@ -173,6 +177,7 @@ class TestSeveral:
         assert "2 zips would go to the function orders: orders-1.0-api-python3.13-x86_64.zip, orders-1.0-wo" in output
         assert "`{variant}`" in output
 
+    @pytest.mark.slow
     def test_a_role_creates_them_with_their_own_handlers(
         self, aws: Aws, shop: Callable[..., Shop], deploy: Deploy
     ) -> None:

@@ -69,6 +69,7 @@ def test_the_version_says_what_it_is_for(layered: Shop, aws: Aws, deploy: Deploy
     assert version["Description"] == "orders 1.0"
 
 
+@pytest.mark.slow
 def test_only_other_bytes_make_a_version(layered: Shop, aws: Aws, deploy: Deploy) -> None:
     deploy()
     assert shown(deploy()) == [
@@ -85,6 +86,7 @@ def test_only_other_bytes_make_a_version(layered: Shop, aws: Aws, deploy: Deploy
     assert [version["Version"] for version in aws.layer_versions("orders-common")] == [2, 1]
 
 
+@pytest.mark.slow
 def test_other_layers_of_the_function_stay_where_they_are(layered: Shop, aws: Aws, deploy: Deploy) -> None:
     for name in ("tracing", "orders-common", "fonts"):
         aws.functions.publish_layer_version(LayerName=name, Content={"ZipFile": b"PK\5\6" + bytes(18)})
@@ -115,6 +117,7 @@ def test_a_layer_of_that_name_in_another_account_stays(layered: Shop, aws: Aws, 
     assert "set the layers to orders-common:3, orders-common:(new version)" in told
 
 
+@pytest.mark.slow
 def test_a_function_alone_keeps_its_layers(layered: Shop, aws: Aws, deploy: Deploy) -> None:
     ended = deploy(layered.dist / "orders-1.0-api-python3.13-x86_64.zip")
     assert "was built to be used with common; deploy the zips of these, too" in ended.stderr

@@ -47,6 +47,7 @@ def with_status(times: int, **status: str) -> Callable[[bytes], bytes]:
     return changed
 
 
+@pytest.mark.slow
 def test_the_end_of_the_update_is_waited_for_before_the_version(ready: Proxy, deploy: Deploy) -> None:
     ready.on(CODE, with_status(1, LastUpdateStatus="InProgress"))
     ready.on(CONFIGURATION, with_status(3, LastUpdateStatus="InProgress"))
@@ -70,6 +71,7 @@ def test_a_conflict_with_another_update_is_waited_for(ready: Proxy, deploy: Depl
     assert ended.stderr.count("Waiting for another update of orders to end") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("request_pattern", "rule"),
     [
@@ -106,6 +108,7 @@ def test_an_update_that_fails_moves_no_alias(ready: Proxy, aws: Aws, deploy: Dep
         aws.alias()
 
 
+@pytest.mark.slow
 def test_the_same_code_is_sent_again_after_a_failed_update(ready: Proxy, deploy: Deploy) -> None:
     deploy()
     ready.on(CONFIGURATION, with_status(2, LastUpdateStatus="Failed"))

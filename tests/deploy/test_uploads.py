@@ -38,6 +38,7 @@ def test_it_is_put_under_its_own_hash(large: Callable[[str], Shop], aws: Aws, de
     assert (prefix, len(digest), name) == ("lambda", 32, "orders-1.0-python3.13-x86_64.zip")
 
 
+@pytest.mark.slow
 def test_the_hash_of_the_code_is_compared_as_without_a_bucket(
     large: Callable[[str], Shop], between: Proxy, deploy: Deploy
 ) -> None:
@@ -59,6 +60,7 @@ def test_what_is_in_the_bucket_is_not_uploaded_again(
     assert [asked.split("/")[0] for asked in between.asked if "artifacts" in asked] == ["HEAD "]
 
 
+@pytest.mark.slow
 def test_without_a_bucket_nothing_is_begun(large: Callable[[str], Shop], between: Proxy, deploy: Deploy) -> None:
     large('alias = "live"')
     output = deploy(code=1).output

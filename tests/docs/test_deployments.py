@@ -61,6 +61,7 @@ def built(project_root: Path, index: Path) -> Callable[[str], Project]:
     return build
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_each_zip_that_a_page_names_is_left_by_a_build_of_its_settings(
     page: str, built: Callable[[str], Project]

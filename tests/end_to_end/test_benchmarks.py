@@ -72,6 +72,7 @@ def _ask(
     return response, body
 
 
+@pytest.mark.slow
 def test_it_serves_what_was_downloaded_once(index: LoopbackIndex, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--dest", str(tmp_path / "got"), "foo"]
     subprocess.run(pip, env=plain_environment(index.url), check=True)

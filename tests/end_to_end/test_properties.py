@@ -84,6 +84,7 @@ def bundle_files(contents: Mapping[str, tuple[bytes, int]]) -> list[BundleFile]:
     return [BundleFile(path, mode, Generated(content), "foo 1.0") for path, (content, mode) in contents.items()]
 
 
+@pytest.mark.slow
 @quick
 @given(contents=FILES, level=st.integers(0, 9))
 def test_an_archive_reads_back_as_it_was_written(

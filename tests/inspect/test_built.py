@@ -35,6 +35,7 @@ def function(tmp_path: Path) -> Path:
     return make_zip(tmp_path / "function.zip", built, downloaded)
 
 
+@pytest.mark.slow
 def test_an_sbom(function: Path) -> None:
     text = sbom.document(function)
 

@@ -186,6 +186,7 @@ def test_missing_requirements_and_version_conflicts(tmp_path: Path) -> None:
     assert "foo 1.0 (>=2) version conflict" in text
 
 
+@pytest.mark.slow
 def test_endless_chains_are_truncated(tmp_path: Path) -> None:
     names = [f"p{number:03}" for number in range(400)]
     files = {}

@@ -416,6 +416,7 @@ class TestFromPython:
         assert all(result.seconds is not None and result.init_seconds > result.seconds > 0 for result in results)
         assert sum(result.init_seconds + (result.seconds or 0) for result in results) < took
 
+    @pytest.mark.slow
     def test_the_init_includes_importing_the_module(self, tmp_path: Path) -> None:
         slow = zipped(
             tmp_path / "app.zip", {"app.py": "import time\ntime.sleep(0.5)\ndef handler(*_): time.sleep(0.25)"}

@@ -47,6 +47,7 @@ def test_all_but_the_record_stays(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.glob("foo*")] == [path.name]
 
 
+@pytest.mark.slow
 def test_the_document(tmp_path: Path) -> None:
     path = make_wheel(tmp_path, "foo", "1.0+local")
     add_record(path, "foo", "1.0+local", RECORD)

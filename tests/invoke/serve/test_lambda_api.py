@@ -169,6 +169,7 @@ def test_the_largest_event(orders: Serving) -> None:
     assert reply["Payload"].read() == b'"x"'
 
 
+@pytest.mark.slow
 def test_more_at_once_than_allowed(orders: Serving) -> None:
     began, pids = time.monotonic(), set()
 

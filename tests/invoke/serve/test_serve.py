@@ -62,6 +62,7 @@ def test_nothing_is_left_when_it_stops(number: int, code: Path, tmp_path: Path) 
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_first_build_is_interrupted(tmp_path: Path) -> None:
     hook = "import time\nprint('building', flush=True)\ntime.sleep(60)\n"
     table = '[tool.hatch.build.hooks.lambda]\nruntime = "python3.11"\n[tool.hatch.build.targets.wheel.hooks.custom]\n'
@@ -151,6 +152,7 @@ def test_no_other_command_imports_what_it_needs() -> None:
     assert shown.stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_timeout_memory_and_environment_are_as_by_invoke(code: Path, tmp_path: Path) -> None:
     options = ("--handler", "app.handler", "--timeout", "0.5", "--memory", "512", "--env", "A=1", "-f", "named")
     with serving(code, *options, "--no-watch", directory=tmp_path, scratch=tmp_path) as served:

@@ -61,6 +61,7 @@ class TestWhatPasses:
         assert find_foo() == faulty.wheels
         assert time.monotonic() - begun > 1.5
 
+    @pytest.mark.slow
     def test_a_date_to_retry_after_is_waited_for(self, faulty: FaultyIndex, find_foo: Find) -> None:
         moment = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=2), usegmt=True)
         faulty.faults[PAGE] = faults.status(503, times=1, Retry_After=moment)

@@ -298,6 +298,7 @@ class TestMetadataAtTheEndOfTheWheel:
 
 
 class TestWheels:
+    @pytest.mark.slow
     @pytest.mark.parametrize("is_same", [True, False], ids=["the same", "another"])
     @pytest.mark.parametrize("beside", [True, False], ids=["with metadata", "without"])
     def test_two_indexes_may_have_a_wheel_of_the_same_name(  # noqa: PLR0917

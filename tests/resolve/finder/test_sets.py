@@ -124,12 +124,14 @@ def test_conflicts(only_index: OnlyIndex, tmp_path: Path, each: RequirementSet) 
         compare([each], tmp_path)
 
 
+@pytest.mark.slow
 def test_conflicts_of_several_kinds_at_once(only_index: OnlyIndex, tmp_path: Path) -> None:
     with serving(CONFLICTS) as index:
         only_index(*index.urls)
         compare(CONFLICTS, tmp_path, runtime="python3.10", architecture="arm64")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefer_binary", [True, False])
 def test_several_indexes(only_index: OnlyIndex, tmp_path: Path, *, prefer_binary: bool) -> None:
     with serving(SEVERAL_INDEXES, indexes=2) as index:
@@ -137,6 +139,7 @@ def test_several_indexes(only_index: OnlyIndex, tmp_path: Path, *, prefer_binary
         compare(SEVERAL_INDEXES, tmp_path, prefer_binary=prefer_binary)
 
 
+@pytest.mark.slow
 def test_without_preferring_wheels(only_index: OnlyIndex, tmp_path: Path) -> None:
     sets = numbered([*SDISTS, *YANKED])
     with serving(sets) as index:
@@ -173,6 +176,7 @@ def test_an_html_page_is_left_to_pip(only_index: OnlyIndex, tmp_path: Path) -> N
         assert "has no JSON page" in (why_left(each, tmp_path) or "")
 
 
+@pytest.mark.slow
 def test_files_of_requirements_and_constraints(only_index: OnlyIndex, tmp_path: Path) -> None:
     for name, text in {
         "requirements.txt": "-r more/more.txt\n-c constraints.txt\nb # as is\n\na[x]>=1;os_name=='posix' \\\n  # end\n",

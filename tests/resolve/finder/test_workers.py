@@ -121,6 +121,7 @@ class TestTheEnd:
             time.sleep(0.01)
         assert not faulty.connections
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "fault",
         [faults.hanging, faults.hanging_in_the_middle, faults.trickling(), faults.status(503, Retry_After="20")],

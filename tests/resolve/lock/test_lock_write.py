@@ -80,6 +80,7 @@ class TestWriting:
         assert "it is for other environments" in message
         assert 'platform_machine == "aarch64"' in message
 
+    @pytest.mark.slow
     def test_same_inputs_same_bytes_in_any_folder(
         self, resolved: Callable[..., str], index: Path, tmp_path: Path, project_root: Path
     ) -> None:
