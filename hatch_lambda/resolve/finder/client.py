@@ -205,12 +205,19 @@ class Client:
             if given and os.path.isdir(given):  # noqa: PTH112 - may be any text
                 return ssl.create_default_context(capath=given)
             context = ssl.create_default_context(cafile=given)
-            if not given and not context.cert_store_stats()["x509_ca"]:  # a Python that finds none: those that pip has
+            if not given and not _has_certificates(context):  # a Python that finds none: those that pip has
                 found = importlib.metadata.distribution("pip").locate_file("pip/_vendor/certifi/cacert.pem")
                 context.load_verify_locations(str(found))
         except OSError as error:
             raise LeftToPip(f"the certificates cannot be read: {error}") from None
         return context
+
+
+def _has_certificates(context: ssl.SSLContext) -> bool:
+    """OpenSSL reads those in a directory when it needs them, by their hash, and does not count them."""
+    directory = ssl.get_default_verify_paths().capath
+    by_hash = directory and any(name.endswith(".0") for name in os.listdir(directory))  # noqa: PTH208 - names alone
+    return bool(by_hash or context.cert_store_stats()["x509_ca"])
 
 
 def check_secure(url: str, source: str) -> None:

@@ -14,6 +14,8 @@ from hatch_lambda import pipeline
 from hatch_lambda.common.errors import LambdaBuildError
 from hatch_lambda.common.ui import Reporter
 from hatch_lambda.resolve.finder import IndexFault, LeftToPip
+from hatch_lambda.resolve.finder.client import Client
+from hatch_lambda.resolve.finder.indexes import Indexes
 from tests.support import faulty_index as faults
 from tests.support.busy_builds import start_build
 from tests.support.faulty_index import CERTIFICATE, FaultyIndex
@@ -160,8 +162,7 @@ def test_a_certificate_of_ones_own(
     folder: Path, tmp_path: Path, find_foo: Find, plainly_configured: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del plainly_configured
-    certificate = tmp_path / "certificate.pem"
-    certificate.write_text(CERTIFICATE, encoding="utf-8")
+    certificate = _saved(tmp_path)
     with FaultyIndex(folder, certificate) as index:
         monkeypatch.setenv("PIP_INDEX_URL", index.url)
         with pytest.raises(IndexFault, match="certificate verify failed"):
@@ -183,6 +184,39 @@ def test_a_certificate_of_ones_own(
             monkeypatch.setenv("PIP_CERT", str(wrong))
             with pytest.raises(LeftToPip, match=reason):
                 find_foo()
+
+
+@pytest.mark.parametrize("in_the_directory", [True, False])
+def test_certificates_of_the_system_in_a_directory(  # noqa: PLR0917
+    folder: Path,
+    tmp_path: Path,
+    find_foo: Find,
+    plainly_configured: None,
+    monkeypatch: pytest.MonkeyPatch,
+    in_the_directory: bool,  # noqa: FBT001
+) -> None:
+    del plainly_configured
+    directory = tmp_path / "certificates"
+    directory.mkdir()
+    if in_the_directory:  # as `openssl rehash` names it
+        directory.joinpath("88d0bdcb.0").write_text(CERTIFICATE, encoding="utf-8")
+    monkeypatch.setenv("SSL_CERT_DIR", str(directory))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with FaultyIndex(folder, _saved(tmp_path)) as index:
+        monkeypatch.setenv("PIP_INDEX_URL", index.url)
+        if in_the_directory:
+            assert find_foo() == index.wheels
+            read = Client(Indexes((index.url,), None, 5, 0), "test")._ssl_context()
+            assert not read.cert_store_stats()["x509_ca"]  # those that pip has would take 16 ms
+        else:
+            with pytest.raises(IndexFault, match="certificate verify failed"):
+                find_foo()
+
+
+def _saved(folder: Path) -> Path:
+    path = folder / "certificate.pem"
+    path.write_text(CERTIFICATE, encoding="utf-8")
+    return path
 
 
 @pytest.mark.real_processes
