@@ -210,7 +210,6 @@ class TestExamples:
 
         assert top_level(project, ZIP) == {"orders", "pandas"}
 
-    @pytest.mark.slow
     @pytest.mark.quick
     def test_what_the_runtime_provides(self, project_of: Callable[[str], Project]) -> None:
         project = project_of(example("smaller", 2))

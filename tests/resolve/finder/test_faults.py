@@ -145,19 +145,19 @@ class TestWhatIsLeftToPip:
         begun = time.monotonic()
         with pytest.raises(LeftToPip, match=reason) as caught:
             find_foo()
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 3
         assert "s3cret" not in str(caught.value)
 
     @pytest.mark.slow
     @pytest.mark.usefixtures("impatient")
     @EACH
     @pytest.mark.parametrize("fault", [faults.hanging, faults.hanging_in_the_middle])
-    def test_a_server_that_stops_to_speak(self, faulty: FaultyIndex, find_foo: Find, where: str, fault: Fault) -> None:
+    def test_a_server_that_stops_speaking(self, faulty: FaultyIndex, find_foo: Find, where: str, fault: Fault) -> None:
         faulty.faults[where] = fault
         begun = time.monotonic()
         with pytest.raises(LeftToPip, match=r"cannot be fetched: .*timed out"):
             find_foo()
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 3
 
     @pytest.mark.usefixtures("impatient")
     def test_what_times_out_is_waited_for_once(self, faulty: FaultyIndex, find_foo: Find) -> None:
