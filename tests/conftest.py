@@ -54,7 +54,7 @@ WHOLE = frozenset(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """`-n auto`, of the quick run: one more than there are cores, since many tests wait for a process."""
+    """`-n auto`: one more than there are cores, since many tests wait for a process."""
     return (os.cpu_count() or 1) + 1 if config.option.numprocesses == "auto" else None
 
 

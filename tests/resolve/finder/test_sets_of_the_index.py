@@ -52,7 +52,7 @@ SETS = [
     ("versions by date", "pytz>=2024.1 & packaging~=24.0 & certifi", "python3.11", "arm64"),
     ("Requires-Python by far", "ipython & networkx & numba", "python3.10", "arm64"),
     ("names in other spellings", "Flask_SQLAlchemy & ruamel.yaml & Zope-Interface & PyJWT", "python3.12", "x86_64"),
-    ("conflicts", "boto3 & botocore<1.35 & aiobotocore", "python3.12", "x86_64"),
+    ("conflicts", "boto3<1.35.20 & botocore<1.35 & aiobotocore<2.15", "python3.12", "x86_64"),
     ("many dependencies", "langchain & langchain-openai & langchain-aws", "python3.13", "x86_64"),
     ("many bounds", "google-cloud-storage & google-cloud-pubsub", "python3.13", "arm64"),
     ("a framework", "django & djangorestframework & whitenoise & psycopg2-binary & gunicorn", "python3.12", "x86_64"),
